@@ -1,0 +1,17 @@
+"""gptkit_tokenizers: text <-> ids, exact to the byte, behind one protocol. Free of torch."""
+
+from gptkit_tokenizers.audit import audit
+from gptkit_tokenizers.base import NeedsText, Tokenizer, TokenizerError, id_dtype, token_lengths
+from gptkit_tokenizers.registry import available, get_tokenizer, tokenizer_from_dict
+
+__all__ = [
+    "NeedsText",
+    "Tokenizer",
+    "TokenizerError",
+    "audit",
+    "available",
+    "get_tokenizer",
+    "id_dtype",
+    "token_lengths",
+    "tokenizer_from_dict",
+]

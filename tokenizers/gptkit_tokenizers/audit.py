@@ -1,0 +1,53 @@
+"""Byte accounting, the hard gate before any training.
+
+A loss per byte is only as good as the bytes: a tokenizer that loses, adds or changes some would
+be scored on another text than the rest.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gptkit_tokenizers.base import Tokenizer, TokenizerError, utf8
+
+
+def audit(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> int:
+    """Check that `ids` spell `text` exactly, and return its UTF-8 bytes.
+
+    Three checks: every id inside the vocabulary; the round trip gives the bytes back; the bytes
+    of the single tokens add up to the text's.
+
+    Raises:
+        TokenizerError: with the first offending span.
+    """
+    data = utf8(text)
+    if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < tokenizer.vocab_size:
+        at = int(np.flatnonzero((ids < 0) | (ids >= tokenizer.vocab_size))[0])
+        raise TokenizerError(
+            f"{tokenizer.name} fails the audit: token {at} of the text is id {int(ids[at])}, "
+            f"outside its vocabulary of {tokenizer.vocab_size} ids."
+        )
+    spelled = tokenizer.decode_bytes(ids)
+    if spelled != data:
+        raise TokenizerError(_round_trip_failure(tokenizer, data, spelled))
+    counts = np.bincount(ids)
+    total = sum(len(tokenizer.token_bytes(i)) * int(counts[i]) for i in counts.nonzero()[0].tolist())
+    if total != len(data):
+        raise TokenizerError(
+            f"{tokenizer.name} fails the audit: its tokens' bytes add up to {total:,}, "
+            f"the text has {len(data):,}.\ntoken_bytes and decode_bytes must agree."
+        )
+    return len(data)
+
+
+def _round_trip_failure(tokenizer: Tokenizer, data: bytes, spelled: bytes) -> str:
+    n = min(len(data), len(spelled))
+    differ = np.frombuffer(data[:n], np.uint8) != np.frombuffer(spelled[:n], np.uint8)
+    at = int(differ.argmax()) if differ.any() else n
+    span = slice(max(0, at - 12), at + 12)
+    return (
+        f"{tokenizer.name} fails the audit: what it decodes differs from the text at byte {at:,}.\n"
+        f"the text:   {data[span].decode(errors='replace')!r}\n"
+        f"decoded to: {spelled[span].decode(errors='replace')!r}\n"
+        "Only a tokenizer that gives every byte back can be compared by bits per byte."
+    )

@@ -1,0 +1,46 @@
+"""One id per UTF-8 byte: the control that can never fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+
+from gptkit_tokenizers.base import unknown_id, utf8
+
+
+class ByteTokenizer:
+    """
+    >>> ByteTokenizer().encode("é!")
+    [195, 169, 33]
+    """
+
+    name = "byte"
+    vocab_size = 256
+
+    def encode(self, text: str) -> list[int]:
+        return list(utf8(text))
+
+    def encode_array(self, text: str) -> np.ndarray:
+        return np.frombuffer(utf8(text), dtype=np.uint8)
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        ids = list(ids)
+        try:
+            return bytes(ids)
+        except ValueError:
+            raise unknown_id(self, next(i for i in ids if not 0 <= i < 256)) from None
+
+    def decode(self, ids: Iterable[int]) -> str:
+        return self.decode_bytes(ids).decode("utf-8", errors="replace")
+
+    def token_bytes(self, token: int) -> bytes:
+        return self.decode_bytes([token])
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        return cls()

@@ -1,0 +1,48 @@
+"""Encode a large text in pieces over threads: the same ids as in one go.
+
+NumPy and tiktoken both let go of Python's lock while they work, so threads share the cores
+without copying the text to other processes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from gptkit_tokenizers.base import TokenizerError
+
+PIECE = 8_000_000  # characters; a text up to four pieces long is encoded in one go
+
+
+def encode_in_pieces(
+    text: str,
+    encode: Callable[[str], np.ndarray],
+    *,
+    next_cut: Callable[[str, int], int] = lambda text, index: index,
+    piece: int = PIECE,
+) -> np.ndarray:
+    """`encode(text)`, cut where cutting cannot change an id.
+
+    Args:
+        encode: text -> ids (n,).
+        next_cut: the first safe cut at or after an index; len(text) when there is none.
+        piece: characters per piece, about.
+    """
+    if len(text) <= 4 * piece:
+        return encode(text)
+
+    def pieces() -> Iterator[str]:
+        start = 0
+        while start < len(text):
+            end = next_cut(text, start + piece) if start + piece < len(text) else len(text)
+            yield text[start:end]
+            start = end
+
+    try:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return np.concatenate(list(pool.map(encode, pieces())))
+    except TokenizerError:
+        return encode(text)  # raises it again, with the index in the whole text

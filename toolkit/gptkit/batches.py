@@ -1,0 +1,55 @@
+"""Ids -> windows for training, at seeded positions counted in bytes of the text.
+
+Positions are drawn in bytes and then moved to the token they fall in, so every tokenizer reads
+the same places of the text in the same order. Its windows spell about the same number of bytes,
+not exactly: a step therefore takes as many windows as bring the bytes read so far closest to
+step · bytes_per_step. Tokenizers stay level at every step, to within half a window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+DRAWN = 4096  # positions drawn at a time; the sequence does not depend on it
+
+
+def window_starts(
+    ends: np.ndarray, *, block_size: int, bytes_per_step: float, seed: int
+) -> Iterator[np.ndarray]:
+    """For each step, without end, the first tokens (B,) of its windows.
+
+    Args:
+        ends: (N,) the byte of the text at which each token ends; N > block_size.
+        block_size: targets in a window.
+        bytes_per_step: the mean number of target bytes per step.
+        seed: of the positions.
+    """
+    rng = np.random.default_rng(seed)
+    last = len(ends) - block_size - 1
+    starts, read = np.empty(0, dtype=np.int64), np.zeros(1)  # read[i]: bytes before window i
+    step = 0
+    while True:
+        step += 1
+        goal = step * bytes_per_step
+        while read[-1] < goal + bytes_per_step:
+            positions = rng.random(DRAWN) * ends[-1]
+            drawn = np.searchsorted(ends, positions, side="right").clip(max=last)
+            spelled = ends[drawn + block_size] - ends[drawn]
+            starts = np.concatenate([starts, drawn])
+            read = np.concatenate([read, read[-1] + spelled.cumsum()])
+        n = int(np.abs(read - goal).argmin())
+        yield starts[:n]
+        starts, read = starts[n:], read[n:]
+
+
+def make_batch(
+    ids: np.ndarray, starts: np.ndarray, *, block_size: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Inputs and targets (B, T), int64, of the windows that begin at `starts` (B,)."""
+    windows = ids[starts[:, None] + np.arange(block_size + 1)].astype(np.int64)  # (B, T + 1)
+    batch = torch.from_numpy(windows).to(device)
+    return batch[:, :-1], batch[:, 1:]

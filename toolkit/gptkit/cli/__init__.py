@@ -1,0 +1,60 @@
+"""The command line: one file per command, each thin, heavy imports inside the command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from gptkit.cli.compare import compare
+from gptkit.cli.decode import decode
+from gptkit.cli.doctor import doctor
+from gptkit.cli.encode import encode
+from gptkit.cli.report import report
+from gptkit.cli.sample import sample
+from gptkit.errors import GptkitError
+
+app = typer.Typer(
+    help="Which tokenizer should I train with? Train the same models on the same text under each, "
+    "and compare bits per byte.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (compare, encode, decode, sample, report, doctor):
+    app.command()(command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"gptkit {version('gptkit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and stop."
+        ),
+    ] = False,
+) -> None: ...
+
+
+def main() -> None:
+    """Run the command line; a user's error is one message on stderr and exit code 2."""
+    try:
+        app()
+    except Exception as error:
+        from gptkit_tokenizers import TokenizerError
+
+        if not isinstance(error, GptkitError | TokenizerError):
+            raise
+        message = str(error).replace("\n", "\n       ")
+        typer.echo(f"error: {message}", err=True)
+        sys.exit(2)

@@ -1,0 +1,185 @@
+"""gptkit compare: the main job."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gptkit.config import Arm
+    from gptkit.experiment import Experiment, Result
+
+
+def compare(
+    tokenizers: Annotated[
+        str, typer.Option("--tokenizers", "-t", help="Specs, separated by commas.")
+    ] = "char,gpt2",
+    models: Annotated[
+        str, typer.Option("--models", "-m", help="Of bigram, decoder, lecture.")
+    ] = "bigram,decoder",
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            "-d",
+            help="tinyshakespeare, python-docs, a file, folder or glob, or hf:NAME.  "
+            "[default: tinyshakespeare, or python-docs where it cannot be had]",
+        ),
+    ] = None,
+    budget: Annotated[
+        str, typer.Option(help="Training text per arm, as in 2MB, or steps, as in 600steps.")
+    ] = "600KB",
+    seeds: Annotated[int, typer.Option(help="How many seeds.")] = 1,
+    context_bytes: Annotated[int, typer.Option(help="How far back a model sees.")] = 128,
+    bytes_per_step: Annotated[int, typer.Option(help="Text per training step.")] = 1024,
+    split: Annotated[float, typer.Option(help="The training share of the characters.")] = 0.9,
+    stride: Annotated[
+        int | None,
+        typer.Option(help="Tokens between evaluation windows.  [default: the block size]"),
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="What samples go on from.  [default: a line break]")
+    ] = None,
+    sample_bytes: Annotated[int, typer.Option(help="Text per sample.")] = 300,
+    temperature: Annotated[float, typer.Option(help="Of the samples.")] = 1.0,
+    top_k: Annotated[int | None, typer.Option(help="Sample from the k likeliest tokens.")] = None,
+    out: Annotated[Path, typer.Option(help="The folder experiments are written under.")] = Path(
+        "runs"
+    ),
+    name: Annotated[
+        str | None, typer.Option(help="The experiment's folder.  [default: its tokenizers]")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print results.json on stdout, and nothing else there.")
+    ] = False,
+) -> None:
+    """Train the same models on the same text under each tokenizer, and compare bits per byte."""
+    from rich.console import Console
+
+    err = Console(stderr=True, highlight=False)
+    live = sys.stdout.isatty() and sys.stderr.isatty()
+    with err.status("Loading PyTorch, the text and the tokenizers") if live else _Nothing():
+        from gptkit.experiment import Experiment
+
+        experiment = Experiment(
+            tokenizers=_listed(tokenizers),
+            models=_listed(models),
+            data=data,
+            budget=budget,
+            seeds=seeds,
+            context_bytes=context_bytes,
+            bytes_per_step=bytes_per_step,
+            split=split,
+            stride=stride,
+            prompt=prompt,
+            sample_bytes=sample_bytes,
+            temperature=temperature,
+            top_k=top_k,
+            out=out,
+            name=name,
+            device=device,
+        )
+        experiment.plan()
+    if experiment.corpus.note:
+        err.print(experiment.corpus.note, markup=False, style="yellow")
+    result = _run_live(experiment, err) if live else _run_plain(experiment)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(result.to_dict()))
+    else:
+        _print(result)
+
+
+def _listed(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
+class _Nothing:
+    def __enter__(self) -> None: ...
+    def __exit__(self, *exception: object) -> None: ...
+
+
+def _run_live(experiment: Experiment, err: Console) -> Result:
+    """A bar per arm, with its loss so far and the time it will still take."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from gptkit.engines.local import ArmDone
+    from gptkit.training import Evaluated, StepDone
+
+    progress = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[loss]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        expand=True,
+    )
+    with progress:
+        tasks = {
+            arm.id: progress.add_task(arm.id, total=arm.train.steps, start=False, loss="")
+            for arm in experiment.plan()
+        }
+
+        def show(arm: Arm, event: StepDone | Evaluated | ArmDone) -> None:
+            task = tasks[arm.id]
+            if isinstance(event, StepDone):
+                if event.step == 1:
+                    progress.start_task(task)
+                progress.update(task, completed=event.step)
+            elif isinstance(event, Evaluated):
+                loss = event.evaluation.bits_per_byte
+                progress.update(task, loss=f"{loss:.3f} bits/byte")
+            elif isinstance(event, ArmDone):
+                progress.stop_task(task)
+
+        return experiment.run(show)
+
+
+def _run_plain(experiment: Experiment) -> Result:
+    """A line per evaluation, for a log."""
+    from gptkit.engines.local import ArmDone
+    from gptkit.training import Evaluated, StepDone
+
+    latest: dict[str, StepDone] = {}
+
+    def show(arm: Arm, event: StepDone | Evaluated | ArmDone) -> None:
+        if isinstance(event, StepDone):
+            latest[arm.id] = event
+        elif isinstance(event, Evaluated):
+            step = latest[arm.id]
+            typer.echo(
+                f"{arm.id}  step {event.step}/{arm.train.steps}  "
+                f"{event.evaluation.bits_per_byte:.3f} bits/byte  "
+                f"{step.train_tokens / step.seconds:,.0f} tokens/s  {event.seconds:.1f} s",
+                err=True,
+            )
+
+    return experiment.run(show)
+
+
+def _print(result: Result) -> None:
+    from rich.console import Console
+
+    from gptkit.tables import headline, loss_table, sample_table
+
+    console = Console(highlight=False)
+    data = result.to_dict()
+    console.print(loss_table(data), sample_table(data))
+    console.print(headline(data), markup=False, style="bold")
+    console.print(f"Written to {result.folder}", markup=False)

@@ -1,0 +1,48 @@
+"""gptkit decode: ids back to text."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from gptkit.errors import ConfigError
+
+
+def decode(
+    ids: Annotated[list[str], typer.Argument(help="The ids; - reads them from standard input.")],
+    tokenizer: Annotated[
+        str, typer.Option("--tokenizer", "--tokenizers", "-t", help="gpt2, char, byte, …")
+    ] = "gpt2",
+    data: Annotated[
+        str | None,
+        typer.Option("--data", "-d", help="The corpus that char takes its alphabet from."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Turn ids back into text: the exact bytes, when the output is a file or a pipe."""
+    import json
+
+    from gptkit.cli.text_input import read_text, tokenizer_for
+
+    words = (read_text("-") if ids == ["-"] else " ".join(ids)).replace(",", " ").split()
+    try:
+        tokens = [int(word) for word in words]
+    except ValueError:
+        wrong = next(w for w in words if not w.lstrip("+-").isdecimal())
+        raise ConfigError(
+            f"{wrong!r} is not an id. Give whole numbers, as in: gptkit decode 15496 11 995 0"
+        ) from None
+    built = tokenizer_for(tokenizer, data)
+    spelled = built.decode_bytes(tokens)
+    if as_json:
+        text = spelled.decode(errors="replace")
+        typer.echo(json.dumps({"tokenizer": built.name, "text": text, "bytes": spelled.hex()}))
+    elif sys.stdout.isatty():
+        from gptkit.tables import printable
+
+        typer.echo(printable(spelled.decode(errors="replace")))
+    else:
+        sys.stdout.buffer.write(spelled)
+        sys.stdout.buffer.flush()

@@ -1,0 +1,84 @@
+"""gptkit encode: a text as a tokenizer cuts it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Annotated
+
+import typer
+
+ROWS = 1000  # a table that nobody scrolls through takes minutes to lay out
+STYLES = ("black on bright_cyan", "black on bright_yellow")
+
+
+def encode(
+    text: Annotated[str, typer.Argument(help="The text; - reads standard input.")],
+    tokenizer: Annotated[
+        str, typer.Option("--tokenizer", "--tokenizers", "-t", help="gpt2, char, byte, …")
+    ] = "gpt2",
+    data: Annotated[
+        str | None,
+        typer.Option("--data", "-d", help="The corpus that char takes its alphabet from."),
+    ] = None,
+    ids: Annotated[bool, typer.Option("--ids", help="Print the ids alone.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Show a text's tokens: id, bytes and text of each."""
+    from gptkit.cli.text_input import read_text, tokenizer_for
+
+    built = tokenizer_for(tokenizer, data)
+    text = read_text(text)
+    tokens = built.encode(text)
+    n_bytes = len(text.encode())
+    if ids:
+        typer.echo(" ".join(map(str, tokens)))
+        return
+    spelled = [built.token_bytes(t) for t in tokens]
+    if as_json:
+        document = {
+            "tokenizer": built.name,
+            "vocab_size": built.vocab_size,
+            "ids": tokens,
+            "bytes": [b.hex() for b in spelled],
+            "pieces": [b.decode(errors="replace") for b in spelled],
+            "n_tokens": len(tokens),
+            "n_bytes": n_bytes,
+            "n_chars": len(text),
+            "bytes_per_token": n_bytes / len(tokens) if tokens else None,
+        }
+        typer.echo(json.dumps(document))
+        return
+
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from gptkit.tables import printable
+
+    def piece(spelled: bytes) -> str:
+        shown = printable(spelled.decode(errors="replace"))
+        return shown.replace(" ", "·").replace("\n", "␊")
+
+    console = Console(highlight=False)
+    styles = itertools.cycle(STYLES)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("id", justify="right", no_wrap=True)
+    table.add_column("bytes", overflow="fold")
+    table.add_column("text", overflow="fold")
+    for token, token_bytes, style in zip(tokens[:ROWS], spelled, styles, strict=False):
+        table.add_row(str(token), token_bytes.hex(" "), Text(piece(token_bytes), style=style))
+    if tokens:
+        console.print(table)
+    if len(tokens) > ROWS:
+        console.print(f"… and {len(tokens) - ROWS:,} more tokens; --ids or --json give them all.")
+    rate = f", {n_bytes / len(tokens):.2f} bytes per token" if tokens else ""
+    console.print(
+        f"{_count(len(tokens), 'token')}, {_count(len(text), 'character')}, "
+        f"{_count(n_bytes, 'byte')}{rate} ({built.name}, {built.vocab_size:,} ids)"
+    )
+
+
+def _count(n: int, thing: str) -> str:
+    return f"{n:,} {thing}{'' if n == 1 else 's'}"

@@ -1,0 +1,186 @@
+"""What an experiment, a model and its training are made of: frozen, complete, JSON-ready.
+
+A recipe is a function that returns a complete pair of configs; nothing is filled in later
+but what matching decides (block_size, batch_size, steps).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self
+
+from gptkit.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Config:
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(data) - known)
+        if unknown:
+            raise ConfigError(
+                f"{cls.__name__} has no field {', '.join(unknown)}; "
+                f"it has {', '.join(sorted(known))}."
+            )
+        return cls(**data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(_Config):
+    """One model. The defaults are today's decoder; `lecture()` gives the lecture's.
+
+    `block_size` is the context in tokens. The bigram reads `architecture` alone: its
+    context is one token whatever the window.
+    """
+
+    architecture: Literal["bigram", "decoder"] = "decoder"
+    block_size: int = 256
+    n_layer: int = 4
+    n_head: int = 4
+    n_embd: int = 128
+    norm: Literal["rms", "layer"] = "rms"
+    positions: Literal["rotary", "learned"] = "rotary"
+    qk_norm: bool = True
+    embedding_norm: bool = True
+    activation: Literal["relu2", "relu"] = "relu2"
+    bias: bool = False
+    dropout: float | None = None
+    zero_init_residual: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("block_size", "n_layer", "n_head", "n_embd"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.n_embd % self.n_head:
+            raise ConfigError(
+                f"n_embd {self.n_embd} is not a multiple of n_head {self.n_head}: "
+                "every head needs the same whole number of channels."
+            )
+        if self.positions == "rotary" and self.head_dim % 2:
+            raise ConfigError(
+                f"head_dim {self.head_dim} (n_embd / n_head) is odd: "
+                "rotary positions turn channels in pairs."
+            )
+        if self.dropout is not None and not 0 < self.dropout < 1:
+            raise ConfigError(f"dropout is {self.dropout}; between 0 and 1, or None for off.")
+
+    @property
+    def head_dim(self) -> int:
+        return self.n_embd // self.n_head
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(_Config):
+    """How one arm is trained.
+
+    Attributes:
+        learning_rate: AdamW's peak.
+        muon_learning_rate: Muon's peak, for the hidden matrices; None leaves all to AdamW.
+        betas, weight_decay: AdamW's; embeddings never decay.
+        warmup_steps: steps of linear rise to the peak.
+        decay_fraction: the last part of the steps, over which the rate falls linearly to 0;
+            None keeps it at its peak.
+        grad_clip: the largest gradient norm, counted as in the dense model.
+        bytes_per_step: training text per step, which matching holds equal across arms.
+        batch_size: windows per step, on average: a step may take one more or less to keep to
+            bytes_per_step.
+        eval_interval: steps between evaluations; the last step is always evaluated.
+        seed: of the initial weights, the batches and the dropout.
+    """
+
+    learning_rate: float
+    muon_learning_rate: float | None = None
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.0
+    warmup_steps: int = 0
+    decay_fraction: float | None = 1.0
+    grad_clip: float | None = None
+    steps: int = 600
+    bytes_per_step: int = 1024
+    batch_size: int = 8
+    eval_interval: int = 150
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "betas", tuple(self.betas))  # JSON knows only lists
+        for name in ("steps", "batch_size", "eval_interval"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        for name in ("learning_rate", "muon_learning_rate", "grad_clip", "bytes_per_step"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"{name} is {value}; it must be positive.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One training of an experiment, complete: a tokenizer, a model and a seed."""
+
+    tokenizer: str
+    recipe: str
+    model: ModelConfig
+    train: TrainConfig
+
+    @property
+    def id(self) -> str:
+        """The name of its folder, as in `char-decoder-s0`."""
+        safe = re.sub(r"[^A-Za-z0-9_.+-]+", "_", self.tokenizer).strip(".")
+        return f"{safe}-{self.recipe}-s{self.train.seed}"
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Arm:
+        return cls(
+            tokenizer=data["tokenizer"],
+            recipe=data["recipe"],
+            model=ModelConfig.from_dict(data["model"]),
+            train=TrainConfig.from_dict(data["train"]),
+        )
+
+
+def bigram() -> tuple[ModelConfig, TrainConfig]:
+    """The lecture's bigram table."""
+    return ModelConfig(architecture="bigram"), TrainConfig(learning_rate=0.3)
+
+
+def decoder() -> tuple[ModelConfig, TrainConfig]:
+    """Today's decoder, sized so that a laptop's CPU trains it in well under a minute."""
+    return (
+        ModelConfig(n_layer=3, n_head=4, n_embd=128),
+        TrainConfig(learning_rate=1e-2, muon_learning_rate=2e-2),
+    )
+
+
+def lecture() -> tuple[ModelConfig, TrainConfig]:
+    """The lecture's decoder, at the size of `decoder`: what a follower of the lecture builds."""
+    return (
+        ModelConfig(
+            n_layer=3,
+            n_head=4,
+            n_embd=128,
+            norm="layer",
+            positions="learned",
+            qk_norm=False,
+            embedding_norm=False,
+            activation="relu",
+            bias=True,
+            dropout=0.2,
+            zero_init_residual=False,
+        ),
+        TrainConfig(learning_rate=1e-3, betas=(0.9, 0.999), weight_decay=0.01, decay_fraction=None),
+    )
+
+
+RECIPES: dict[str, Callable[[], tuple[ModelConfig, TrainConfig]]] = {
+    "bigram": bigram,
+    "decoder": decoder,
+    "lecture": lecture,
+}

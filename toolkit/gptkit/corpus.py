@@ -1,0 +1,209 @@
+"""Named corpora, files and datasets -> one text, hashed and cut in two by characters."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from gptkit.download import download_text, reachable
+from gptkit.errors import CorpusError
+
+TINY_SHAKESPEARE_URL = (
+    "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
+)
+TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+NAMES = ("tinyshakespeare", "python-docs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """A text, cut once for every tokenizer: `train`, then `val`.
+
+    Attributes:
+        name: the spec it was loaded by.
+        sha256: of the whole text's UTF-8 bytes.
+        note: what the user should know about where it came from; None for nothing.
+    """
+
+    name: str
+    train: str
+    val: str
+    sha256: str
+    note: str | None = None
+
+    @cached_property
+    def train_bytes(self) -> int:
+        return len(self.train.encode())
+
+    @cached_property
+    def val_bytes(self) -> int:
+        return len(self.val.encode())
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "sha256": self.sha256,
+            "train_bytes": self.train_bytes,
+            "val_bytes": self.val_bytes,
+            "train_chars": len(self.train),
+            "val_chars": len(self.val),
+        }
+
+
+def load_corpus(spec: str | None = None, *, split: float = 0.9) -> Corpus:
+    """The corpus that a spec names.
+
+    Args:
+        spec: `tinyshakespeare`; `python-docs`, the interpreter's own reference text; a file, a
+            folder (its .txt files) or a glob; `hf:NAME` or `hf:NAME:CONFIG`, a dataset's train
+            split. None means tinyshakespeare, or python-docs where that cannot be had.
+        split: the share of the characters that is training text.
+
+    Raises:
+        CorpusError: a text that cannot be had, is empty, or is not UTF-8.
+    """
+    if not 0 < split < 1:
+        raise CorpusError(f"split is {split}; it must be between 0 and 1, as in 0.9.")
+    note = None
+    if spec is None:
+        try:
+            spec, text = "tinyshakespeare", _tiny_shakespeare()
+        except CorpusError as error:
+            spec, text = "python-docs", _python_docs()
+            note = f"Using python-docs, not tinyshakespeare: {str(error).splitlines()[0]}"
+    else:
+        text = _text_of(spec)
+    if not text:
+        raise CorpusError(f"{spec} is empty. Give a text of at least a few thousand characters.")
+    cut = int(split * len(text))
+    return Corpus(
+        name=spec,
+        train=text[:cut],
+        val=text[cut:],
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        note=note,
+    )
+
+
+def _text_of(spec: str) -> str:
+    if spec == "tinyshakespeare":
+        return _tiny_shakespeare()
+    if spec == "python-docs":
+        return _python_docs()
+    if spec.startswith("hf:"):
+        return _hugging_face(spec)
+    return "".join(_decode(path.read_bytes(), str(path)) for path in _files(spec))
+
+
+def cached_copies() -> list[Path]:
+    """Where tiny Shakespeare may lie: the folder GPTKIT_DATA names, then the user's cache."""
+    named = os.environ.get("GPTKIT_DATA")
+    folders = [Path(named)] if named else []
+    return [f / "tinyshakespeare.txt" for f in [*folders, cache_folder()]]
+
+
+def cache_folder() -> Path:
+    return Path(platformdirs.user_cache_dir("gptkit", appauthor=False))
+
+
+def _tiny_shakespeare() -> str:
+    *given, cached = cached_copies()
+    for path in (*given, cached):
+        if not path.is_file():
+            continue
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() == TINY_SHAKESPEARE_SHA256:
+            return data.decode()
+        if path in given:
+            raise CorpusError(
+                f"{path} is not tiny Shakespeare: its sha256 is not "
+                f"{TINY_SHAKESPEARE_SHA256[:16]}….\n"
+                "Replace it, or remove it and let gptkit download the text."
+            )
+    try:
+        data = download_text(TINY_SHAKESPEARE_URL, sha256=TINY_SHAKESPEARE_SHA256, to=cached)
+    except CorpusError as error:
+        raise CorpusError(
+            f"tinyshakespeare cannot be downloaded: {error}\n"
+            "Put the text as tinyshakespeare.txt in a folder and name the folder in GPTKIT_DATA,\n"
+            f"or use any file of your own, or python-docs: --data FILE, --data python-docs.\n"
+            f"It is at {TINY_SHAKESPEARE_URL}"
+        ) from error
+    return data.decode()
+
+
+def _python_docs() -> str:
+    try:
+        from pydoc_data.topics import topics
+    except ImportError:
+        raise CorpusError(
+            "this Python was installed without its reference text (pydoc_data).\n"
+            "Use a file instead: --data FILE."
+        ) from None
+    return "\n\n".join(topics[name] for name in sorted(topics))
+
+
+def _hugging_face(spec: str) -> str:
+    name, _, config = spec.removeprefix("hf:").partition(":")
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    local = Path(name).exists() or "HF_HUB_OFFLINE" in os.environ
+    if not local and not reachable(endpoint):
+        raise CorpusError(
+            f"{spec} cannot be downloaded: {urlsplit(endpoint).hostname} cannot be reached.\n"
+            "Set HF_HUB_OFFLINE=1 to use a copy already in the datasets cache, or use a file."
+        )
+    import datasets
+
+    try:
+        rows = datasets.load_dataset(name, config or None, split="train")
+    except Exception as error:  # whatever the hub, the builder or the data raise
+        raise CorpusError(f"{spec} cannot be loaded: {error}") from error
+    strings = [c for c, f in rows.features.items() if getattr(f, "dtype", None) == "string"]
+    column = "text" if "text" in strings else strings[0] if len(strings) == 1 else None
+    if column is None:
+        raise CorpusError(
+            f"{spec} has no column text; its columns are {', '.join(rows.column_names)}.\n"
+            "Only a dataset with a text column, or with a single column of strings, is a text."
+        )
+    return "\n".join(rows[column])
+
+
+def _files(spec: str) -> list[Path]:
+    path = Path(spec)
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        found = sorted(path.rglob("*.txt"))
+        if not found:
+            raise CorpusError(
+                f"the folder {spec} has no .txt file. Name others by a glob: '{path / '**/*.md'}'."
+            )
+        return found
+    found = sorted(p for p in map(Path, glob.glob(spec, recursive=True)) if p.is_file())
+    if not found:
+        near = difflib.get_close_matches(spec, NAMES, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise CorpusError(
+            f"there is no corpus or file {spec!r}.{hint}\n"
+            f"Give {', '.join(NAMES)}, hf:NAME, or a file, folder or glob that exists."
+        )
+    return found
+
+
+def _decode(data: bytes, name: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"{name} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start:,}.\n"
+            f"Convert it first, for example: iconv -f latin1 -t utf-8 {name} > text.txt"
+        ) from None

@@ -1,0 +1,110 @@
+"""Fetch one text over HTTP through `datasets`, checked by its sha256, or say why not, and soon."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import tempfile
+import threading
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gptkit.errors import CorpusError
+from gptkit.files import write_bytes
+
+# Seconds. A server that does not answer is given up after CONNECT, one that stops sending after
+# SILENCE, any after TOTAL. With no network the first alone counts: it includes the name's look-up.
+CONNECT, SILENCE, TOTAL = 3.0, 10.0, 300.0
+
+
+def reachable(url: str, *, timeout: float = CONNECT) -> bool:
+    """Whether the host of a URL, or the proxy set for it, accepts a connection within `timeout`.
+
+    The look-up of a name has no time limit of its own, so all of it runs in a thread that is
+    left behind when the time is up.
+    """
+    parts = urlsplit(url)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if proxy and parts.hostname and not urllib.request.proxy_bypass(parts.hostname):
+        parts = urlsplit(proxy)
+    address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    answered = threading.Event()
+
+    def connect() -> None:
+        try:
+            socket.create_connection(address, timeout=timeout).close()
+            answered.set()
+        except OSError:
+            pass
+        finally:
+            done.set()
+
+    done = threading.Event()
+    threading.Thread(target=connect, daemon=True).start()
+    done.wait(timeout)
+    return answered.is_set()
+
+
+def download_text(url: str, *, sha256: str, to: Path) -> bytes:
+    """The text at a URL, also written to the file `to`.
+
+    Raises:
+        CorpusError: the host is out of reach, the server fails, stalls or cuts the text off, or
+            the text is not the one expected. `to` is then left as it was.
+    """
+    if not reachable(url):
+        raise CorpusError(f"{urlsplit(url).hostname} cannot be reached: is there a network?")
+    data = _load_document(url)
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise CorpusError(
+            f"the text at {url} is not the expected one: sha256 {found[:16]}…, not {sha256[:16]}…."
+        )
+    write_bytes(to, data)
+    return data
+
+
+def _load_document(url: str) -> bytes:
+    import aiohttp
+    import datasets
+
+    timeout = aiohttp.ClientTimeout(total=TOTAL, sock_connect=CONNECT, sock_read=SILENCE)
+    scheme = urlsplit(url).scheme
+    with tempfile.TemporaryDirectory(prefix="gptkit-") as scratch, _no_bars():
+        try:
+            document = datasets.load_dataset(
+                "text",
+                data_files=url,
+                sample_by="document",
+                split="train",
+                cache_dir=scratch,
+                download_config=datasets.DownloadConfig(
+                    cache_dir=Path(scratch) / "downloads",
+                    max_retries=0,
+                    disable_tqdm=True,
+                    storage_options={scheme: {"client_kwargs": {"timeout": timeout}}},
+                ),
+            )
+            return document[0]["text"].encode()
+        except Exception as error:  # HTTP, Arrow and file errors of three libraries
+            reason = str(error).strip().splitlines()
+            raise CorpusError(
+                f"{url} cannot be downloaded: {reason[0] if reason else type(error).__name__}"
+            ) from error
+
+
+class _no_bars:
+    """Keep `datasets` from drawing progress bars over the caller's terminal."""
+
+    def __enter__(self) -> None:
+        import datasets
+
+        self.were_on = datasets.is_progress_bar_enabled()
+        datasets.disable_progress_bars()
+
+    def __exit__(self, *exception: object) -> None:
+        import datasets
+
+        if self.were_on:
+            datasets.enable_progress_bars()

@@ -1,0 +1,26 @@
+"""What can go wrong for a user, and how it is said.
+
+    GptkitError
+    ├── ConfigError    an option that cannot be used as given
+    ├── CorpusError    a text that cannot be had, or is not what it should be
+    └── RunError       a run folder that is missing, partial or altered
+
+Tokenizers raise `gptkit_tokenizers.TokenizerError`. A message names the input, the bound and
+the remedy; the command line prints it without a traceback and exits with 2.
+"""
+
+
+class GptkitError(Exception):
+    """Any error that a user can mend."""
+
+
+class ConfigError(GptkitError, ValueError):
+    """An option that cannot be used as given."""
+
+
+class CorpusError(GptkitError):
+    """A text that cannot be had, or is not what it should be."""
+
+
+class RunError(GptkitError):
+    """A run folder that is missing, partial or altered."""

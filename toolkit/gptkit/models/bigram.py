@@ -1,0 +1,98 @@
+"""The lecture's bigram: a (V, V) table whose row i holds the logits of the id after i.
+
+At GPT-2's V = 50,257 the table would be 10 GB. Each row is a softmax of its own, so the argument
+of `gptkit.vocabulary` holds row by row: the ids that never follow i in the training text start at
+zero, get the same gradient, and stay equal. A row is therefore kept, exactly, as one logit for
+each id that does follow i and one shared by all others. Tiny Shakespeare under GPT-2's BPE
+needs some 150,000 numbers instead of 2.5 billion.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gptkit.config import ModelConfig
+from gptkit.models.attention import KVCache
+from gptkit.vocabulary import divide_gradient
+
+
+class Bigram(nn.Module):
+    """Starts from zeros: the loss is ln V exactly.
+
+    Args:
+        config: the model's config; the bigram reads none of it.
+        vocab_size: V, the tokenizer's.
+        support: from `find_support`, the (id, next id) pairs (n,) of the training text, each as
+            the number id · V + next id, sorted.
+    """
+
+    def __init__(self, config: ModelConfig, vocab_size: int, support: Tensor) -> None:
+        super().__init__()
+        self.config = config
+        self.vocab_size = vocab_size
+        self.weight = nn.Parameter(torch.zeros(len(support)))  # (n,) a logit per pair
+        self.shared = nn.Parameter(torch.zeros(vocab_size))  # (V,) the logit of all others
+        first = torch.searchsorted(support, torch.arange(vocab_size + 1) * vocab_size)
+        counts = first.diff()
+        self.support: Tensor
+        self.first: Tensor
+        self.counts: Tensor
+        self.copies: Tensor
+        self.register_buffer("support", support)
+        self.register_buffer("first", first[:-1], persistent=False)  # (V,) a row's first pair
+        self.register_buffer("counts", counts, persistent=False)  # (V,) a row's pairs
+        self.register_buffer("copies", (vocab_size - counts).float(), persistent=False)  # (V,)
+
+    @staticmethod
+    def find_support(train_ids: np.ndarray, vocab_size: int) -> Tensor:
+        pairs = train_ids[:-1].astype(np.int64) * vocab_size + train_ids[1:]
+        return torch.from_numpy(np.unique(pairs))
+
+    def nll(self, ids: Tensor, targets: Tensor) -> Tensor:
+        """Nats per target: ids (B, T), targets (B, T) -> (B, T)."""
+        shared = divide_gradient(self.shared, self.copies.clamp(min=1))
+        rows, row_of = torch.unique(ids, return_inverse=True)
+        normaliser = self._row_logsumexp(rows, shared)[row_of]  # (B, T)
+        pairs = ids * self.vocab_size + targets
+        at = torch.searchsorted(self.support, pairs).clamp(max=len(self.support) - 1)
+        logits = torch.where(self.support[at] == pairs, self.weight[at], shared[ids])
+        return normaliser - logits
+
+    def _row_logsumexp(self, rows: Tensor, shared: Tensor) -> Tensor:
+        """The log of Σ exp over all V columns of each row (R,) -> (R,)."""
+        counts = self.counts[rows]
+        ends = counts.cumsum(0)
+        row = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), counts)
+        within = torch.arange(len(row), device=rows.device) - (ends - counts)[row]
+        logits = self.weight[self.first[rows][row] + within]  # every pair of these rows
+        others = shared[rows] + self.copies[rows].log()  # -inf where a row has no others
+        top = others.detach().scatter_reduce(0, row, logits.detach(), "amax")
+        total = (others - top).exp().index_add(0, row, (logits - top[row]).exp())
+        return top + total.log()
+
+    def next_log_probs(self, ids: Tensor, caches: list[KVCache] | None = None) -> Tensor:
+        """Log-probabilities (B, V) of the id that follows ids (B, T): its last one decides."""
+        last = ids[:, -1]
+        logits = self.shared[last].unsqueeze(1).repeat(1, self.vocab_size)  # (B, V)
+        for b, i in enumerate(last.tolist()):
+            pairs = slice(int(self.first[i]), int(self.first[i] + self.counts[i]))
+            logits[b, self.support[pairs] - i * self.vocab_size] = self.weight[pairs]
+        return logits.log_softmax(dim=-1)
+
+    def new_caches(self) -> None:
+        return None
+
+    def gradient_copies(self) -> dict[nn.Parameter, Tensor]:
+        """How many of the dense table's entries each of these stands for."""
+        return {self.shared: self.copies}
+
+    def num_params(self) -> dict[str, int]:
+        """Parameters of the whole (dense) table, all of them embedding."""
+        table = self.vocab_size**2
+        return {"embedding": table, "body": 0, "head": 0, "total": table}
+
+    def train_flops_per_token(self) -> float:
+        """None: a look-up has no matrix product."""
+        return 0.0

@@ -1,0 +1,195 @@
+"""The decoder-only transformer: one class, whose ModelConfig holds every choice."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gptkit.config import ModelConfig
+from gptkit.models.attention import CausalSelfAttention, KVCache, rotary_table
+from gptkit.vocabulary import CompactEmbedding, CompactHead, used_ids
+
+
+def make_norm(config: ModelConfig) -> nn.Module:
+    """LayerNorm with its gain, or RMSNorm without (Zhang and Sennrich, 2019)."""
+    if config.norm == "layer":
+        return nn.LayerNorm(config.n_embd, bias=config.bias)
+    return nn.RMSNorm(config.n_embd, elementwise_affine=False)
+
+
+class SquaredReLU(torch.autograd.Function):
+    """max(x, 0)², the activation of So et al., "Primer", 2021.
+
+    As one operation it keeps one tensor for the backward pass, 2 · max(x, 0), where
+    `relu(x).square()` keeps two and runs twice as many passes over them.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        rectified = torch.relu(x)
+        ctx.save_for_backward(rectified)
+        return rectified * rectified
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        (rectified,) = ctx.saved_tensors
+        return (grad_outputs[0] * rectified).mul_(2)
+
+
+class MLP(nn.Module):
+    """Each position by itself: C -> 4C -> C."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.fc = nn.Linear(config.n_embd, 4 * config.n_embd, bias=config.bias)
+        self.proj = nn.Linear(4 * config.n_embd, config.n_embd, bias=config.bias)
+        self.activation = SquaredReLU.apply if config.activation == "relu2" else F.relu
+        self.dropout = nn.Dropout(config.dropout or 0.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.dropout(self.proj(self.activation(self.fc(x))))
+
+
+class Block(nn.Module):
+    """Attention, then the MLP, each added to the residual stream from a normalised copy of it."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.attention_norm = make_norm(config)
+        self.attention = CausalSelfAttention(config)
+        self.mlp_norm = make_norm(config)
+        self.mlp = MLP(config)
+
+    def forward(
+        self, x: Tensor, rotary: tuple[Tensor, Tensor] | None, cache: KVCache | None
+    ) -> Tensor:
+        x = x + self.attention(self.attention_norm(x), rotary, cache)
+        return x + self.mlp(self.mlp_norm(x))
+
+
+class Decoder(nn.Module):
+    """The next id's distribution after each position of ids (B, T), T at most `block_size`.
+
+    The head always starts at zero, so an untrained decoder's loss is ln V and the compact
+    softmax is exact. The body's initial weights do not depend on the vocabulary: two tokenizers
+    with the same seed start from the same body.
+
+    Args:
+        config: every choice of the architecture.
+        vocab_size: V, the tokenizer's.
+        support: from `find_support`, the ids (k,) that the training text uses.
+    """
+
+    def __init__(self, config: ModelConfig, vocab_size: int, support: Tensor) -> None:
+        super().__init__()
+        self.config = config
+        self.vocab_size = vocab_size
+        learned = config.positions == "learned"
+        self.position = nn.Embedding(config.block_size, config.n_embd) if learned else None
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
+        self._init_body()
+        self.embedding = CompactEmbedding(
+            vocab_size, config.n_embd, support, std=1.0 if config.embedding_norm else 0.02
+        )
+        self.dropout = nn.Dropout(config.dropout or 0.0)
+        self.embedding_norm = make_norm(config) if config.embedding_norm else nn.Identity()
+        self.norm = make_norm(config)
+        self.head = CompactHead(vocab_size, config.n_embd, support)
+        cos, sin = rotary_table(config.block_size, config.head_dim)
+        self.support: Tensor
+        self.cos: Tensor
+        self.sin: Tensor
+        self.register_buffer("support", support)
+        self.register_buffer("cos", cos, persistent=False)
+        self.register_buffer("sin", sin, persistent=False)
+
+    @staticmethod
+    def find_support(train_ids: np.ndarray, vocab_size: int) -> Tensor:
+        return used_ids(train_ids, vocab_size)
+
+    def _init_body(self) -> None:
+        if self.position is not None:
+            nn.init.normal_(self.position.weight, std=0.02)
+        for block in self.blocks:
+            for name, module in block.named_modules():
+                if not isinstance(module, nn.Linear):
+                    continue
+                if self.config.zero_init_residual:
+                    nn.init.normal_(module.weight, std=1 / math.sqrt(module.in_features))
+                    if name.endswith("proj"):
+                        nn.init.zeros_(module.weight)
+                else:
+                    nn.init.normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def hidden(self, ids: Tensor, caches: list[KVCache] | None = None) -> Tensor:
+        """What the head reads: ids (B, T) -> (B, T, C)."""
+        first = len(caches[0]) if caches else 0
+        here = slice(first, first + ids.shape[1])
+        if here.stop > self.config.block_size:
+            raise ValueError(
+                f"{here.stop} positions do not fit in block_size {self.config.block_size}"
+            )
+        x = self.embedding(ids)
+        rotary = None
+        if self.position is None:
+            rotary = self.cos[here], self.sin[here]
+        else:
+            x = x + self.position.weight[here]
+        x = self.embedding_norm(self.dropout(x))
+        for i, block in enumerate(self.blocks):
+            x = block(x, rotary, caches[i] if caches else None)
+        return self.norm(x)
+
+    def nll(self, ids: Tensor, targets: Tensor) -> Tensor:
+        """Nats per target: ids (B, T), targets (B, T) -> (B, T)."""
+        return self.head.nll(self.hidden(ids), targets)
+
+    def next_log_probs(self, ids: Tensor, caches: list[KVCache] | None = None) -> Tensor:
+        """Log-probabilities (B, V) of the id that follows ids (B, T).
+
+        With `caches`, ids are only those not read yet; without, the last block_size of them count.
+        """
+        if caches is None:
+            ids = ids[:, -self.config.block_size :]
+        return self.head.log_probs(self.hidden(ids, caches)[:, -1])
+
+    def new_caches(self) -> list[KVCache]:
+        return [KVCache() for _ in self.blocks]
+
+    def gradient_copies(self) -> dict[nn.Parameter, Tensor]:
+        """How many of the dense model's parameters each of these entries stands for."""
+        return {self.head.weight: self.head.copies.unsqueeze(-1)}
+
+    def num_params(self) -> dict[str, int]:
+        """Parameters of the whole (dense) model: embedding, body, head and total."""
+        embedding = self.vocab_size * self.config.n_embd
+        body = sum(p.numel() for p in self.blocks.parameters())
+        body += sum(p.numel() for p in self.norm.parameters())
+        body += sum(p.numel() for p in self.embedding_norm.parameters())
+        if self.position is not None:
+            embedding += self.position.weight.numel()
+        head = self.vocab_size * self.config.n_embd
+        return {
+            "embedding": embedding,
+            "body": body,
+            "head": head,
+            "total": embedding + body + head,
+        }
+
+    def train_flops_per_token(self) -> float:
+        """Forward and backward, in matrix products of windows of block_size, as computed.
+
+        A product with n weights costs 2n forward and 4n backward; attention's scores and mixing
+        cost 4TC forward and, recomputing the scores, 10TC backward (as PyTorch's counter has it).
+        """
+        c = self.config
+        weights = sum(p.numel() for p in self.blocks.parameters() if p.ndim == 2)
+        attention = c.n_layer * c.block_size * c.n_embd
+        return 6 * (weights + self.head.weight.numel()) + 14 * attention

@@ -1,0 +1,121 @@
+"""Text from a model: cached generation, matched by bytes, decoded safely as it streams."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from gptkit.errors import ConfigError
+from gptkit.models import Model
+from gptkit_tokenizers import Tokenizer
+
+
+def draw(
+    log_probs: Tensor, *, temperature: float, top_k: int | None, generator: torch.Generator
+) -> int:
+    """One id from log-probabilities (V,)."""
+    scores = log_probs.cpu().double() / temperature
+    if top_k is not None and top_k < len(scores):
+        lowest_kept = scores.topk(top_k).values[-1]
+        scores = scores.masked_fill(scores < lowest_kept, -torch.inf)
+    return int(torch.multinomial(scores.softmax(0), 1, generator=generator))
+
+
+@torch.no_grad()
+def generate(
+    model: Model,
+    prompt: Sequence[int],
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    seed: int = 0,
+) -> Iterator[int]:
+    """Ids that follow the prompt's, without end, each drawn from the whole vocabulary.
+
+    The decoder keeps the keys and values of what it has read. When its window is full it starts
+    again from the last half of it, so an id is conditioned on the last half window at least.
+
+    Args:
+        prompt: at least one id; the last block_size of them count.
+        temperature: positive; below 1 sharpens the distribution.
+        top_k: draw from the k likeliest ids alone; None for all.
+        seed: of the draws. Torch's own random state is left alone.
+    """
+    if not temperature > 0:
+        raise ConfigError(f"temperature is {temperature}; it must be positive (top_k 1 is greedy).")
+    if top_k is not None and top_k < 1:
+        raise ConfigError(f"top_k is {top_k}; it must be at least 1.")
+    if not prompt:
+        raise ConfigError("the prompt is empty; a model needs at least one token to go on from.")
+    generator = torch.Generator().manual_seed(seed)
+    device = next(model.parameters()).device
+    block_size = model.config.block_size
+    was_training = model.training
+    model.eval()
+    try:
+        window = list(prompt)[-block_size:]
+        caches, unread = model.new_caches(), window
+        while True:
+            log_probs = model.next_log_probs(torch.tensor([unread], device=device), caches)[0]
+            token = draw(log_probs, temperature=temperature, top_k=top_k, generator=generator)
+            yield token
+            window.append(token)
+            unread = [token]
+            if len(window) > block_size:
+                window = window[-max(1, block_size // 2) :]
+                caches, unread = model.new_caches(), window
+    finally:
+        model.train(was_training)
+
+
+def stream_text(
+    model: Model,
+    tokenizer: Tokenizer,
+    prompt: str,
+    *,
+    max_bytes: int,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    seed: int = 0,
+) -> Iterator[str]:
+    """The text that follows the prompt, piece by piece, `max_bytes` UTF-8 bytes of it at most.
+
+    A piece never ends within a character: bytes wait until it is whole. Bytes that are no UTF-8
+    come out as U+FFFD, and a character cut by the limit is dropped.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    left = max_bytes
+    prompt_ids = tokenizer.encode(prompt)
+    for token in generate(model, prompt_ids, temperature=temperature, top_k=top_k, seed=seed):
+        spelled = tokenizer.token_bytes(token)[:left]
+        left -= len(spelled)
+        if piece := decoder.decode(spelled):
+            yield piece
+        if not left:
+            return
+
+
+def sample_text(
+    model: Model,
+    tokenizer: Tokenizer,
+    prompt: str,
+    *,
+    max_bytes: int,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    seed: int = 0,
+) -> str:
+    """All that `stream_text` yields."""
+    pieces = stream_text(
+        model,
+        tokenizer,
+        prompt,
+        max_bytes=max_bytes,
+        temperature=temperature,
+        top_k=top_k,
+        seed=seed,
+    )
+    return "".join(pieces)

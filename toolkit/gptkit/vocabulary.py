@@ -1,0 +1,108 @@
+"""The exact compact softmax: train on 50,257 ids at the price of those the text uses.
+
+A training text uses k of a vocabulary's V ids. When the head starts at zero and is not tied to
+the embedding, the m = V - k others start with the same logit and get the same gradient at every
+step, p_j · x, so under any elementwise optimiser they stay equal for ever. They are therefore
+replaced, exactly, by one shared column that stands for all m of them:
+
+- in the normaliser it counts m times: its logit z takes + ln m;
+- an unused id's own probability is exp(z) / Z, without the ln m;
+- the loss's gradient on it is the sum over its m copies, so it is divided by m before the
+  optimiser: Adam then sees what each single column would have seen.
+
+As inputs, ids the training text never uses keep their initial embedding row, as in the dense
+model, where they get no gradient and no weight decay.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def used_ids(train_ids: np.ndarray, vocab_size: int) -> Tensor:
+    """The ids (k,), sorted, that a training text uses.
+
+    >>> used_ids(np.array([4, 1, 4], dtype=np.uint8), vocab_size=9)
+    tensor([1, 4])
+    """
+    return torch.from_numpy(np.flatnonzero(np.bincount(train_ids, minlength=vocab_size)))
+
+
+def divide_gradient(parameter: Tensor, copies: Tensor) -> Tensor:
+    """`parameter` itself, whose gradient arrives divided by `copies` (broadcast, at least 1).
+
+    The value is exact: x + (x - x) / copies is x in floating point too.
+    """
+    fixed = parameter.detach()
+    return fixed + (parameter - fixed) / copies
+
+
+class CompactEmbedding(nn.Module):
+    """Rows for all V ids, of which only the k used ones train.
+
+    The initial rows are those of a dense (V, C) table drawn from the same random state.
+    """
+
+    def __init__(self, vocab_size: int, n_embd: int, used: Tensor, *, std: float) -> None:
+        super().__init__()
+        table = torch.empty(vocab_size, n_embd).normal_(std=std)
+        unused = torch.ones(vocab_size, dtype=torch.bool)
+        unused[used] = False
+        self.weight = nn.Parameter(table[used])  # (k, C)
+        self.register_buffer("unused_rows", table[unused])  # (m, C)
+        row = torch.empty(vocab_size, dtype=torch.long)
+        row[used] = torch.arange(len(used))
+        row[unused] = torch.arange(len(used), vocab_size)
+        self.register_buffer("row", row, persistent=False)  # (V,)
+        self.unused_rows: Tensor
+        self.row: Tensor
+
+    def forward(self, ids: Tensor) -> Tensor:
+        rows = self.row[ids]  # (B, T)
+        k = len(self.weight)
+        x = F.embedding(rows.clamp(max=k - 1), self.weight)  # (B, T, C)
+        if self.training or not len(self.unused_rows):
+            return x
+        kept = F.embedding((rows - k).clamp(min=0), self.unused_rows)
+        return torch.where((rows >= k).unsqueeze(-1), kept, x)
+
+
+class CompactHead(nn.Module):
+    """The output layer, a zero-initialised linear map to V logits, kept as k + 1 columns."""
+
+    def __init__(self, vocab_size: int, n_embd: int, used: Tensor) -> None:
+        super().__init__()
+        k = len(used)
+        self.n_unused = vocab_size - k
+        shared = 1 if self.n_unused else 0
+        self.weight = nn.Parameter(torch.zeros(k + shared, n_embd))
+        copies = torch.ones(k + shared)
+        if shared:
+            copies[-1] = self.n_unused
+        column = torch.full((vocab_size,), k)
+        column[used] = torch.arange(k)
+        self.register_buffer("copies", copies, persistent=False)  # (k + 1,)
+        self.register_buffer("column", column, persistent=False)  # (V,)
+        self.copies: Tensor
+        self.column: Tensor
+
+    def nll(self, x: Tensor, targets: Tensor) -> Tensor:
+        """Nats per target: x (B, T, C), targets (B, T) in the tokenizer's ids -> (B, T)."""
+        columns = self.column[targets]
+        weight = (
+            divide_gradient(self.weight, self.copies.unsqueeze(-1))
+            if self.n_unused
+            else self.weight
+        )
+        logits = F.linear(x, weight, self.copies.log())  # (B, T, k + 1)
+        loss = F.cross_entropy(logits.flatten(0, -2), columns.flatten(), reduction="none")
+        return loss.view_as(targets) + self.copies.log()[columns]
+
+    def log_probs(self, x: Tensor) -> Tensor:
+        """Log-probabilities (B, V) over the whole vocabulary, from x (B, C)."""
+        log_copies = self.copies.log()
+        compact = F.log_softmax(F.linear(x, self.weight, log_copies), dim=-1) - log_copies
+        return compact[:, self.column]
