@@ -54,14 +54,19 @@ def shakespeare_folder(monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path(DATA)
 
 
-@pytest.fixture
-def text_file(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def english() -> str:
     """A small English-like text with words that repeat, accents and a duck: some 12,000 bytes."""
     rng = random.Random(0)
-    words = "the king shall not speak of love and so naïve a 🦆 must die before morning".split()
-    lines = (" ".join(rng.choices(words, k=rng.randint(4, 9))) for _ in range(300))
+    words = "the king shall not speak of love and so naïve a 🦆 must die before morning"
+    lines = [" ".join(rng.choices(words.split(" "), k=rng.randint(4, 9))) for _ in range(300)]
+    return ".\n".join(lines)
+
+
+@pytest.fixture
+def text_file(tmp_path: Path, english: str) -> Path:
     path = tmp_path / "text.txt"
-    path.write_text(".\n".join(lines), encoding="utf-8")
+    path.write_text(english, encoding="utf-8")
     return path
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from gptkit_tokenizers import TokenizerError, audit
 from gptkit_tokenizers.byte import ByteTokenizer
 

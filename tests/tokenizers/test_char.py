@@ -1,4 +1,5 @@
 import pytest
+
 from gptkit_tokenizers import TokenizerError
 from gptkit_tokenizers.char import CharTokenizer
 

@@ -1,6 +1,7 @@
 """Specs, and plug-ins found as real installed packages are."""
 
 import pytest
+
 from gptkit_tokenizers import (
     NeedsText,
     TokenizerError,
@@ -9,7 +10,7 @@ from gptkit_tokenizers import (
     tokenizer_from_dict,
 )
 
-PLUG_IN = '''
+PLUG_IN = """
 from gptkit_tokenizers.byte import ByteTokenizer
 from gptkit_tokenizers.char import CharTokenizer
 
@@ -33,7 +34,7 @@ class Bare:
 
 def broken():
     raise RuntimeError("out of paint")
-'''
+"""
 ENTRIES = """[gptkit.tokenizers]
 rot = some_plug_in:Rot
 letters = some_plug_in:Letters

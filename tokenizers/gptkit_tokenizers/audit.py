@@ -30,8 +30,8 @@ def audit(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> int:
     spelled = tokenizer.decode_bytes(ids)
     if spelled != data:
         raise TokenizerError(_round_trip_failure(tokenizer, data, spelled))
-    counts = np.bincount(ids)
-    total = sum(len(tokenizer.token_bytes(i)) * int(counts[i]) for i in counts.nonzero()[0].tolist())
+    counts = np.bincount(ids).tolist()
+    total = sum(len(tokenizer.token_bytes(i)) * n for i, n in enumerate(counts) if n)
     if total != len(data):
         raise TokenizerError(
             f"{tokenizer.name} fails the audit: its tokens' bytes add up to {total:,}, "

@@ -3,7 +3,8 @@
 Positions are drawn in bytes and then moved to the token they fall in, so every tokenizer reads
 the same places of the text in the same order. Its windows spell about the same number of bytes,
 not exactly: a step therefore takes as many windows as bring the bytes read so far closest to
-step · bytes_per_step. Tokenizers stay level at every step, to within half a window.
+step · bytes_per_step, and at least one. Tokenizers stay level at every step, to within half a
+window.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def window_starts(
             spelled = ends[drawn + block_size] - ends[drawn]
             starts = np.concatenate([starts, drawn])
             read = np.concatenate([read, read[-1] + spelled.cumsum()])
-        n = int(np.abs(read - goal).argmin())
+        n = max(1, int(np.abs(read - goal).argmin()))
         yield starts[:n]
         starts, read = starts[n:], read[n:]
 

@@ -85,6 +85,11 @@ def load_corpus(spec: str | None = None, *, split: float = 0.9) -> Corpus:
     if not text:
         raise CorpusError(f"{spec} is empty. Give a text of at least a few thousand characters.")
     cut = int(split * len(text))
+    if not 0 < cut < len(text):
+        raise CorpusError(
+            f"{spec} is too short: {len(text)} characters leave nothing to train or to test on.\n"
+            "Give a text of at least a few thousand characters."
+        )
     return Corpus(
         name=spec,
         train=text[:cut],

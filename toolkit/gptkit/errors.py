@@ -3,6 +3,7 @@
     GptkitError
     ├── ConfigError    an option that cannot be used as given
     ├── CorpusError    a text that cannot be had, or is not what it should be
+    ├── TrainingError  a training that cannot go on
     └── RunError       a run folder that is missing, partial or altered
 
 Tokenizers raise `gptkit_tokenizers.TokenizerError`. A message names the input, the bound and
@@ -20,6 +21,10 @@ class ConfigError(GptkitError, ValueError):
 
 class CorpusError(GptkitError):
     """A text that cannot be had, or is not what it should be."""
+
+
+class TrainingError(GptkitError):
+    """A training that cannot go on."""
 
 
 class RunError(GptkitError):

@@ -175,6 +175,8 @@ class Experiment:
     def _asked(self) -> dict[str, Any]:
         asked = {name: getattr(self, name) for name in self.__dataclass_fields__}
         del asked["out"], asked["device"]
+        if self.corpus.note:  # what was used, so that the same can be asked for again
+            asked["data"] = self.corpus.name
         return asked | {"tokenizers": list(self.tokenizers), "models": list(self.models)}
 
     def _make_folder(self) -> Path:

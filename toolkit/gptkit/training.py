@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import torch
 from gptkit.batches import make_batch, window_starts
 from gptkit.config import TrainConfig
 from gptkit.encoded import EncodedCorpus
+from gptkit.errors import TrainingError
 from gptkit.evaluation import Evaluation, evaluate
 from gptkit.models import Model
 from gptkit.optim import clip_gradients, make_optimizers, rate_at
@@ -80,6 +82,11 @@ def train(
                 optimizer.step()
                 optimizer.zero_grad()
             loss_now = loss.item()
+            if not math.isfinite(loss_now):
+                raise TrainingError(
+                    f"the loss is {loss_now} at step {step}: the training diverged.\n"
+                    f"Lower the learning rate ({config.learning_rate}), or set grad_clip."
+                )
             seconds += time.perf_counter() - began
             ends = corpus.train_ends
             train_bytes += int((ends[windows + block_size] - ends[windows]).sum())

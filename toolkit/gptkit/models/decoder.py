@@ -184,12 +184,12 @@ class Decoder(nn.Module):
         }
 
     def train_flops_per_token(self) -> float:
-        """Forward and backward, in matrix products of windows of block_size, as computed.
+        """Floating-point operations of the matrix products as computed, forward and backward.
 
         A product with n weights costs 2n forward and 4n backward; attention's scores and mixing
-        cost 4TC forward and, recomputing the scores, 10TC backward (as PyTorch's counter has it).
+        cost 4TC and 8TC in windows of T = block_size, masked positions included.
         """
         c = self.config
         weights = sum(p.numel() for p in self.blocks.parameters() if p.ndim == 2)
         attention = c.n_layer * c.block_size * c.n_embd
-        return 6 * (weights + self.head.weight.numel()) + 14 * attention
+        return 6 * (weights + self.head.weight.numel()) + 12 * attention

@@ -1,0 +1,203 @@
+"""The commands, as a user calls them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from gptkit.cli import main
+
+SMALL = ["--budget=8steps", "--bytes-per-step=256", "--context-bytes=32", "--sample-bytes=30"]
+
+
+@pytest.fixture
+def gptkit(monkeypatch, capsys):
+    """Call `gptkit ARGS` in this process -> (exit code, stdout, stderr)."""
+
+    def call(*args):
+        monkeypatch.setattr(sys, "argv", ["gptkit", *map(str, args)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        out = capsys.readouterr()
+        return code, out.out, out.err
+
+    return call
+
+
+@pytest.fixture
+def runs(gptkit, text_file, tmp_path):
+    code, *_ = gptkit("compare", "-d", text_file, "--out", tmp_path / "runs", *SMALL)
+    assert code == 0
+    return tmp_path / "runs" / "char-vs-gpt2"
+
+
+def test_encode_ids(gptkit):
+    assert gptkit("encode", "Hello, world!", "--ids") == (0, "15496 11 995 0\n", "")
+
+
+def test_encode_table(gptkit):
+    code, out, _ = gptkit("encode", "Hello, \x1b[31mwörld!\n")
+    assert code == 0
+    assert "48 65 6c 6c 6f" in out
+    assert "\x1b[31m" not in out
+    assert "12 tokens, 19 characters, 20 bytes, 1.67 bytes per token" in out
+
+
+def test_encode_json(gptkit):
+    code, out, err = gptkit("encode", "Hello, world!", "--json")
+    document = json.loads(out)
+    assert (code, err) == (0, "")
+    assert document["ids"] == [15496, 11, 995, 0]
+    assert document["bytes"] == ["48656c6c6f", "2c", "20776f726c64", "21"]
+    assert document["bytes_per_token"] == 13 / 4
+
+
+def test_encode_nothing(gptkit):
+    assert gptkit("encode", "")[:2] == (0, "0 tokens, 0 characters, 0 bytes (gpt2, 50,257 ids)\n")
+
+
+def test_char_takes_its_alphabet_from_data(gptkit, tmp_path):
+    (tmp_path / "t.txt").write_text("abc" * 10)
+    assert gptkit("encode", "cab", "-t", "char", "-d", tmp_path / "t.txt", "--ids")[1] == "2 0 1\n"
+    code, out, err = gptkit("encode", "cafe", "-t", "char", "-d", tmp_path / "t.txt", "--ids")
+    assert (code, out) == (2, "")
+    assert err == (
+        "error: char cannot encode 'f' (U+0066) at index 2: "
+        "the corpus it was built from never uses it.\n"
+        "       Use char+bytes or byte, which can spell any text, "
+        "or build char from text that has it.\n"
+    )
+
+
+def shell(command, text=b""):
+    program = "from gptkit.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *command], input=text, capture_output=True, check=False
+    )
+
+
+def test_standard_input_round_trips_any_bytes_of_utf8():
+    text = "naïve 🦆\r\n\0end".encode()
+    ids = shell(["encode", "-", "--ids"], text)
+    assert ids.returncode == 0
+    assert shell(["decode", "-"], ids.stdout).stdout == text
+
+
+def test_standard_input_that_is_not_utf8_is_refused():
+    done = shell(["encode", "-"], b"caf\xe9")
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"error: standard input is not UTF-8: the byte at offset 3")
+
+
+def test_decode(gptkit):
+    assert json.loads(gptkit("decode", "15496", "11", "995", "0", "--json")[1]) == {
+        "tokenizer": "gpt2",
+        "text": "Hello, world!",
+        "bytes": b"Hello, world!".hex(),
+    }
+    code, _, err = gptkit("decode", "15496", "x1")
+    assert code == 2
+    assert "'x1' is not an id" in err
+    assert "id 60000 is outside gpt2's vocabulary" in gptkit("decode", "60000")[2]
+
+
+def test_compare_prints_tables_on_stdout_and_progress_on_stderr(gptkit, text_file, tmp_path):
+    code, out, err = gptkit("compare", "-d", text_file, "--out", tmp_path / "runs", *SMALL)
+    assert code == 0
+    assert "Validation loss on" in out
+    assert "Samples after the prompt" in out
+    assert "models" in out
+    assert "best:" in out
+    lines = err.splitlines()
+    assert len(lines) == 4 * 4
+    assert lines[-1].startswith("gpt2-decoder-s0  step 8/8  ")
+
+
+def test_compare_json_is_all_that_stdout_holds(gptkit, text_file, tmp_path):
+    args = ("compare", "-d", text_file, "-t", "byte", "-m", "bigram", "--json", *SMALL)
+    code, out, _ = gptkit(*args, "--out", tmp_path / "runs")
+    assert code == 0
+    written = json.loads((tmp_path / "runs" / "byte" / "results.json").read_text())
+    assert json.loads(out) == written
+
+
+def test_sample_streams_the_same_text_as_before(gptkit, runs):
+    args = ("sample", runs / "char-decoder-s0", "--prompt", "the king", "--bytes", 40)
+    code, out, _ = gptkit(*args)
+    assert code == 0
+    assert out.startswith("the king")
+    document = json.loads(gptkit(*args, "--json")[1])
+    assert out == document["prompt"] + document["text"] + "\n"
+    assert 36 < len(document["text"].encode()) <= 40
+    assert gptkit(*args, "--seed", 1)[1] != out
+
+
+def test_sample_of_what_is_no_run(gptkit, runs, tmp_path):
+    code, out, err = gptkit("sample", runs)
+    assert (code, out) == (2, "")
+    assert "holds several runs" in err
+    assert gptkit("sample", tmp_path / "nowhere")[0] == 2
+    code, out, err = gptkit("sample", runs / "char-bigram-s0", "--prompt", "QQ")
+    assert (code, out) == (2, "")
+    assert "char cannot encode 'Q'" in err
+
+
+def test_report_writes_a_page_and_the_results(gptkit, runs, tmp_path):
+    code, out, _ = gptkit("report", runs, "--out", tmp_path / "page")
+    assert (code, out) == (0, f"{tmp_path / 'page' / 'report.md'}\n")
+    assert json.loads((tmp_path / "page" / "results.json").read_text()) == json.loads(
+        (runs / "results.json").read_text()
+    )
+    assert "| char | decoder | 0 |" in (tmp_path / "page" / "report.md").read_text()
+    assert gptkit("report", tmp_path / "nowhere")[0] == 2
+
+
+def test_doctor(gptkit):
+    facts = json.loads(gptkit("doctor", "--json")[1])
+    assert facts["versions"].keys() >= {"Python", "gptkit", "torch", "tiktoken", "datasets"}
+    assert facts["network"]["huggingface.co"] == "does not answer"
+    assert facts["data"]["tinyshakespeare"] == "not here yet"
+    code, out, _ = gptkit("doctor")
+    assert code == 0
+    assert "does not answer" in out
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["encode", "x", "-t", "gtp2"], "Did you mean gpt2?"),
+        (["encode", "x\udc80"], "lone surrogate"),
+        (["compare", "-d", "no-such-file"], "there is no corpus or file"),
+        (["compare", "-m", "gpt5", "-d", "python-docs"], "there is no model 'gpt5'"),
+        (["compare", "-d", "tinyshakespeare"], "tinyshakespeare cannot be downloaded"),
+        (["compare", "--budget", "soon", "-d", "python-docs"], "is not an amount"),
+    ],
+)
+def test_a_users_error_is_one_message_and_exit_code_2(gptkit, args, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = gptkit(*args)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert says in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"a", b"\xff\xfe", b"short"])
+def test_a_text_that_cannot_be_used(gptkit, tmp_path, content):
+    (tmp_path / "t.txt").write_bytes(content)
+    code, _, err = gptkit("compare", "-d", tmp_path / "t.txt", "--out", tmp_path / "runs")
+    assert code == 2
+    assert err.startswith("error: ")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_version_and_help(gptkit):
+    assert gptkit("--version")[1].startswith("gptkit 0.")
+    code, out, _ = gptkit("--help")
+    assert code == 0
+    assert all(c in out for c in ("compare", "encode", "decode", "sample", "report", "doctor"))

@@ -1,0 +1,111 @@
+import json
+import os
+from dataclasses import replace
+
+import pytest
+import torch
+
+from gptkit.config import RECIPES, Arm
+from gptkit.corpus import load_corpus
+from gptkit.encoded import encode_corpus
+from gptkit.errors import RunError
+from gptkit.models import build_model
+from gptkit.runs import load_run, write_run
+
+
+@pytest.fixture(params=["bigram", "decoder", "lecture"])
+def written(request, text_file, tmp_path):
+    """A run on disk, and what it was written from."""
+    corpus = load_corpus(str(text_file))
+    encoded = encode_corpus(corpus, "gpt2")
+    config, train = RECIPES[request.param]()
+    config = replace(config, block_size=8, n_embd=8, n_head=2, n_layer=1)
+    arm = Arm(tokenizer="gpt2", recipe=request.param, model=config, train=train)
+    model = build_model(
+        config, vocab_size=encoded.tokenizer.vocab_size, train_ids=encoded.train_ids, seed=0
+    )
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(torch.randn_like(p))
+    folder = tmp_path / "runs" / arm.id
+    write_run(
+        folder,
+        arm=arm,
+        corpus=corpus.to_dict(),
+        tokenizer=encoded.tokenizer,
+        model=model,
+        metrics=[{"event": "step", "step": 1, "loss": 2.5}],
+        result={"id": arm.id, "vocab_size": encoded.tokenizer.vocab_size},
+    )
+    return folder, arm, model, encoded
+
+
+def test_it_gives_everything_back(written):
+    folder, arm, model, encoded = written
+    run = load_run(folder)
+    assert run.config == arm
+    assert run.metrics == [{"event": "step", "step": 1, "loss": 2.5}]
+    assert run.tokenizer.encode("the king") == encoded.tokenizer.encode("the king")
+    ids = torch.randint(0, 50_257, (2, 8))
+    assert torch.equal(run.model.nll(ids, ids), model.eval().nll(ids, ids))
+    assert torch.equal(run.model.next_log_probs(ids), model.next_log_probs(ids))
+
+
+def test_the_folder_holds_what_it_says_and_nothing_else(written):
+    folder, *_ = written
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "config.json",
+        "metrics.jsonl",
+        "result.json",
+        "tokenizer.json",
+        "weights.safetensors",
+    ]
+    assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_failure_while_writing_leaves_nothing(written, monkeypatch):
+    folder, arm, model, encoded = written
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "rename", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_run(
+            folder.with_name("second"),
+            arm=arm,
+            corpus={},
+            tokenizer=encoded.tokenizer,
+            model=model,
+            metrics=[],
+            result={},
+        )
+    assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_folder_of_runs_names_them(written):
+    folder, *_ = written
+    with pytest.raises(RunError, match=f"holds several runs. Give one of: .*{folder.name}"):
+        load_run(folder.parent)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(RunError, match=r"has no config\.json"):
+        load_run(tmp_path)
+
+
+def test_damaged_weights_are_named(written):
+    folder, *_ = written
+    path = folder / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(RunError, match="does not hold this run's weights"):
+        load_run(folder).model  # noqa: B018
+
+
+def test_a_config_of_another_make_is_named(written):
+    folder, *_ = written
+    config = json.loads((folder / "config.json").read_text())
+    config["arm"]["model"]["flavour"] = "mint"
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(Exception, match="ModelConfig has no field flavour"):
+        load_run(folder)

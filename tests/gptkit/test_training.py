@@ -1,0 +1,91 @@
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+
+from gptkit.config import RECIPES
+from gptkit.corpus import Corpus, load_corpus
+from gptkit.encoded import encode_corpus
+from gptkit.errors import TrainingError
+from gptkit.evaluation import evaluate
+from gptkit.models import build_model
+from gptkit.training import Evaluated, StepDone, train
+
+
+@pytest.fixture
+def encoded(text_file):
+    return encode_corpus(load_corpus(str(text_file)), "char")
+
+
+def run(encoded, recipe="decoder", **options):
+    model_config, config = RECIPES[recipe]()
+    model_config = replace(model_config, block_size=16, n_embd=16, n_head=2, n_layer=1)
+    config = replace(config, **{"steps": 12, "bytes_per_step": 128, "eval_interval": 5, **options})
+    model = build_model(
+        model_config,
+        vocab_size=encoded.tokenizer.vocab_size,
+        train_ids=encoded.train_ids,
+        seed=config.seed,
+    )
+    return model, list(train(model, encoded, config))
+
+
+def test_events(encoded):
+    _, events = run(encoded)
+    steps = [e for e in events if isinstance(e, StepDone)]
+    evaluations = [e for e in events if isinstance(e, Evaluated)]
+    assert [e.step for e in steps] == list(range(1, 13))
+    assert [e.step for e in evaluations] == [5, 10, 12]
+    assert abs(steps[-1].train_bytes - 12 * 128) <= 64 * 1.5  # half a window, 4 bytes a char
+    assert all(a.seconds < b.seconds for a, b in pairwise(steps))
+    assert steps[-1].loss < steps[0].loss
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES))
+def test_the_model_ends_as_it_was_at_its_best(encoded, recipe):
+    # A rate this high overshoots, so that the best evaluation is not the last.
+    rate = {"bigram": 60.0, "decoder": 3.0, "lecture": 1.0}[recipe]
+    model, events = run(encoded, recipe, learning_rate=rate, decay_fraction=None, eval_interval=1)
+    evaluations = [e.evaluation.bits_per_byte for e in events if isinstance(e, Evaluated)]
+    assert min(evaluations) < evaluations[-1]
+    marked = [e.evaluation.bits_per_byte for e in events if isinstance(e, Evaluated) and e.best]
+    assert marked[-1] == min(evaluations)
+    again = evaluate(
+        model,
+        encoded.val_ids,
+        before=encoded.train_ids,
+        n_bytes=encoded.val_bytes,
+        n_chars=encoded.val_chars,
+    )
+    assert again.bits_per_byte == min(evaluations)
+
+
+def test_a_training_that_diverges_says_so(encoded):
+    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) at step \d+"):
+        run(encoded, "bigram", learning_rate=1e38, decay_fraction=None)
+
+
+@pytest.mark.parametrize("recipe", ["decoder", "lecture"])
+def test_a_seed_gives_the_same_run_again(encoded, recipe):
+    a, b, other = (
+        [e.loss for e in run(encoded, recipe, seed=s)[1] if isinstance(e, StepDone)]
+        for s in (1, 1, 2)
+    )
+    assert a == b != other
+
+
+def test_torchs_random_state_is_left_alone(encoded):
+    before = torch.get_rng_state()
+    run(encoded, "lecture")  # which draws dropout
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_bigram_reaches_the_entropy_of_a_cycle():
+    # "abcabc…": the next character is certain, so the best bigram's loss is 0. Gradient descent
+    # only approaches it; 0.05 bits is a hundredth of where it starts.
+    text = "abcdefgh" * 400
+    corpus = Corpus(name="cycle", train=text[:2800], val=text[2800:], sha256="")
+    encoded = encode_corpus(corpus, "char")
+    _, events = run(encoded, "bigram", steps=100, eval_interval=100)
+    assert events[-1].evaluation.bits_per_byte < 0.05
