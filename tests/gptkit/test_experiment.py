@@ -223,6 +223,13 @@ def test_the_plan_is_complete_arms(text_file):
     assert {a.model.architecture for a in arms} == {"bigram", "decoder"}
 
 
+def test_contexts_and_strides_are_matched_in_bytes(text_file):
+    arms = Experiment(data=str(text_file), models=["decoder"], stride_bytes=16, **SMALL).plan()
+    char, gpt2 = arms
+    assert (char.model.block_size, char.train.eval_stride) == (30, 15)  # 1.06 bytes per character
+    assert 0 < gpt2.train.eval_stride <= gpt2.model.block_size / 2 + 1
+
+
 def test_a_lossy_plug_in_is_stopped_before_training(text_file, monkeypatch):
     from gptkit_tokenizers.byte import ByteTokenizer
 
@@ -244,7 +251,10 @@ def test_a_lossy_plug_in_is_stopped_before_training(text_file, monkeypatch):
         ({"name": "../elsewhere"}, ConfigError, "not a folder's name"),
         ({"budget": "lots"}, ConfigError, "Give bytes of training text"),
         ({"budget": "1B"}, ConfigError, "less than one step"),
-        ({"context_bytes": 100_000}, CorpusError, "too short"),
+        ({"context_bytes": 2048}, ConfigError, "less than context_bytes 2048"),
+        ({"context_bytes": 99_000, "bytes_per_step": 99_000}, CorpusError, "too short"),
+        ({"stride_bytes": 0}, ConfigError, "stride_bytes is 0"),
+        ({"stride_bytes": 129}, ConfigError, "would go unscored"),
     ],
 )
 def test_what_cannot_be_done_is_refused(text_file, options, error, says):

@@ -1,4 +1,5 @@
 import copy
+import io
 import json
 from pathlib import Path
 
@@ -58,9 +59,8 @@ RESULT = {
 
 
 def rendered(renderable, width):
-    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=width, record=True, file=io.StringIO())
     console.print(renderable)
-    console.file.close()
     return console.export_text()
 
 

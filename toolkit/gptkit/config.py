@@ -91,6 +91,7 @@ class TrainConfig(_Config):
         batch_size: windows per step, on average: a step may take one more or less to keep to
             bytes_per_step.
         eval_interval: steps between evaluations; the last step is always evaluated.
+        eval_stride: tokens that evaluation windows advance; None for disjoint windows.
         seed: of the initial weights, the batches and the dropout.
     """
 
@@ -105,6 +106,7 @@ class TrainConfig(_Config):
     bytes_per_step: int = 1024
     batch_size: int = 8
     eval_interval: int = 150
+    eval_stride: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
-from gptkit.download import download_text, reachable
+from gptkit.download import download_text, no_progress_bars, reachable
 from gptkit.errors import CorpusError
 
 TINY_SHAKESPEARE_URL = (
@@ -169,7 +169,8 @@ def _hugging_face(spec: str) -> str:
     import datasets
 
     try:
-        rows = datasets.load_dataset(name, config or None, split="train")
+        with no_progress_bars():
+            rows = datasets.load_dataset(name, config or None, split="train")
     except Exception as error:  # whatever the hub, the builder or the data raise
         raise CorpusError(f"{spec} cannot be loaded: {error}") from error
     strings = [c for c, f in rows.features.items() if getattr(f, "dtype", None) == "string"]

@@ -7,6 +7,8 @@ import socket
 import tempfile
 import threading
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -71,7 +73,7 @@ def _load_document(url: str) -> bytes:
 
     timeout = aiohttp.ClientTimeout(total=TOTAL, sock_connect=CONNECT, sock_read=SILENCE)
     scheme = urlsplit(url).scheme
-    with tempfile.TemporaryDirectory(prefix="gptkit-") as scratch, _no_bars():
+    with tempfile.TemporaryDirectory(prefix="gptkit-") as scratch, no_progress_bars():
         try:
             document = datasets.load_dataset(
                 "text",
@@ -94,17 +96,15 @@ def _load_document(url: str) -> bytes:
             ) from error
 
 
-class _no_bars:
+@contextmanager
+def no_progress_bars() -> Iterator[None]:
     """Keep `datasets` from drawing progress bars over the caller's terminal."""
+    import datasets
 
-    def __enter__(self) -> None:
-        import datasets
-
-        self.were_on = datasets.is_progress_bar_enabled()
-        datasets.disable_progress_bars()
-
-    def __exit__(self, *exception: object) -> None:
-        import datasets
-
-        if self.were_on:
+    were_on = datasets.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if were_on:
             datasets.enable_progress_bars()

@@ -23,7 +23,7 @@ from gptkit.encoded import EncodedCorpus, encode_corpus
 from gptkit.engines.local import OnEvent, Sampling, find_device, run_arm
 from gptkit.errors import ConfigError, RunError
 from gptkit.files import write_json
-from gptkit.matching import Plan, match_bytes
+from gptkit.matching import Plan, match_bytes, steps_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,7 +42,7 @@ class Experiment:
         seeds: how many, from 0.
         context_bytes: how far back a model sees, in bytes of text.
         bytes_per_step: text per training step.
-        stride: evaluation windows' advance in tokens; None for disjoint windows.
+        stride_bytes: how far evaluation windows advance; None for disjoint windows.
         prompt: what samples go on from; None for a line break, or the text's first character
             where it has none.
         sample_bytes, temperature, top_k: how samples are drawn.
@@ -59,7 +59,7 @@ class Experiment:
     context_bytes: int = 128
     bytes_per_step: int = 1024
     split: float = 0.9
-    stride: int | None = None
+    stride_bytes: int | None = None
     prompt: str | None = None
     sample_bytes: int = 300
     temperature: float = 1.0
@@ -88,12 +88,23 @@ class Experiment:
             "context_bytes",
             "bytes_per_step",
             "sample_bytes",
-            "stride",
+            "stride_bytes",
             "top_k",
         ):
             value = getattr(self, field)
             if value is not None and value < 1:
                 raise ConfigError(f"{field} is {value}; it must be at least 1.")
+        if self.bytes_per_step < self.context_bytes:
+            raise ConfigError(
+                f"bytes_per_step is {self.bytes_per_step}, less than context_bytes "
+                f"{self.context_bytes}: a step is one window at least."
+            )
+        if self.stride_bytes is not None and self.stride_bytes > self.context_bytes:
+            raise ConfigError(
+                f"stride_bytes is {self.stride_bytes}, more than context_bytes "
+                f"{self.context_bytes}: text between the windows would go unscored."
+            )
+        steps_of(self.budget, bytes_per_step=self.bytes_per_step)
         if not self.temperature > 0:
             raise ConfigError(f"temperature is {self.temperature}; it must be positive.")
         if self.name is not None and not re.fullmatch(r"[\w+-][\w.+-]*", self.name):
@@ -118,6 +129,7 @@ class Experiment:
             budget=self.budget,
             bytes_per_step=self.bytes_per_step,
             context_bytes=self.context_bytes,
+            stride_bytes=self.stride_bytes,
         )
 
     def plan(self) -> list[Arm]:
@@ -145,7 +157,6 @@ class Experiment:
                     self._encoded[arm.tokenizer],
                     corpus=self.corpus.to_dict(),
                     sampling=sampling,
-                    stride=self.stride,
                     device=device,
                     folder=folder / arm.id,
                     on_event=on_event or (lambda arm, event: None),

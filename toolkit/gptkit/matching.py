@@ -62,6 +62,7 @@ def match_bytes(
     budget: str,
     bytes_per_step: int,
     context_bytes: int,
+    stride_bytes: int | None = None,
 ) -> Plan:
     """Same training bytes, steps, bytes per step, context in bytes, and body, for every tokenizer.
 
@@ -74,7 +75,7 @@ def match_bytes(
     steps = steps_of(budget, bytes_per_step=bytes_per_step)
     arms = []
     for spec, corpus in encoded.items():
-        block_size = max(1, round(context_bytes / corpus.bytes_per_token))
+        block_size = _tokens(context_bytes, corpus)
         if len(corpus.train_ids) <= block_size:
             raise CorpusError(
                 f"the training text is too short: {corpus.train_bytes:,} bytes, "
@@ -98,6 +99,7 @@ def match_bytes(
                                 1, round(bytes_per_step / (block_size * corpus.bytes_per_token))
                             ),
                             eval_interval=ceil(steps / EVALUATIONS),
+                            eval_stride=stride_bytes and _tokens(stride_bytes, corpus),
                             seed=seed,
                         ),
                     )
@@ -115,3 +117,8 @@ def match_bytes(
         unequal=("train_tokens", "block_size", "total_params", "train_flops", "seconds"),
         arms=tuple(arms),
     )
+
+
+def _tokens(n_bytes: int, corpus: EncodedCorpus) -> int:
+    """The whole tokens, at least one, that spell about so many bytes of training text."""
+    return max(1, round(n_bytes / corpus.bytes_per_token))

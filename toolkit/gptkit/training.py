@@ -44,7 +44,7 @@ class Evaluated:
 
 
 def train(
-    model: Model, corpus: EncodedCorpus, config: TrainConfig, *, stride: int | None = None
+    model: Model, corpus: EncodedCorpus, config: TrainConfig
 ) -> Iterator[StepDone | Evaluated]:
     """Train on the corpus's training text for `config.steps` steps.
 
@@ -106,7 +106,7 @@ def train(
                 before=corpus.train_ids,
                 n_bytes=corpus.val_bytes,
                 n_chars=corpus.val_chars,
-                stride=stride,
+                stride=config.eval_stride,
             )
             improved = evaluation.bits_per_byte < best
             if improved:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,9 +39,9 @@ def compare(
     context_bytes: Annotated[int, typer.Option(help="How far back a model sees.")] = 128,
     bytes_per_step: Annotated[int, typer.Option(help="Text per training step.")] = 1024,
     split: Annotated[float, typer.Option(help="The training share of the characters.")] = 0.9,
-    stride: Annotated[
+    stride_bytes: Annotated[
         int | None,
-        typer.Option(help="Tokens between evaluation windows.  [default: the block size]"),
+        typer.Option(help="Between evaluation windows.  [default: the context]"),
     ] = None,
     prompt: Annotated[
         str | None, typer.Option(help="What samples go on from.  [default: a line break]")
@@ -64,7 +65,7 @@ def compare(
 
     err = Console(stderr=True, highlight=False)
     live = sys.stdout.isatty() and sys.stderr.isatty()
-    with err.status("Loading PyTorch, the text and the tokenizers") if live else _Nothing():
+    with err.status("Loading PyTorch, the text and the tokenizers") if live else nullcontext():
         from gptkit.experiment import Experiment
 
         experiment = Experiment(
@@ -76,7 +77,7 @@ def compare(
             context_bytes=context_bytes,
             bytes_per_step=bytes_per_step,
             split=split,
-            stride=stride,
+            stride_bytes=stride_bytes,
             prompt=prompt,
             sample_bytes=sample_bytes,
             temperature=temperature,
@@ -99,11 +100,6 @@ def compare(
 
 def _listed(names: str) -> list[str]:
     return [name.strip() for name in names.split(",") if name.strip()]
-
-
-class _Nothing:
-    def __enter__(self) -> None: ...
-    def __exit__(self, *exception: object) -> None: ...
 
 
 def _run_live(experiment: Experiment, err: Console) -> Result:

@@ -59,7 +59,6 @@ def run_arm(
     *,
     corpus: dict[str, Any],
     sampling: Sampling,
-    stride: int | None,
     device: torch.device,
     folder: Path,
     on_event: OnEvent,
@@ -72,7 +71,7 @@ def run_arm(
         seed=arm.train.seed,
     ).to(device)
     events: list[StepDone | Evaluated] = []
-    for event in train(model, encoded, arm.train, stride=stride):
+    for event in train(model, encoded, arm.train):
         events.append(event)
         on_event(arm, event)
     sample = sample_text(

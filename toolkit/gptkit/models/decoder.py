@@ -100,13 +100,14 @@ class Decoder(nn.Module):
         self.embedding_norm = make_norm(config) if config.embedding_norm else nn.Identity()
         self.norm = make_norm(config)
         self.head = CompactHead(vocab_size, config.n_embd, support)
-        cos, sin = rotary_table(config.block_size, config.head_dim)
         self.support: Tensor
         self.cos: Tensor
         self.sin: Tensor
         self.register_buffer("support", support)
-        self.register_buffer("cos", cos, persistent=False)
-        self.register_buffer("sin", sin, persistent=False)
+        if not learned:
+            cos, sin = rotary_table(config.block_size, config.head_dim)
+            self.register_buffer("cos", cos, persistent=False)
+            self.register_buffer("sin", sin, persistent=False)
 
     @staticmethod
     def find_support(train_ids: np.ndarray, vocab_size: int) -> Tensor:

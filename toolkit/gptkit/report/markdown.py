@@ -27,15 +27,14 @@ def command(result: dict[str, Any]) -> str:
     """
     asked = result["experiment"]
     words = ["gptkit", "compare", "--tokenizers", ",".join(asked["tokenizers"])]
-    defaults = Experiment.__dataclass_fields__
-    for name, value in asked.items():
-        if name in ("tokenizers", "name") or value == defaults[name].default:
-            continue
+    for name, field in Experiment.__dataclass_fields__.items():
+        value = asked.get(name, field.default)
         if isinstance(value, list):
-            if tuple(value) == defaults[name].default:
-                continue
-            value = ",".join(value)
-        words += [f"--{name.replace('_', '-')}", str(value)]
+            value = tuple(value)
+        if name in ("tokenizers", "name") or value == field.default:
+            continue
+        shown = ",".join(value) if isinstance(value, tuple) else str(value)
+        words += [f"--{name.replace('_', '-')}", shown]
     return shlex.join(words)
 
 
