@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 # From the bottom up; a module imports only from its own level's line or from those above it here.
 LEVELS = [
     {"errors"},
-    {"files", "tables"},
+    {"files", "tables", "markov"},
     {"config", "download", "corpus"},
     {"encoded", "vocabulary"},
     {"models"},

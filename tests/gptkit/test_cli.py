@@ -111,7 +111,7 @@ def test_compare_prints_tables_on_stdout_and_progress_on_stderr(gptkit, text_fil
     assert "Validation loss on" in out
     assert "Samples after the prompt" in out
     assert "models" in out
-    assert "best:" in out
+    assert "best after 2kB of training: " in " ".join(out.split())
     lines = err.splitlines()
     assert len(lines) == 4 * 4
     assert lines[-1].startswith("gpt2-decoder-s0  step 8/8  ")
@@ -174,6 +174,8 @@ def test_doctor(gptkit):
         (["compare", "-d", "no-such-file"], "there is no corpus or file"),
         (["compare", "-m", "gpt5", "-d", "python-docs"], "there is no model 'gpt5'"),
         (["compare", "-d", "tinyshakespeare"], "tinyshakespeare cannot be downloaded"),
+        (["report", "/proc/nowhere"], "cannot be read"),
+        (["compare", "-d", "/proc/self/mem"], "Input/output error"),
         (["compare", "--budget", "soon", "-d", "python-docs"], "is not an amount"),
     ],
 )
@@ -194,6 +196,43 @@ def test_a_text_that_cannot_be_used(gptkit, tmp_path, content):
     assert code == 2
     assert err.startswith("error: ")
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_fallback_is_said_on_stderr(gptkit):
+    code, out, err = gptkit("encode", "hi", "-t", "char", "--ids")
+    assert code == 0
+    assert err.startswith("note: using python-docs, not tinyshakespeare: ")
+    assert len(out.split()) == 2
+
+
+def test_an_interrupted_experiment_says_what_is_kept(gptkit, text_file, tmp_path, monkeypatch):
+    import gptkit.experiment as module
+
+    real, calls = module.run_arm, []
+
+    def interrupted(arm, *args, **kwargs):
+        calls.append(arm.id)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(arm, *args, **kwargs)
+
+    monkeypatch.setattr(module, "run_arm", interrupted)
+    code, out, err = gptkit("compare", "-d", text_file, "--out", tmp_path / "runs", *SMALL)
+    assert (code, out) == (130, "")
+    assert "stopped; the arms that were finished are kept under" in err
+    assert [p.name for p in (tmp_path / "runs" / "char-vs-gpt2").iterdir()] == ["char-bigram-s0"]
+
+
+def test_a_full_disk_is_a_message():
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", "from gptkit.cli import main; main()", "encode", "x"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert b"No space left" in done.stderr
 
 
 def test_version_and_help(gptkit):

@@ -12,7 +12,7 @@ import pytest
 import gptkit.corpus as corpus_module
 import gptkit.download as download_module
 from gptkit.corpus import cache_folder, load_corpus
-from gptkit.errors import CorpusError
+from gptkit.errors import CorpusError, CorpusWarning
 
 TEXT = "First Citizen:\nBefore we proceed any further, hear me speak.\n" * 500
 
@@ -78,7 +78,6 @@ def cached_files():
 def test_a_text_is_downloaded_once_and_then_cached(server):
     corpus = load_corpus("tinyshakespeare")
     assert corpus.train + corpus.val == TEXT
-    assert corpus.note is None
     assert cached_files() == ["tinyshakespeare.txt"]
     server.mode = "missing"
     assert load_corpus("tinyshakespeare") == corpus
@@ -114,15 +113,16 @@ def test_a_damaged_cache_is_downloaded_again(server):
 
 def test_the_default_falls_back_visibly(server):
     server.mode = "missing"
-    corpus = load_corpus()
+    with pytest.warns(CorpusWarning, match="using python-docs, not tinyshakespeare: "):
+        corpus = load_corpus()
     assert corpus.name == "python-docs"
-    assert corpus.note.startswith("Using python-docs, not tinyshakespeare: ")
     assert len(corpus.train) > 100_000
 
 
 def test_no_network_is_noticed_within_five_seconds():
     began = time.monotonic()
-    assert load_corpus().name == "python-docs"
+    with pytest.warns(CorpusWarning, match="cannot be reached"):
+        assert load_corpus().name == "python-docs"
     assert time.monotonic() - began < 5
 
 
@@ -158,8 +158,9 @@ def test_gptkit_data_is_used_first_and_checked(server, tmp_path, monkeypatch):
     server.mode = "missing"
     assert load_corpus("tinyshakespeare").train.startswith("First Citizen")
     (tmp_path / "tinyshakespeare.txt").write_text("another")
-    with pytest.raises(CorpusError, match="is not tiny Shakespeare"):
-        load_corpus("tinyshakespeare")
+    for spec in ("tinyshakespeare", None):  # a folder that was named is not passed over
+        with pytest.raises(CorpusError, match="is not tiny Shakespeare"):
+            load_corpus(spec)
 
 
 @pytest.mark.corpus
@@ -203,7 +204,7 @@ def test_the_split_is_by_characters(tmp_path):
     ("content", "says"),
     [
         (b"", "is empty"),
-        (b"a", "too short: 1 characters"),
+        (b"a", r"cannot be split at 0\.9: of its 1 characters"),
         (b"caf\xe9 au lait", r"is not UTF-8: byte 0xe9 at offset 3"),
     ],
 )
@@ -219,6 +220,9 @@ def test_what_is_no_text_is_refused(tmp_path, content, says):
     [
         ("tinyshakespear", r"Did you mean tinyshakespeare\?"),
         ("no/such/*.txt", "no corpus or file"),
+        ("", "has no name"),
+        ("hf:", "names no dataset"),
+        ("/dev/null", "is empty"),
     ],
 )
 def test_an_unknown_corpus_is_answered_with_what_there_is(spec, says):

@@ -251,10 +251,12 @@ def test_a_lossy_plug_in_is_stopped_before_training(text_file, monkeypatch):
         ({"name": "../elsewhere"}, ConfigError, "not a folder's name"),
         ({"budget": "lots"}, ConfigError, "Give bytes of training text"),
         ({"budget": "1B"}, ConfigError, "less than one step"),
-        ({"context_bytes": 2048}, ConfigError, "less than context_bytes 2048"),
-        ({"context_bytes": 99_000, "bytes_per_step": 99_000}, CorpusError, "too short"),
+        ({"context_bytes": 2048}, ConfigError, "less than twice context_bytes 2048"),
+        ({"context_bytes": 99_000, "bytes_per_step": 198_000}, CorpusError, "too short"),
+        ({"prompt": ""}, ConfigError, "prompt is empty"),
+        ({"temperature": math.inf}, ConfigError, "positive and finite"),
         ({"stride_bytes": 0}, ConfigError, "stride_bytes is 0"),
-        ({"stride_bytes": 129}, ConfigError, "would go unscored"),
+        ({"stride_bytes": 161}, ConfigError, "would go unscored"),
     ],
 )
 def test_what_cannot_be_done_is_refused(text_file, options, error, says):
@@ -276,6 +278,23 @@ def test_a_prompt_that_cannot_be_encoded_fails_before_training(text_file, tmp_pa
             data=str(text_file), tokenizers=["char"], prompt="Quiet", out=tmp_path / "r", **SMALL
         )
     assert not (tmp_path / "r").exists()
+
+
+def test_an_experiment_that_finishes_no_arm_leaves_its_name_free(text_file, tmp_path):
+    def interrupt(arm, event):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        gptkit.compare(data=str(text_file), out=tmp_path, on_event=interrupt, **SMALL)
+    assert not (tmp_path / "char-vs-gpt2").exists()
+
+
+def test_a_context_that_is_not_level_is_not_called_equal(text_file, tmp_path):
+    options = {**SMALL, "context_bytes": 4, "models": ["bigram"], "data": str(text_file)}
+    match = gptkit.compare(out=tmp_path, **options).data["match"]
+    assert "context_bytes" in match["unequal"]
+    match = gptkit.compare(out=tmp_path, **{**options, "tokenizers": ["gpt2"]}).data["match"]
+    assert "context_bytes" in match["equal"]
 
 
 def test_a_name_that_is_taken_is_refused(text_file, tmp_path):
@@ -324,13 +343,18 @@ def test_one_seed_claims_no_interval():
     )
 
 
+def test_a_tie_has_no_winner():
+    (only,) = verdict([entry("r50k_base", 0, 2.5), entry("gpt2", 0, 2.5004)])
+    assert only["says"].startswith("r50k_base and gpt2 differ by less than 0.001 bits per byte")
+
+
 def test_several_seeds_are_paired():
     entries = [entry("char", s, 2.5 + s) for s in (0, 1)] + [
         entry("gpt2", s, 2.25 + s * 1.5) for s in (0, 1)
     ]
     (only,) = verdict(entries)
     assert only["delta_bits_per_byte"] == 0.0
-    assert "2 seeds, from -0.250 to 0.250" in only["says"]
+    assert "2 seeds, from -0.250 to 0.250" in only["doubt"]
 
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

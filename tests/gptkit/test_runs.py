@@ -35,7 +35,7 @@ def written(request, text_file, tmp_path):
         tokenizer=encoded.tokenizer,
         model=model,
         metrics=[{"event": "step", "step": 1, "loss": 2.5}],
-        result={"id": arm.id, "vocab_size": encoded.tokenizer.vocab_size},
+        result={"vocab_size": encoded.tokenizer.vocab_size, "samples": []},
     )
     return folder, arm, model, encoded
 
@@ -101,6 +101,24 @@ def test_damaged_weights_are_named(written):
     run = load_run(folder)
     with pytest.raises(RunError, match="does not hold this run's weights"):
         run.model.eval()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("tokenizer.json", '{"name": "char"}', "does not describe a tokenizer"),
+        ("tokenizer.json", "[]", "is not a JSON object"),
+        ("tokenizer.json", '{"name": "byte"}', "another tokenizer than the run's: it has 256 ids"),
+        ("result.json", "{}", "is not a run's result"),
+        ("config.json", "{}", "is not a run's config"),
+        ("config.json", "{", "cannot be read"),
+    ],
+)
+def test_a_damaged_record_is_named(written, file, content, says):
+    folder, *_ = written
+    (folder / file).write_text(content)
+    with pytest.raises(RunError, match=says):
+        load_run(folder).tokenizer.encode("x")
 
 
 def test_a_config_of_another_make_is_named(written):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gptkit_tokenizers import TokenizerError, audit
+from gptkit_tokenizers import TokenizerError, audit, check_rebuild
 from gptkit_tokenizers.byte import ByteTokenizer
 
 
@@ -40,3 +40,36 @@ def test_token_bytes_must_add_up():
 def test_ids_outside_the_vocabulary_are_named():
     with pytest.raises(TokenizerError, match="token 1 of the text is id 300"):
         audit(ByteTokenizer(), "ab", np.array([97, 300]))
+
+
+def test_ids_must_be_an_array():
+    with pytest.raises(TokenizerError, match="encode_array gives list"):
+        audit(ByteTokenizer(), "ab", [97, 98])
+
+
+class Failing(ByteTokenizer):
+    def encode(self, text):
+        raise RuntimeError("out of paint")
+
+
+class Unnamed(ByteTokenizer):
+    def to_dict(self):
+        return {}
+
+
+class Changed(ByteTokenizer):
+    def encode(self, text):
+        return super().encode(text)[::-1]
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "says"),
+    [
+        (Failing(), "RuntimeError.'out of paint'"),
+        (Unnamed(), "KeyError.'name'"),
+        (Changed(), "from_dict does not rebuild"),
+    ],
+)
+def test_what_cannot_be_recorded_is_refused(tokenizer, says):
+    with pytest.raises(TokenizerError, match=says):
+        check_rebuild(tokenizer, "to be")

@@ -27,10 +27,15 @@ class Letters(CharTokenizer):
         return cls(data["alphabet"])
 
 def function():
-    return Rot()
+    tokenizer = Rot()
+    tokenizer.name = "function"
+    return tokenizer
 
 class Bare:
     vocab_size = 1
+
+class Stranger(ByteTokenizer):
+    name = "somebody else"
 
 def broken():
     raise RuntimeError("out of paint")
@@ -40,6 +45,7 @@ rot = some_plug_in:Rot
 letters = some_plug_in:Letters
 function = some_plug_in:function
 bare = some_plug_in:Bare
+stranger = some_plug_in:Stranger
 broken = some_plug_in:broken
 absent = no_such_module:Thing
 byte = some_plug_in:broken
@@ -93,6 +99,7 @@ def test_plug_ins_are_rebuilt_from_json(plug_in):
     [
         ("broken", "'broken' .* cannot be built: RuntimeError.'out of paint'"),
         ("absent", "'absent' .* cannot be imported: ModuleNotFoundError"),
+        ("stranger", "'stranger' .* calls itself 'somebody else'"),
         ("bare", "'bare' .* has no name, encode, encode_array"),
     ],
 )

@@ -1,6 +1,6 @@
 """gptkit_tokenizers: text <-> ids, exact to the byte, behind one protocol. Free of torch."""
 
-from gptkit_tokenizers.audit import audit
+from gptkit_tokenizers.audit import audit, check_rebuild
 from gptkit_tokenizers.base import NeedsText, Tokenizer, TokenizerError, id_dtype, token_lengths
 from gptkit_tokenizers.registry import available, get_tokenizer, tokenizer_from_dict
 
@@ -10,6 +10,7 @@ __all__ = [
     "TokenizerError",
     "audit",
     "available",
+    "check_rebuild",
     "get_tokenizer",
     "id_dtype",
     "token_lengths",

@@ -6,9 +6,12 @@ be scored on another text than the rest.
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
 from gptkit_tokenizers.base import Tokenizer, TokenizerError, utf8
+from gptkit_tokenizers.registry import tokenizer_from_dict
 
 
 def audit(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> int:
@@ -21,6 +24,11 @@ def audit(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> int:
         TokenizerError: with the first offending span.
     """
     data = utf8(text)
+    if not isinstance(ids, np.ndarray) or ids.ndim != 1 or ids.dtype.kind not in "ui":
+        raise TokenizerError(
+            f"{tokenizer.name} fails the audit: encode_array gives {type(ids).__name__}, "
+            "not a one-dimensional NumPy array of whole numbers."
+        )
     if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < tokenizer.vocab_size:
         at = int(np.flatnonzero((ids < 0) | (ids >= tokenizer.vocab_size))[0])
         raise TokenizerError(
@@ -38,6 +46,30 @@ def audit(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> int:
             f"the text has {len(data):,}.\ntoken_bytes and decode_bytes must agree."
         )
     return len(data)
+
+
+def check_rebuild(tokenizer: Tokenizer, text: str) -> None:
+    """Check that what `to_dict` says, as JSON, rebuilds a tokenizer with the same ids for a text.
+
+    A run is only as good as its record: one that cannot be loaded again is found here, before
+    it is trained. Whatever a plug-in raises on the way is reported as its failure.
+
+    Raises:
+        TokenizerError: with what failed.
+    """
+    try:
+        ids = tokenizer.encode(text)
+        again = tokenizer_from_dict(json.loads(json.dumps(tokenizer.to_dict())))
+        same = (again.name, again.vocab_size) == (tokenizer.name, tokenizer.vocab_size)
+        rebuilt = same and again.encode(text) == ids
+    except TokenizerError:
+        raise
+    except Exception as error:
+        raise TokenizerError(f"{tokenizer.name} fails the audit: {error!r}.") from error
+    if not rebuilt:
+        raise TokenizerError(
+            f"{tokenizer.name} fails the audit: from_dict does not rebuild what to_dict describes."
+        )
 
 
 def _round_trip_failure(tokenizer: Tokenizer, data: bytes, spelled: bytes) -> str:

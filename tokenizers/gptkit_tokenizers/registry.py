@@ -153,4 +153,9 @@ def _build(entry: EntryPoint, text: str | None) -> Tokenizer:
             f"the plug-in tokenizer {entry.name!r} ({entry.value}) has no {', '.join(missing)}.\n"
             "gptkit_tokenizers.Tokenizer says what each must do."
         )
+    if tokenizer.name != entry.name:
+        raise TokenizerError(
+            f"the plug-in tokenizer {entry.name!r} ({entry.value}) calls itself "
+            f"{tokenizer.name!r}.\nIts name must be the entry point's, which rebuilds it."
+        )
     return tokenizer

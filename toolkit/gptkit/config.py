@@ -150,7 +150,7 @@ class Arm:
 
 def bigram() -> tuple[ModelConfig, TrainConfig]:
     """The lecture's bigram table."""
-    return ModelConfig(architecture="bigram"), TrainConfig(learning_rate=0.3)
+    return ModelConfig(architecture="bigram"), TrainConfig(learning_rate=0.3, betas=(0.9, 0.999))
 
 
 def decoder() -> tuple[ModelConfig, TrainConfig]:

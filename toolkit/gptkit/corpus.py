@@ -6,6 +6,7 @@ import difflib
 import glob
 import hashlib
 import os
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,8 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from gptkit.download import download_text, no_progress_bars, reachable
-from gptkit.errors import CorpusError
+from gptkit.errors import CorpusError, CorpusWarning, DownloadError
+from gptkit.markov import markov_text
 
 TINY_SHAKESPEARE_URL = (
     "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
@@ -31,14 +33,15 @@ class Corpus:
     Attributes:
         name: the spec it was loaded by.
         sha256: of the whole text's UTF-8 bytes.
-        note: what the user should know about where it came from; None for nothing.
+        entropy_bits_per_byte: of the source that wrote it, which no model can beat; None where
+            it is unknown.
     """
 
     name: str
     train: str
     val: str
     sha256: str
-    note: str | None = None
+    entropy_bits_per_byte: float | None = None
 
     @cached_property
     def train_bytes(self) -> int:
@@ -49,6 +52,7 @@ class Corpus:
         return len(self.val.encode())
 
     def to_dict(self) -> dict[str, Any]:
+        known = {"entropy_bits_per_byte": self.entropy_bits_per_byte}
         return {
             "name": self.name,
             "sha256": self.sha256,
@@ -56,6 +60,7 @@ class Corpus:
             "val_bytes": self.val_bytes,
             "train_chars": len(self.train),
             "val_chars": len(self.val),
+            **(known if self.entropy_bits_per_byte is not None else {}),
         }
 
 
@@ -65,7 +70,8 @@ def load_corpus(spec: str | None = None, *, split: float = 0.9) -> Corpus:
     Args:
         spec: `tinyshakespeare`; `python-docs`, the interpreter's own reference text; a file, a
             folder (its .txt files) or a glob; `hf:NAME` or `hf:NAME:CONFIG`, a dataset's train
-            split. None means tinyshakespeare, or python-docs where that cannot be had.
+            split; `markov:ORDER[:SEED]`, text from a source of known entropy. None means
+            tinyshakespeare, or python-docs where that cannot be had.
         split: the share of the characters that is training text.
 
     Raises:
@@ -73,13 +79,17 @@ def load_corpus(spec: str | None = None, *, split: float = 0.9) -> Corpus:
     """
     if not 0 < split < 1:
         raise CorpusError(f"split is {split}; it must be between 0 and 1, as in 0.9.")
-    note = None
+    entropy = None
     if spec is None:
         try:
             spec, text = "tinyshakespeare", _tiny_shakespeare()
-        except CorpusError as error:
+        except DownloadError as error:
             spec, text = "python-docs", _python_docs()
-            note = f"Using python-docs, not tinyshakespeare: {str(error).splitlines()[0]}"
+            reason = str(error).splitlines()[0]
+            note = f"using python-docs, not tinyshakespeare: {reason}"
+            warnings.warn(note, CorpusWarning, stacklevel=2)
+    elif spec.startswith("markov:"):
+        text, entropy = markov_text(spec)
     else:
         text = _text_of(spec)
     if not text:
@@ -87,15 +97,16 @@ def load_corpus(spec: str | None = None, *, split: float = 0.9) -> Corpus:
     cut = int(split * len(text))
     if not 0 < cut < len(text):
         raise CorpusError(
-            f"{spec} is too short: {len(text)} characters leave nothing to train or to test on.\n"
-            "Give a text of at least a few thousand characters."
+            f"{spec} cannot be split at {split}: of its {len(text):,} characters "
+            f"{cut:,} would be training text.\n"
+            "Give a text of at least a few thousand characters, or a split nearer the middle."
         )
     return Corpus(
         name=spec,
         train=text[:cut],
         val=text[cut:],
         sha256=hashlib.sha256(text.encode()).hexdigest(),
-        note=note,
+        entropy_bits_per_byte=entropy,
     )
 
 
@@ -109,35 +120,40 @@ def _text_of(spec: str) -> str:
     return "".join(_decode(path.read_bytes(), str(path)) for path in _files(spec))
 
 
-def cached_copies() -> list[Path]:
-    """Where tiny Shakespeare may lie: the folder GPTKIT_DATA names, then the user's cache."""
-    named = os.environ.get("GPTKIT_DATA")
-    folders = [Path(named)] if named else []
-    return [f / "tinyshakespeare.txt" for f in [*folders, cache_folder()]]
-
-
 def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("gptkit", appauthor=False))
 
 
-def _tiny_shakespeare() -> str:
-    *given, cached = cached_copies()
-    for path in (*given, cached):
-        if not path.is_file():
+def tiny_shakespeare_copy() -> Path | None:
+    """The copy at hand, checked: in the folder that GPTKIT_DATA names, or in the user's cache.
+
+    Raises:
+        CorpusError: GPTKIT_DATA's is another text.
+    """
+    named = os.environ.get("GPTKIT_DATA")
+    given = Path(named) / "tinyshakespeare.txt" if named else None
+    for path in (given, cache_folder() / "tinyshakespeare.txt"):
+        if path is None or not path.is_file():
             continue
-        data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest() == TINY_SHAKESPEARE_SHA256:
-            return data.decode()
-        if path in given:
+        if hashlib.sha256(path.read_bytes()).hexdigest() == TINY_SHAKESPEARE_SHA256:
+            return path
+        if path == given:
             raise CorpusError(
                 f"{path} is not tiny Shakespeare: its sha256 is not "
                 f"{TINY_SHAKESPEARE_SHA256[:16]}….\n"
                 "Replace it, or remove it and let gptkit download the text."
             )
+    return None
+
+
+def _tiny_shakespeare() -> str:
+    if copy := tiny_shakespeare_copy():
+        return copy.read_bytes().decode()
+    cached = cache_folder() / "tinyshakespeare.txt"
     try:
         data = download_text(TINY_SHAKESPEARE_URL, sha256=TINY_SHAKESPEARE_SHA256, to=cached)
-    except CorpusError as error:
-        raise CorpusError(
+    except DownloadError as error:
+        raise DownloadError(
             f"tinyshakespeare cannot be downloaded: {error}\n"
             "Put the text as tinyshakespeare.txt in a folder and name the folder in GPTKIT_DATA,\n"
             f"or use any file of your own, or python-docs: --data FILE, --data python-docs.\n"
@@ -160,9 +176,11 @@ def _python_docs() -> str:
 def _hugging_face(spec: str) -> str:
     name, _, config = spec.removeprefix("hf:").partition(":")
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    if not name:
+        raise CorpusError("hf: names no dataset. Give one, as in hf:roneneldan/TinyStories.")
     local = Path(name).exists() or "HF_HUB_OFFLINE" in os.environ
     if not local and not reachable(endpoint):
-        raise CorpusError(
+        raise DownloadError(
             f"{spec} cannot be downloaded: {urlsplit(endpoint).hostname} cannot be reached.\n"
             "Set HF_HUB_OFFLINE=1 to use a copy already in the datasets cache, or use a file."
         )
@@ -185,7 +203,9 @@ def _hugging_face(spec: str) -> str:
 
 def _files(spec: str) -> list[Path]:
     path = Path(spec)
-    if path.is_file():
+    if not spec.strip():
+        raise CorpusError(f"the corpus has no name. Give {', '.join(NAMES)}, hf:NAME, or a file.")
+    if path.exists() and not path.is_dir():
         return [path]
     if path.is_dir():
         found = sorted(path.rglob("*.txt"))
@@ -200,7 +220,8 @@ def _files(spec: str) -> list[Path]:
         hint = f" Did you mean {near[0]}?" if near else ""
         raise CorpusError(
             f"there is no corpus or file {spec!r}.{hint}\n"
-            f"Give {', '.join(NAMES)}, hf:NAME, or a file, folder or glob that exists."
+            f"Give {', '.join(NAMES)}, hf:NAME, markov:ORDER, "
+            "or a file, folder or glob that exists."
         )
     return found
 
@@ -211,5 +232,6 @@ def _decode(data: bytes, name: str) -> str:
     except UnicodeDecodeError as error:
         raise CorpusError(
             f"{name} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start:,}.\n"
-            f"Convert it first, for example: iconv -f latin1 -t utf-8 {name} > text.txt"
+            "If it is text in another encoding, convert it: "
+            f"iconv -f latin1 -t utf-8 {name} > text.txt"
         ) from None

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gptkit.errors import CorpusError
+from gptkit.errors import DownloadError
 from gptkit.files import write_bytes
 
 # Seconds. A server that does not answer is given up after CONNECT, one that stops sending after
@@ -52,15 +52,15 @@ def download_text(url: str, *, sha256: str, to: Path) -> bytes:
     """The text at a URL, also written to the file `to`.
 
     Raises:
-        CorpusError: the host is out of reach, the server fails, stalls or cuts the text off, or
+        DownloadError: the host is out of reach, the server fails, stalls or cuts the text off, or
             the text is not the one expected. `to` is then left as it was.
     """
     if not reachable(url):
-        raise CorpusError(f"{urlsplit(url).hostname} cannot be reached: is there a network?")
+        raise DownloadError(f"{urlsplit(url).hostname} cannot be reached: is there a network?")
     data = _load_document(url)
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
-        raise CorpusError(
+        raise DownloadError(
             f"the text at {url} is not the expected one: sha256 {found[:16]}…, not {sha256[:16]}…."
         )
     write_bytes(to, data)
@@ -91,7 +91,7 @@ def _load_document(url: str) -> bytes:
             return document[0]["text"].encode()
         except Exception as error:  # HTTP, Arrow and file errors of three libraries
             reason = str(error).strip().splitlines()
-            raise CorpusError(
+            raise DownloadError(
                 f"{url} cannot be downloaded: {reason[0] if reason else type(error).__name__}"
             ) from error
 

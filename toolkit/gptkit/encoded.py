@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gptkit.corpus import Corpus
-from gptkit_tokenizers import Tokenizer, audit, get_tokenizer, token_lengths
+from gptkit_tokenizers import Tokenizer, audit, check_rebuild, get_tokenizer, token_lengths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,7 @@ def encode_corpus(corpus: Corpus, spec: str) -> EncodedCorpus:
         TokenizerError: an unknown spec, or a tokenizer that does not give the bytes back.
     """
     tokenizer = build_tokenizer(corpus, spec)
+    check_rebuild(tokenizer, corpus.train[:1000])
     train_ids = tokenizer.encode_array(corpus.train)
     val_ids = tokenizer.encode_array(corpus.val)
     audit(tokenizer, corpus.train, train_ids)

@@ -3,6 +3,7 @@
     GptkitError
     ├── ConfigError    an option that cannot be used as given
     ├── CorpusError    a text that cannot be had, or is not what it should be
+    │   └── DownloadError  a text that is elsewhere, out of reach
     ├── TrainingError  a training that cannot go on
     └── RunError       a run folder that is missing, partial or altered
 
@@ -21,6 +22,14 @@ class ConfigError(GptkitError, ValueError):
 
 class CorpusError(GptkitError):
     """A text that cannot be had, or is not what it should be."""
+
+
+class DownloadError(CorpusError):
+    """A text that is elsewhere, out of reach."""
+
+
+class CorpusWarning(UserWarning):
+    """Another text is used than the one asked for first."""
 
 
 class TrainingError(GptkitError):

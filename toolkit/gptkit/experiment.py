@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 import itertools
 import json
+import math
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -27,6 +29,9 @@ from gptkit.matching import Plan, match_bytes, steps_of
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+
+SMALLEST_CLAIM = 0.001  # bits per byte; what three decimals can show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +61,7 @@ class Experiment:
     data: str | None = None
     budget: str = "600KB"
     seeds: int = 1
-    context_bytes: int = 128
+    context_bytes: int = 160
     bytes_per_step: int = 1024
     split: float = 0.9
     stride_bytes: int | None = None
@@ -94,10 +99,11 @@ class Experiment:
             value = getattr(self, field)
             if value is not None and value < 1:
                 raise ConfigError(f"{field} is {value}; it must be at least 1.")
-        if self.bytes_per_step < self.context_bytes:
+        if self.bytes_per_step < 2 * self.context_bytes:
             raise ConfigError(
-                f"bytes_per_step is {self.bytes_per_step}, less than context_bytes "
-                f"{self.context_bytes}: a step is one window at least."
+                f"bytes_per_step is {self.bytes_per_step}, less than twice context_bytes "
+                f"{self.context_bytes}: with so few windows a step, tokenizers cannot be kept "
+                "level.\nGive more bytes per step, or a shorter context."
             )
         if self.stride_bytes is not None and self.stride_bytes > self.context_bytes:
             raise ConfigError(
@@ -105,8 +111,10 @@ class Experiment:
                 f"{self.context_bytes}: text between the windows would go unscored."
             )
         steps_of(self.budget, bytes_per_step=self.bytes_per_step)
-        if not self.temperature > 0:
-            raise ConfigError(f"temperature is {self.temperature}; it must be positive.")
+        if not 0 < self.temperature < math.inf:
+            raise ConfigError(f"temperature is {self.temperature}; it must be positive and finite.")
+        if self.prompt == "":
+            raise ConfigError("the prompt is empty; a sample needs a character to go on from.")
         if self.name is not None and not re.fullmatch(r"[\w+-][\w.+-]*", self.name):
             raise ConfigError(
                 f"name {self.name!r} is not a folder's name: letters, digits, and . _ + - only."
@@ -150,18 +158,23 @@ class Experiment:
             encoded.tokenizer.encode(sampling.prompt)  # an unspeakable prompt fails before training
         folder = self._make_folder()
         entries = []
-        for arm in plan.arms:
-            entries.append(
-                run_arm(
-                    arm,
-                    self._encoded[arm.tokenizer],
-                    corpus=self.corpus.to_dict(),
-                    sampling=sampling,
-                    device=device,
-                    folder=folder / arm.id,
-                    on_event=on_event or (lambda arm, event: None),
+        try:
+            for arm in plan.arms:
+                entries.append(
+                    run_arm(
+                        arm,
+                        self._encoded[arm.tokenizer],
+                        corpus=self.corpus.to_dict(),
+                        sampling=sampling,
+                        device=device,
+                        folder=folder / arm.id,
+                        on_event=on_event or (lambda arm, event: None),
+                    )
                 )
-            )
+        finally:
+            if not entries:  # nothing was finished: the name stays free
+                with suppress(OSError):
+                    folder.rmdir()
         result = Result(
             {
                 "gptkit": version("gptkit"),
@@ -186,9 +199,11 @@ class Experiment:
     def _asked(self) -> dict[str, Any]:
         asked = {name: getattr(self, name) for name in self.__dataclass_fields__}
         del asked["out"], asked["device"]
-        if self.corpus.note:  # what was used, so that the same can be asked for again
-            asked["data"] = self.corpus.name
-        return asked | {"tokenizers": list(self.tokenizers), "models": list(self.models)}
+        return asked | {
+            "tokenizers": list(self.tokenizers),
+            "models": list(self.models),
+            "data": self.corpus.name,
+        }
 
     def _make_folder(self) -> Path:
         """A new folder: the name asked for, or the first free one after the tokenizers'."""
@@ -261,7 +276,7 @@ def load_result(path: str | Path) -> Result:
     except (OSError, ValueError) as error:
         raise RunError(
             f"{file} cannot be read: {error}.\n"
-            "Give an experiment's folder, as in runs/char-vs-gpt2."
+            "Give the folder of a finished experiment, as in runs/char-vs-gpt2."
         ) from error
     if not isinstance(data, dict) or not {"arms", "verdict", "corpus"} <= data.keys():
         raise RunError(f"{file} is not an experiment's results.")
@@ -295,11 +310,16 @@ def verdict(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                     "delta_bits_per_byte": delta,
                     "ci95": None,
                     "doubt": doubt,
-                    "says": f"{a} is better than {b} by {delta:.3f} bits per byte "
-                    f"under {model} ({doubt})",
+                    "says": _in_words(a, b, delta) + f" under {model} ({doubt})",
                 }
             )
     return verdicts
+
+
+def _in_words(a: str, b: str, delta: float) -> str:
+    if delta < SMALLEST_CLAIM:
+        return f"{a} and {b} differ by less than {SMALLEST_CLAIM} bits per byte"
+    return f"{a} is better than {b} by {delta:.3f} bits per byte"
 
 
 def _machine(device: torch.device) -> dict[str, Any]:

@@ -66,7 +66,8 @@ def match_bytes(
 ) -> Plan:
     """Same training bytes, steps, bytes per step, context in bytes, and body, for every tokenizer.
 
-    The context is whole tokens, so it is `context_bytes` to within half a token on average.
+    The context is whole tokens, so it is `context_bytes` to within half a token on average; the
+    plan calls it equal if the arms' are within 1 %.
 
     Args:
         encoded: the corpus under each tokenizer, by spec.
@@ -104,17 +105,14 @@ def match_bytes(
                         ),
                     )
                 )
+    contexts = [a.model.block_size * encoded[a.tokenizer].bytes_per_token for a in arms]
+    level = max(contexts) <= 1.01 * min(contexts)
+    equal = ("train_bytes", "steps", "bytes_per_step", "body_params", "val_bytes")
+    unequal = ("train_tokens", "block_size", "total_params", "train_flops", "seconds")
     return Plan(
         by="bytes",
-        equal=(
-            "train_bytes",
-            "steps",
-            "bytes_per_step",
-            "context_bytes",
-            "body_params",
-            "val_bytes",
-        ),
-        unequal=("train_tokens", "block_size", "total_params", "train_flops", "seconds"),
+        equal=(*equal, "context_bytes") if level else equal,
+        unequal=unequal if level else (*unequal, "context_bytes"),
         arms=tuple(arms),
     )
 

@@ -62,7 +62,17 @@ class Run:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        return tokenizer_from_dict(_read_json(self.folder / "tokenizer.json"))
+        path = self.folder / "tokenizer.json"
+        try:
+            tokenizer = tokenizer_from_dict(_read_json(path))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RunError(f"{path} does not describe a tokenizer: {error!r}.") from error
+        if tokenizer.vocab_size != self.result["vocab_size"]:
+            raise RunError(
+                f"{path} describes another tokenizer than the run's: it has "
+                f"{tokenizer.vocab_size:,} ids, the run {self.result['vocab_size']:,}."
+            )
+        return tokenizer
 
     @cached_property
     def model(self) -> Model:
@@ -103,11 +113,17 @@ def load_run(path: str | Path) -> Run:
         arm = Arm.from_dict(_read_json(folder / "config.json")["arm"])
     except (KeyError, TypeError) as error:
         raise RunError(f"{folder / 'config.json'} is not a run's config: {error}.") from error
-    return Run(folder, arm, _read_json(folder / "result.json"))
+    result = _read_json(folder / "result.json")
+    if not {"vocab_size", "samples"} <= result.keys():
+        raise RunError(f"{folder / 'result.json'} is not a run's result.")
+    return Run(folder, arm, result)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(f"{path} cannot be read: {error}.") from error
+    if not isinstance(data, dict):
+        raise RunError(f"{path} is not a JSON object.")
+    return data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -44,8 +45,12 @@ def generate(
         top_k: draw from the k likeliest ids alone; None for all.
         seed: of the draws. Torch's own random state is left alone.
     """
-    if not temperature > 0:
-        raise ConfigError(f"temperature is {temperature}; it must be positive (top_k 1 is greedy).")
+    if not 0 < temperature < math.inf:
+        raise ConfigError(
+            f"temperature is {temperature}; it must be positive and finite (top_k 1 is greedy)."
+        )
+    if not 0 <= seed < 2**63:
+        raise ConfigError(f"seed is {seed}; it must be from 0 to 2^63 - 1.")
     if top_k is not None and top_k < 1:
         raise ConfigError(f"top_k is {top_k}; it must be at least 1.")
     if not prompt:

@@ -86,6 +86,10 @@ def loss_table(result: dict[str, Any]) -> Table:
             short(train["tokens"] / train["seconds"]),
             f"{train['seconds']:.1f}",
         )
+    if "entropy_bits_per_byte" in corpus:
+        table.add_section()
+        blank = [""] * (4 if several_seeds else 3)
+        table.add_row("the source itself", *blank, f"{corpus['entropy_bits_per_byte']:.3f}")
     return table
 
 
@@ -125,13 +129,16 @@ def headline(result: dict[str, Any]) -> str:
         loss = arm["val"]["bits_per_byte"]
         mean.setdefault((arm["model"], arm["tokenizer"]), []).append(loss)
     (model, tokenizer), losses = min(mean.items(), key=lambda item: fmean(item[1]))
+    budget = short(max(arm["train"]["bytes"] for arm in result["arms"]))
     says = (
-        f"{tokenizer} models {result['corpus']['name']} best: "
+        f"{tokenizer} models {result['corpus']['name']} best after {budget}B of training: "
         f"{fmean(losses):.3f} bits per byte with {model}"
     )
     second = [v for v in result["verdict"] if v["a"] == f"{tokenizer}-{model}"]
     if second:
         closest = min(second, key=lambda v: v["delta_bits_per_byte"])
         other = closest["b"].removesuffix(f"-{model}")
+        if closest["delta_bits_per_byte"] < 0.001:
+            return printable(f"{closest['says']}: {fmean(losses):.3f}.")
         says += f", {closest['delta_bits_per_byte']:.3f} less than {other} ({closest['doubt']})"
     return printable(says + ".")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, TextIO
 
 import typer
 
@@ -13,7 +15,7 @@ from gptkit.cli.doctor import doctor
 from gptkit.cli.encode import encode
 from gptkit.cli.report import report
 from gptkit.cli.sample import sample
-from gptkit.errors import GptkitError
+from gptkit.errors import CorpusWarning, GptkitError
 
 app = typer.Typer(
     help="Which tokenizer should I train with? Train the same models on the same text under each, "
@@ -48,13 +50,30 @@ def options(
 
 def main() -> None:
     """Run the command line; a user's error is one message on stderr and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a character: a "?"
+            stream.reconfigure(errors="replace")
+    warnings.showwarning = _show_warning
     try:
         app()
     except Exception as error:
         from gptkit_tokenizers import TokenizerError
 
-        if not isinstance(error, GptkitError | TokenizerError):
+        if not isinstance(error, GptkitError | TokenizerError | OSError):
             raise
         message = str(error).replace("\n", "\n       ")
         typer.echo(f"error: {message}", err=True)
         sys.exit(2)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print what is meant for the user; leave the libraries' warnings to developers."""
+    if issubclass(category, CorpusWarning):
+        typer.echo(f"note: {message}", err=True)

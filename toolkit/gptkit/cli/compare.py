@@ -28,7 +28,7 @@ def compare(
         typer.Option(
             "--data",
             "-d",
-            help="tinyshakespeare, python-docs, a file, folder or glob, or hf:NAME.  "
+            help="tinyshakespeare, python-docs, a file, folder or glob, hf:NAME, or markov:ORDER.  "
             "[default: tinyshakespeare, or python-docs where it cannot be had]",
         ),
     ] = None,
@@ -36,7 +36,7 @@ def compare(
         str, typer.Option(help="Training text per arm, as in 2MB, or steps, as in 600steps.")
     ] = "600KB",
     seeds: Annotated[int, typer.Option(help="How many seeds.")] = 1,
-    context_bytes: Annotated[int, typer.Option(help="How far back a model sees.")] = 128,
+    context_bytes: Annotated[int, typer.Option(help="How far back a model sees.")] = 160,
     bytes_per_step: Annotated[int, typer.Option(help="Text per training step.")] = 1024,
     split: Annotated[float, typer.Option(help="The training share of the characters.")] = 0.9,
     stride_bytes: Annotated[
@@ -87,9 +87,11 @@ def compare(
             device=device,
         )
         experiment.plan()
-    if experiment.corpus.note:
-        err.print(experiment.corpus.note, markup=False, style="yellow")
-    result = _run_live(experiment, err) if live else _run_plain(experiment)
+    try:
+        result = _run_live(experiment, err) if live else _run_plain(experiment)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; the arms that were finished are kept under {out}", err=True)
+        raise typer.Exit(130) from None
     if as_json:
         import json
 
@@ -109,7 +111,6 @@ def _run_live(experiment: Experiment, err: Console) -> Result:
         MofNCompleteColumn,
         Progress,
         TextColumn,
-        TimeElapsedColumn,
         TimeRemainingColumn,
     )
 
@@ -121,8 +122,7 @@ def _run_live(experiment: Experiment, err: Console) -> Result:
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TextColumn("{task.fields[loss]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
         console=err,
         expand=True,
     )
@@ -138,6 +138,8 @@ def _run_live(experiment: Experiment, err: Console) -> Result:
                 if event.step == 1:
                     progress.start_task(task)
                 progress.update(task, completed=event.step)
+                if event.step % 10 == 0 and event.step < arm.train.eval_interval:
+                    progress.update(task, loss=f"{event.loss:.3f} nats/token")
             elif isinstance(event, Evaluated):
                 loss = event.evaluation.bits_per_byte
                 progress.update(task, loss=f"{loss:.3f} bits/byte")

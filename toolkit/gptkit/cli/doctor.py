@@ -36,18 +36,17 @@ def doctor(
     table = Table(box=box.SIMPLE_HEAD, show_header=False, padding=(0, 1, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for section, entries in facts.items():
-        for i, (name, value) in enumerate(entries.items()):
-            last = i == len(entries) - 1
-            table.add_row(name, Text(str(value)), end_section=last)
-        del section
+    for entries in facts.values():
+        for name, value in entries.items():
+            table.add_row(name, Text(str(value)))
+        table.add_section()
     Console(highlight=False).print(table)
 
 
 def _facts() -> dict[str, dict[str, Any]]:
     import torch
 
-    from gptkit.corpus import cache_folder, cached_copies
+    from gptkit.corpus import cache_folder
     from gptkit.download import reachable
     from gptkit_tokenizers import available
 
@@ -56,7 +55,7 @@ def _facts() -> dict[str, dict[str, Any]]:
         answers = list(pool.map(reachable, HOSTS))
     return {
         "versions": {
-            "Python": f"{platform.python_version()} on {platform.platform(terse=True)}",
+            "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
             **{name: _version(name) for name in PACKAGES},
         },
         "device": {
@@ -67,9 +66,7 @@ def _facts() -> dict[str, dict[str, Any]]:
         "data": {
             "cache": str(cache_folder()),
             "GPTKIT_DATA": os.environ.get("GPTKIT_DATA", "not set"),
-            "tinyshakespeare": next(
-                (str(p) for p in cached_copies() if p.is_file()), "not here yet"
-            ),
+            "tinyshakespeare": _copy_of_shakespeare(),
         },
         "tokenizers": {"tokenizers": ", ".join(available())},
         "network": {
@@ -77,6 +74,16 @@ def _facts() -> dict[str, dict[str, Any]]:
             for host, answer in zip(HOSTS, answers, strict=True)
         },
     }
+
+
+def _copy_of_shakespeare() -> str:
+    from gptkit.corpus import tiny_shakespeare_copy
+    from gptkit.errors import CorpusError
+
+    try:
+        return str(tiny_shakespeare_copy() or "not here yet")
+    except CorpusError as error:
+        return str(error).splitlines()[0]
 
 
 def _version(package: str) -> str:

@@ -31,9 +31,6 @@ def encode(
     text = read_text(text)
     tokens = built.encode(text)
     n_bytes = len(text.encode())
-    if ids:
-        typer.echo(" ".join(map(str, tokens)))
-        return
     spelled = [built.token_bytes(t) for t in tokens]
     if as_json:
         document = {
@@ -48,6 +45,9 @@ def encode(
             "bytes_per_token": n_bytes / len(tokens) if tokens else None,
         }
         typer.echo(json.dumps(document))
+        return
+    if ids:
+        typer.echo(" ".join(map(str, tokens)))
         return
 
     from rich import box

@@ -47,7 +47,7 @@ def find_device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigError(
-            f"device {name!r} cannot be used here: {str(error).splitlines()[0]}\n"
+            f"device {name!r} cannot be used here.\n"
             "Give auto, cpu, or cuda on a machine that has it."
         ) from error
     return device
@@ -116,6 +116,7 @@ def _entry(
         "vocab_size": encoded.tokenizer.vocab_size,
         "vocab_seen": encoded.vocab_seen,
         "block_size": arm.model.block_size,
+        "context_bytes": arm.model.block_size * encoded.bytes_per_token,
         "batch_size": arm.train.batch_size,
         "steps": arm.train.steps,
         "params": model.num_params(),

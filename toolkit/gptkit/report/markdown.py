@@ -65,6 +65,9 @@ def loss_rows(result: dict[str, Any]) -> list[str]:
             f"{train['seconds']:.1f}",
         ]
         lines.append(_row(cells))
+    if "entropy_bits_per_byte" in result["corpus"]:
+        known = f"**{result['corpus']['entropy_bits_per_byte']:.3f}**"
+        lines.append(_row(["the source itself", *[""] * 7, known, *[""] * 4]))
     return lines
 
 
