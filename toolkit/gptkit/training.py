@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from gptkit.batches import make_batch, window_starts
 from gptkit.config import TrainConfig
@@ -15,7 +16,7 @@ from gptkit.encoded import EncodedCorpus
 from gptkit.errors import TrainingError
 from gptkit.evaluation import Evaluation, evaluate
 from gptkit.models import Model
-from gptkit.optim import clip_gradients, make_optimizers, rate_at
+from gptkit.optim import Optimizer, clip_gradients, make_optimizers, rate_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,19 +51,19 @@ def train(
 
     Evaluates every `eval_interval` steps and after the last. The model ends with the weights of
     its best evaluation: the lowest bits per byte, the earliest of equals.
+
+    Raises:
+        TrainingError: the loss is no longer a number.
     """
     device = next(model.parameters()).device
-    block_size = model.config.block_size
+    block_size, ends = model.config.block_size, corpus.train_ends
     optimizers = make_optimizers(model, config)
     starts = window_starts(
-        corpus.train_ends,
-        block_size=block_size,
-        bytes_per_step=config.bytes_per_step,
-        seed=config.seed,
+        ends, block_size=block_size, bytes_per_step=config.bytes_per_step, seed=config.seed
     )
     seconds, train_bytes, train_tokens = 0.0, 0, 0
-    best = float("inf")
-    best_weights: dict[str, torch.Tensor] = {}
+    best = math.inf
+    best_weights: dict[str, Tensor] = {}
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(config.seed)  # of the dropout
         for step in range(1, config.steps + 1):
@@ -71,29 +72,13 @@ def train(
             ids, targets = make_batch(
                 corpus.train_ids, windows, block_size=block_size, device=device
             )
-            loss = model.nll(ids, targets).mean()
-            loss.backward()
-            if config.grad_clip is not None:
-                clip_gradients(model, config.grad_clip)
-            rate = rate_at(step - 1, config)
-            for optimizer in optimizers:
-                for group in optimizer.param_groups:
-                    group["lr"] = group["peak"] * rate
-                optimizer.step()
-                optimizer.zero_grad()
-            loss_now = loss.item()
-            if not math.isfinite(loss_now):
-                raise TrainingError(
-                    f"the loss is {loss_now} at step {step}: the training diverged.\n"
-                    f"Lower the learning rate ({config.learning_rate}), or set grad_clip."
-                )
+            loss = take_step(model, optimizers, ids, targets, step=step, config=config)
             seconds += time.perf_counter() - began
-            ends = corpus.train_ends
             train_bytes += int((ends[windows + block_size] - ends[windows]).sum())
             train_tokens += targets.numel()
             yield StepDone(
                 step=step,
-                loss=loss_now,
+                loss=loss,
                 seconds=seconds,
                 train_bytes=train_bytes,
                 train_tokens=train_tokens,
@@ -108,7 +93,7 @@ def train(
                 n_chars=corpus.val_chars,
                 stride=config.eval_stride,
             )
-            improved = evaluation.bits_per_byte < best
+            improved = not best_weights or evaluation.bits_per_byte < best
             if improved:
                 best = evaluation.bits_per_byte
                 best_weights = {n: p.detach().clone() for n, p in model.named_parameters()}
@@ -119,7 +104,33 @@ def train(
                 evaluation=evaluation,
                 best=improved,
             )
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if name in best_weights:
-                parameter.copy_(best_weights[name])
+    model.load_state_dict(best_weights, strict=False)
+
+
+def take_step(
+    model: Model,
+    optimizers: Sequence[Optimizer],
+    ids: Tensor,
+    targets: Tensor,
+    *,
+    step: int,
+    config: TrainConfig,
+) -> float:
+    """One update from a batch (B, T), at the schedule's rate for `step`; its mean loss, in nats."""
+    loss = model.nll(ids, targets).mean()
+    loss.backward()
+    if config.grad_clip is not None:
+        clip_gradients(model, config.grad_clip)
+    rate = rate_at(step - 1, config)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * rate
+        optimizer.step()
+        optimizer.zero_grad()
+    value = loss.item()
+    if not math.isfinite(value):
+        raise TrainingError(
+            f"the loss is {value} at step {step}: the training diverged.\n"
+            f"Lower the learning rate ({config.learning_rate}), or set grad_clip."
+        )
+    return value

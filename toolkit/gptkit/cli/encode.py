@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from gptkit_tokenizers import Tokenizer
 
 ROWS = 1000  # a table that nobody scrolls through takes minutes to lay out
 STYLES = ("black on bright_cyan", "black on bright_yellow")
@@ -50,16 +53,14 @@ def encode(
         typer.echo(" ".join(map(str, tokens)))
         return
 
+    _draw(built, text, tokens, spelled)
+
+
+def _draw(built: Tokenizer, text: str, tokens: list[int], spelled: list[bytes]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
-
-    from gptkit.tables import printable
-
-    def piece(spelled: bytes) -> str:
-        shown = printable(spelled.decode(errors="replace"))
-        return shown.replace(" ", "·").replace("\n", "␊")
 
     console = Console(highlight=False)
     styles = itertools.cycle(STYLES)
@@ -68,16 +69,24 @@ def encode(
     table.add_column("bytes", overflow="fold")
     table.add_column("text", overflow="fold")
     for token, token_bytes, style in zip(tokens[:ROWS], spelled, styles, strict=False):
-        table.add_row(str(token), token_bytes.hex(" "), Text(piece(token_bytes), style=style))
+        table.add_row(str(token), token_bytes.hex(" "), Text(_piece(token_bytes), style=style))
     if tokens:
         console.print(table)
     if len(tokens) > ROWS:
         console.print(f"… and {len(tokens) - ROWS:,} more tokens; --ids or --json give them all.")
+    n_bytes = len(text.encode())
     rate = f", {n_bytes / len(tokens):.2f} bytes per token" if tokens else ""
     console.print(
         f"{_count(len(tokens), 'token')}, {_count(len(text), 'character')}, "
         f"{_count(n_bytes, 'byte')}{rate} ({built.name}, {built.vocab_size:,} ids)"
     )
+
+
+def _piece(spelled: bytes) -> str:
+    """A token's text with every character visible, so that its borders are."""
+    from gptkit.tables import printable
+
+    return printable(spelled.decode(errors="replace")).replace(" ", "·").replace("\n", "␊")
 
 
 def _count(n: int, thing: str) -> str:
