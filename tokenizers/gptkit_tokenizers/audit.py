@@ -7,11 +7,13 @@ be scored on another text than the rest.
 from __future__ import annotations
 
 import json
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from gptkit_tokenizers.base import Tokenizer, TokenizerError, utf8
 from gptkit_tokenizers.registry import tokenizer_from_dict
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def audit(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> int:
@@ -23,6 +25,8 @@ def audit(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> int:
     Raises:
         TokenizerError: with the first offending span.
     """
+    import numpy as np
+
     data = utf8(text)
     if not isinstance(ids, np.ndarray) or ids.ndim != 1 or ids.dtype.kind not in "ui":
         raise TokenizerError(
@@ -73,6 +77,8 @@ def check_rebuild(tokenizer: Tokenizer, text: str) -> None:
 
 
 def _round_trip_failure(tokenizer: Tokenizer, data: bytes, spelled: bytes) -> str:
+    import numpy as np
+
     n = min(len(data), len(spelled))
     differ = np.frombuffer(data[:n], np.uint8) != np.frombuffer(spelled[:n], np.uint8)
     at = int(differ.argmax()) if differ.any() else n

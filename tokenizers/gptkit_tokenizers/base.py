@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
-import numpy as np
+if TYPE_CHECKING:  # numpy takes a fifth of a second, which `gptkit encode` need not wait for
+    import numpy as np
 
 
 class TokenizerError(ValueError):
@@ -62,6 +63,8 @@ def id_dtype(vocab_size: int) -> np.dtype:
     >>> id_dtype(256), id_dtype(257)
     (dtype('uint8'), dtype('uint16'))
     """
+    import numpy as np
+
     return np.min_scalar_type(max(vocab_size - 1, 0))
 
 
@@ -93,6 +96,8 @@ def unknown_id(tokenizer: Tokenizer, token: int) -> TokenizerError:
 
 def token_lengths(tokenizer: Tokenizer) -> np.ndarray:
     """The UTF-8 bytes that each id spells (V,), from which text is weighed in bytes."""
+    import numpy as np
+
     return np.array(
         [len(tokenizer.token_bytes(i)) for i in range(tokenizer.vocab_size)], dtype=np.int64
     )

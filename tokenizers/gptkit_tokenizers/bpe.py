@@ -9,14 +9,16 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 import tiktoken
 from tiktoken_ext import openai_public
 
 from gptkit_tokenizers.base import TokenizerError, id_dtype, unknown_id, utf8
 from gptkit_tokenizers.pieces import encode_in_pieces
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SHIPPED = ("gpt2", "r50k_base")  # one table of ranks, two names
 RANKS_SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
@@ -53,7 +55,7 @@ class TiktokenTokenizer:
         return ids.astype(id_dtype(self.vocab_size))
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        ids = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
+        ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)
         try:
             return self._encoding.decode_bytes(ids)
         except (KeyError, OverflowError):

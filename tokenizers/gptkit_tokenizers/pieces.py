@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from gptkit_tokenizers.base import TokenizerError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PIECE = 8_000_000  # characters; a text up to four pieces long is encoded in one go
 
@@ -33,6 +35,8 @@ def encode_in_pieces(
     """
     if len(text) <= 4 * piece:
         return encode(text)
+
+    import numpy as np
 
     def pieces() -> Iterator[str]:
         start = 0
