@@ -1,5 +1,6 @@
 """The commands, as a user calls them."""
 
+import inspect
 import json
 import subprocess
 import sys
@@ -7,6 +8,8 @@ import sys
 import pytest
 
 from gptkit.cli import main
+from gptkit.cli.compare import compare
+from gptkit.experiment import Experiment
 
 SMALL = ["--budget=8steps", "--bytes-per-step=256", "--context-bytes=32", "--sample-bytes=30"]
 
@@ -233,6 +236,15 @@ def test_a_full_disk_is_a_message():
             check=False,
         )
     assert b"No space left" in done.stderr
+
+
+def test_the_command_lines_defaults_are_the_experiments():
+    options = inspect.signature(compare).parameters
+    for name, field in Experiment.__dataclass_fields__.items():
+        default = field.default
+        expected = ",".join(default) if isinstance(default, tuple) else default
+        found = options[name].default
+        assert (str(found) if name == "out" else found) == expected, name
 
 
 def test_version_and_help(gptkit):

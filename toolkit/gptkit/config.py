@@ -9,30 +9,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self
+from typing import Any, Literal, TypeVar
 
 from gptkit.errors import ConfigError
 
+Config = TypeVar("Config", "ModelConfig", "TrainConfig")
 
-@dataclass(frozen=True, kw_only=True)
-class _Config:
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        known = {f.name for f in fields(cls)}
-        unknown = sorted(set(data) - known)
-        if unknown:
-            raise ConfigError(
-                f"{cls.__name__} has no field {', '.join(unknown)}; "
-                f"it has {', '.join(sorted(known))}."
-            )
-        return cls(**data)
+def _from_dict(config: type[Config], data: dict[str, Any]) -> Config:
+    """The config whose fields `asdict` gave; raises ConfigError for a field it does not have."""
+    known = {f.name for f in fields(config)}
+    unknown = sorted(set(data) - known)
+    if unknown:
+        raise ConfigError(
+            f"{config.__name__} has no field {', '.join(unknown)}; "
+            f"it has {', '.join(sorted(known))}."
+        )
+    return config(**data)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelConfig(_Config):
+class ModelConfig:
     """One model. The defaults are today's decoder; `lecture()` gives the lecture's.
 
     `block_size` is the context in tokens. The bigram reads `architecture` alone: its
@@ -76,7 +73,7 @@ class ModelConfig(_Config):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig(_Config):
+class TrainConfig:
     """How one arm is trained.
 
     Attributes:
@@ -143,8 +140,8 @@ class Arm:
         return cls(
             tokenizer=data["tokenizer"],
             recipe=data["recipe"],
-            model=ModelConfig.from_dict(data["model"]),
-            train=TrainConfig.from_dict(data["train"]),
+            model=_from_dict(ModelConfig, data["model"]),
+            train=_from_dict(TrainConfig, data["train"]),
         )
 
 

@@ -156,7 +156,7 @@ def _tiny_shakespeare() -> str:
         raise DownloadError(
             f"tinyshakespeare cannot be downloaded: {error}\n"
             "Put the text as tinyshakespeare.txt in a folder and name the folder in GPTKIT_DATA,\n"
-            f"or use any file of your own, or python-docs: --data FILE, --data python-docs.\n"
+            "or use any file of your own, or python-docs: --data FILE, --data python-docs.\n"
             f"It is at {TINY_SHAKESPEARE_URL}"
         ) from error
     return data.decode()

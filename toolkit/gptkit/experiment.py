@@ -15,9 +15,10 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from rich.table import Table
 
 from gptkit.config import RECIPES, Arm
 from gptkit.corpus import Corpus, load_corpus
@@ -26,12 +27,7 @@ from gptkit.engines.local import OnEvent, Sampling, find_device, run_arm
 from gptkit.errors import ConfigError, RunError
 from gptkit.files import write_json
 from gptkit.matching import Plan, match_bytes, steps_of
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-
-SMALLEST_CLAIM = 0.001  # bits per byte; what three decimals can show
+from gptkit.tables import SMALLEST_CLAIM, loss_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,8 +254,6 @@ class Result:
 
     def table(self) -> Table:
         """The losses, as a rich table."""
-        from gptkit.tables import loss_table
-
         return loss_table(self.data)
 
 

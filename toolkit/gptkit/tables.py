@@ -16,6 +16,9 @@ _PICTURES |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 _PICTURES |= dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
 
 
+SMALLEST_CLAIM = 0.001  # bits per byte: what three decimals can show
+
+
 def printable(text: str) -> str:
     r"""The text with control characters made visible; line breaks stay.
 
@@ -138,7 +141,7 @@ def headline(result: dict[str, Any]) -> str:
     if second:
         closest = min(second, key=lambda v: v["delta_bits_per_byte"])
         other = closest["b"].removesuffix(f"-{model}")
-        if closest["delta_bits_per_byte"] < 0.001:
+        if closest["delta_bits_per_byte"] < SMALLEST_CLAIM:
             return printable(f"{closest['says']}: {fmean(losses):.3f}.")
         says += f", {closest['delta_bits_per_byte']:.3f} less than {other} ({closest['doubt']})"
     return printable(says + ".")
