@@ -112,8 +112,12 @@ def test_compare_prints_tables_on_stdout_and_progress_on_stderr(gptkit, text_fil
     code, out, err = gptkit("compare", "-d", text_file, "--out", tmp_path / "runs", *SMALL)
     assert code == 0
     assert "Validation loss on" in out
+    assert "uniform" in out
+    assert "Matched by bytes" in out
+    assert "saves most and least over" in out
     assert "Samples after the prompt" in out
-    assert "models" in out
+    assert "under bigram: " in out
+    assert "warning: one seed" in out
     assert "of training: " in " ".join(out.split())  # the headline
     lines = err.splitlines()
     assert len(lines) == 4 * 4
@@ -126,6 +130,47 @@ def test_compare_json_is_all_that_stdout_holds(gptkit, text_file, tmp_path):
     assert code == 0
     written = json.loads((tmp_path / "runs" / "byte" / "results.json").read_text())
     assert json.loads(out) == written
+
+
+def test_compare_takes_a_way_to_match_three_texts_and_tuning(gptkit, text_file, tmp_path):
+    args = ("compare", "-d", text_file, "-t", "char,byte", "-m", "bigram", "--json", *SMALL)
+    asked = ("--match", "tokens", "--split", "0.8,0.1,0.1", "--tune", "--seeds", 2)
+    code, out, err = gptkit(*args, *asked, "--out", tmp_path / "runs")
+    assert code == 0
+    result = json.loads(out)
+    assert result["match"]["by"] == "tokens"
+    assert result["claim"] == "test"
+    assert len(result["tuning"]) == 2
+    assert "char-bigram-s0  learning rate ×0.5: " in err
+    assert result["experiment"]["split"] == [0.8, 0.1, 0.1]
+
+
+def test_compare_by_time_shows_seconds(gptkit, text_file, tmp_path):
+    args = ("compare", "-d", text_file, "-t", "byte", "-m", "bigram", *SMALL, "--match", "time")
+    code, out, err = gptkit(*args, "--budget", "0.2s", "--out", tmp_path / "runs")
+    assert code == 0
+    assert "Matched by time; bound to this machine" in out
+    assert "after 0 s of training" in " ".join(out.split())
+    assert "byte-bigram-s0  step " in err
+
+
+@pytest.mark.parametrize("split", ["most", "0.9,x", ""])
+def test_a_split_that_is_no_number_is_refused(gptkit, split):
+    code, out, err = gptkit("compare", "--split", split)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: split {split!r} is not a share or shares, as in 0.9")
+
+
+def test_coverage_writes_its_proof(gptkit, tmp_path):
+    args = ("coverage", "--trials", 3, "--copies", 10, "--out", tmp_path / "v", "--json")
+    code, out, _ = gptkit(*args)
+    assert code == 0
+    proof = json.loads(out)
+    assert json.loads((tmp_path / "v" / "results.json").read_text()) == proof
+    assert {row["n_seeds"] for row in proof["coverage"]} == {3, 5, 10}
+    assert all(0 <= row["covered"] <= 1 for row in proof["coverage"])
+    page = (tmp_path / "v" / "report.md").read_text()
+    assert "gptkit coverage --trials 3 --copies 10" in page
 
 
 def test_sample_streams_the_same_text_as_before(gptkit, runs):
@@ -155,7 +200,7 @@ def test_report_writes_a_page_and_the_results(gptkit, runs, tmp_path):
     assert json.loads((tmp_path / "page" / "results.json").read_text()) == json.loads(
         (runs / "results.json").read_text()
     )
-    assert "| char | decoder | 0 |" in (tmp_path / "page" / "report.md").read_text()
+    assert "| char | decoder | " in (tmp_path / "page" / "report.md").read_text()
     assert gptkit("report", tmp_path / "nowhere")[0] == 2
 
 
@@ -177,7 +222,7 @@ def test_doctor(gptkit):
         (["compare", "-d", "no-such-file"], "there is no corpus or file"),
         (["compare", "-m", "gpt5", "-d", "python-docs"], "there is no model 'gpt5'"),
         (["compare", "-d", "tinyshakespeare"], "tinyshakespeare cannot be downloaded"),
-        (["report", "/proc/nowhere"], "cannot be read"),
+        (["report", "/proc/nowhere"], "has no results.json"),
         (["compare", "-d", "/proc/self/mem"], "Input/output error"),
         (["compare", "--budget", "soon", "-d", "python-docs"], "is not an amount"),
     ],
@@ -244,11 +289,14 @@ def test_the_command_lines_defaults_are_the_experiments():
         default = field.default
         expected = ",".join(default) if isinstance(default, tuple) else default
         found = options[name].default
-        assert (str(found) if name == "out" else found) == expected, name
+        shown = {"out": str, "split": float}.get(name, lambda value: value)
+        assert shown(found) == expected, name
 
 
 def test_version_and_help(gptkit):
     assert gptkit("--version")[1].startswith("gptkit 0.")
     code, out, _ = gptkit("--help")
     assert code == 0
-    assert all(c in out for c in ("compare", "encode", "decode", "sample", "report", "doctor"))
+    assert all(
+        c in out for c in ("compare", "encode", "decode", "sample", "report", "coverage", "doctor")
+    )

@@ -198,13 +198,36 @@ def test_the_split_is_by_characters(tmp_path):
     path.write_text("é" * 95, encoding="utf-8")
     assert len(load_corpus(str(path)).train) == int(0.9 * 95)
     assert len(load_corpus(str(path), split=0.5).train) == 47
+    three = load_corpus(str(path), split=(0.8, 0.1, 0.1))
+    assert [len(part) for part in (three.train, three.val, three.test)] == [76, 9, 10]
+    assert three.text == "é" * 95
+    facts = three.to_dict()
+    assert (facts["test_bytes"], facts["test_chars"]) == (20, 10)
+    assert "test_bytes" not in load_corpus(str(path)).to_dict()
+
+
+def test_shares_are_of_the_whole_text_to_the_character(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_text("x" * 1000)
+    # 0.7 + 0.1 is 0.7999999999999999 in floating point
+    three = load_corpus(str(path), split=(0.7, 0.1, 0.2))
+    assert [len(part) for part in (three.train, three.val, three.test)] == [700, 100, 200]
+
+
+@pytest.mark.parametrize(
+    "split",
+    [0.0, 1.0, -0.5, (0.9, 0.2), (0.5, 0.3, 0.1, 0.1), (1.1, -0.1), (0.9, 0.1, 0.0), float("nan")],
+)
+def test_what_is_no_split_is_refused(split):
+    with pytest.raises(CorpusError, match="positive shares of train, val and test that sum to 1"):
+        load_corpus("python-docs", split=split)
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
         (b"", "is empty"),
-        (b"a", r"cannot be split at 0\.9: of its 1 characters"),
+        (b"a", r"cannot be split at 0\.9, 0\.1: of its 1 characters 0 and 1"),
         (b"caf\xe9 au lait", r"is not UTF-8: byte 0xe9 at offset 3"),
     ],
 )

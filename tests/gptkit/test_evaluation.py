@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from gptkit.config import ConfigError, ModelConfig
+from gptkit.encoded import EncodedText
 from gptkit.evaluation import Evaluation, evaluate, sweep
 from gptkit.models import build_model
 
@@ -71,7 +72,8 @@ def test_an_impossible_stride_is_refused(model, stride):
 
 
 def test_units(model):
-    evaluation = evaluate(model, VAL, before=TRAIN, n_bytes=250, n_chars=200)
+    text = EncodedText(ids=VAL, ends=np.arange(len(VAL)), n_bytes=250, n_chars=200)
+    evaluation = evaluate(model, text, before=TRAIN)
     total = sweep(model, VAL, before=TRAIN).sum()
     assert evaluation.nats_per_token == total / 101
     assert evaluation.nats_per_char == total / 200
@@ -79,6 +81,5 @@ def test_units(model):
 
 
 def test_a_uniform_model_over_bytes_is_eight_bits():
-    assert Evaluation(
-        total_nats=5 * math.log(256), n_tokens=5, n_bytes=5, n_chars=5
-    ).bits_per_byte == pytest.approx(8, rel=1e-15)
+    evaluation = Evaluation(nats=np.full(5, math.log(256)), n_bytes=5, n_chars=5)
+    assert evaluation.bits_per_byte == pytest.approx(8, rel=1e-15)

@@ -2,16 +2,17 @@
 
 import json
 import math
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import gptkit
-from gptkit.errors import ConfigError, CorpusError
-from gptkit.experiment import Experiment, load_result, verdict
-from gptkit.matching import steps_of
+from gptkit.encoded import encode_corpus
+from gptkit.errors import ConfigError, CorpusError, RunError
+from gptkit.evaluation import evaluate
+from gptkit.experiment import Experiment
+from gptkit.result import Result, load_result
+from gptkit.runs import read_losses
 from gptkit.training import Evaluated, StepDone
 from gptkit_tokenizers import TokenizerError
 
@@ -21,7 +22,7 @@ SMALL = {"budget": "20steps", "bytes_per_step": 256, "context_bytes": 32, "sampl
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory, english):
     folder = tmp_path_factory.mktemp("experiment")
-    (folder / "text.txt").write_text(english, encoding="utf-8")
+    (folder / "text.txt").write_text(english * 5, encoding="utf-8")  # val has several blocks
     events = []
     options = {"data": str(folder / "text.txt"), "out": folder / "runs", **SMALL}
     result = gptkit.compare(seeds=2, on_event=lambda arm, e: events.append((arm, e)), **options)
@@ -36,7 +37,7 @@ def same_shape(expected, found, where="results.json"):
             same_shape(value, found[key], f"{where}.{key}")
     elif isinstance(expected, list):
         assert isinstance(found, list), where
-        for item in found[:1]:
+        for item in found[:1] if expected else []:
             same_shape(expected[0], item, f"{where}[0]")
     else:
         assert type(found) is type(expected), (where, found)
@@ -58,7 +59,15 @@ def test_results_json_keeps_its_contract(experiment):
         "batch_size": 0,
         "steps": 0,
         "params": {"embedding": 0, "body": 0, "head": 0, "total": 0},
-        "train": {"bytes": 0, "tokens": 0, "flops": 0.0, "seconds": 0.0},
+        "learning_rate": 0.0,
+        "train": {
+            "bytes": 0,
+            "tokens": 0,
+            "epochs": 0.0,
+            "flops": 0.0,
+            "flops_full_softmax": 0.0,
+            "seconds": 0.0,
+        },
         "val": {
             "bytes": 0,
             "chars": 0,
@@ -82,10 +91,39 @@ def test_results_json_keeps_its_contract(experiment):
             "train_chars": 0,
             "val_chars": 0,
         },
-        "match": {"by": "bytes", "equal": ["train_bytes"], "unequal": ["train_tokens"]},
+        "claim": "val",
+        "match": {
+            "by": "bytes",
+            "notes": [],
+            "equal": ["train_bytes"],
+            "unequal": ["train_tokens"],
+            "equal_by_model": {"decoder": ["train_bytes"]},
+            "spread": {"decoder": {"train_bytes": 1.0}},
+        },
+        "tuning": [],
+        "baselines": [{"name": "uniform", "tokenizer": "char", "bits_per_byte": 0.0}],
+        "warnings": [""],
         "seconds": 0.0,
         "arms": [arm],
-        "verdict": [{"a": "", "b": "", "delta_bits_per_byte": 0.0, "ci95": None, "says": ""}],
+        "verdict": [
+            {
+                "a": "",
+                "b": "",
+                "delta_bits_per_byte": 0.0,
+                "ci95": [0.0],
+                "ci95_text": [0.0],
+                "ci95_seeds": [0.0],
+                "ci95_both": [0.0],
+                "p_holm": 0.0,
+                "seeds": 2,
+                "told_apart": True,
+                "says": "",
+                "spans": {
+                    "most": [{"start": 0, "end": 0, "text": "", "bits_per_byte": 0.0}],
+                    "least": [{"start": 0, "end": 0, "text": "", "bits_per_byte": 0.0}],
+                },
+            }
+        ],
     }
     same_shape(contract, on_disk)
     assert [a["id"] for a in on_disk["arms"]] == [
@@ -126,14 +164,105 @@ def test_samples_are_matched_by_bytes_and_share_the_prompt(experiment):
         assert len(sample["text"].encode()) > 36 or "\ufffd" in sample["text"]
 
 
+def without_times(value):
+    """The same, but for what a clock or a folder's name has put there."""
+    if isinstance(value, dict):
+        drop = ("seconds", "name", "out")
+        return {k: without_times(v) for k, v in value.items() if k not in drop}
+    return [without_times(v) for v in value] if isinstance(value, list) else value
+
+
 def test_the_same_experiment_again_has_the_same_numbers_in_a_folder_of_its_own(experiment):
     result, _, folder = experiment
-    again = gptkit.compare(
-        data=str(folder / "text.txt"), out=folder / "runs", models=["decoder"], **SMALL
-    )
+    options = {"data": str(folder / "text.txt"), "out": folder / "runs", **SMALL}
+    again = gptkit.compare(seeds=2, **options)
     assert again.folder == result.folder.with_name("char-vs-gpt2-2")
-    first = {a["id"]: a["val"]["bits_per_byte"] for a in result.arms}
-    assert all(a["val"]["bits_per_byte"] == first[a["id"]] for a in again.arms)
+    assert without_times(again.to_dict()) == without_times(result.to_dict())
+    for arm in result.arms:
+        files = (r.folder / arm["id"] / "nats.npz" for r in (result, again))
+        one, other = (file.read_bytes() for file in files)
+        assert one == other
+
+
+def test_the_losses_by_byte_are_those_of_the_claim(experiment):
+    result, _, folder = experiment
+    val = (folder / "text.txt").read_bytes().decode()
+    val = val[int(0.9 * len(val)) :].encode()
+    for arm in result.arms:
+        losses = read_losses(result.folder / arm["id"])
+        assert losses.text.tobytes() == val
+        bits = losses.nats.sum(dtype=float) / math.log(2) / len(val)
+        assert bits == pytest.approx(arm["val"]["bits_per_byte"], rel=2**-23)
+        assert len(losses.borders) == arm["val"]["tokens"]
+
+
+def test_spans_are_given_for_any_two_tokenizers(experiment):
+    result, *_ = experiment
+    (verdict,) = [v for v in result.verdict if v["a"] == "gpt2-decoder" or v["b"] == "gpt2-decoder"]
+    a, b = (verdict[side].removesuffix("-decoder") for side in "ab")
+    assert load_result(result.folder).spans(a, b, model="decoder") == verdict["spans"]
+    back = result.spans(b, a, model="decoder", n=2)
+    assert [s["bits_per_byte"] for s in back["most"]] == [
+        -s["bits_per_byte"] for s in verdict["spans"]["least"][:2]
+    ]
+    best = min(result.arms, key=lambda arm: arm["val"]["bits_per_byte"])["model"]
+    assert result.spans(a, b) == result.spans(a, b, model=best)
+
+
+def test_spans_of_what_is_not_there_are_refused(experiment, tmp_path):
+    result, *_ = experiment
+    with pytest.raises(ConfigError, match="no tokenizer 'byte' here, but char, gpt2"):
+        result.spans("char", "byte")
+    with pytest.raises(ConfigError, match="no model 'lecture' here"):
+        result.spans("char", "gpt2", model="lecture")
+    with pytest.raises(RunError, match=r"nats\.npz"):
+        Result(result.data, tmp_path).spans("char", "gpt2")
+    with pytest.raises(RunError, match="no folder"):
+        Result(result.data).spans("char", "gpt2")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [("{", "cannot be read"), ("{}", "not an experiment's results")]
+)
+def test_results_that_are_none_are_refused(tmp_path, content, says):
+    (tmp_path / "results.json").write_text(content)
+    with pytest.raises(RunError, match=says):
+        load_result(tmp_path)
+
+
+def test_with_three_texts_val_chooses_and_test_is_the_claim(text_file, tmp_path, english):
+    shares = (0.8, 0.1, 0.1)
+    result = gptkit.compare(
+        data=str(text_file),
+        models=["bigram"],
+        split=shares,
+        seeds=2,
+        out=tmp_path,
+        **SMALL,
+    )
+    cuts = [int(share * len(english)) for share in (0.8, 0.9)]
+    val, test = english[cuts[0] : cuts[1]].encode(), english[cuts[1] :].encode()
+    corpus = result.data["corpus"]
+    assert result.data["claim"] == "test"
+    assert (corpus["val_bytes"], corpus["test_bytes"]) == (len(val), len(test))
+    losses = {}
+    for arm in result.arms:
+        assert (arm["val"]["bytes"], arm["test"]["bytes"]) == (len(val), len(test))
+        assert arm["val"]["bits_per_byte"] == min(c["val_bits_per_byte"] for c in arm["curve"])
+        losses.setdefault(arm["tokenizer"], []).append(arm["test"]["bits_per_byte"])
+        assert read_losses(result.folder / arm["id"]).text.tobytes() == test
+        run = gptkit.load_run(result.folder / arm["id"])
+        encoded = encode_corpus(gptkit.load_corpus(str(text_file), split=shares), arm["tokenizer"])
+        again = evaluate(run.model, encoded.test, before=encoded.val.ids)
+        assert again.bits_per_byte == pytest.approx(arm["test"]["bits_per_byte"], rel=1e-6)
+    (verdict,) = result.verdict
+    means = sorted(sum(values) / 2 for values in losses.values())
+    assert verdict["delta_bits_per_byte"] == pytest.approx(means[1] - means[0], abs=1e-6)
+
+
+def test_warnings_are_in_the_result(experiment):
+    result, *_ = experiment
+    assert any("blocks of 2048: intervals over fewer than 20" in w for w in result.data["warnings"])
 
 
 def test_a_run_is_loaded_from_its_folder(experiment):
@@ -143,20 +272,6 @@ def test_a_run_is_loaded_from_its_folder(experiment):
     assert run.model.num_params() == result.arms[3]["params"]
     assert run.tokenizer.decode(run.tokenizer.encode("naïve 🦆")) == "naïve 🦆"
     assert len([m for m in run.metrics if m["event"] == "step"]) == 20
-
-
-def test_the_plan_is_complete_arms(text_file):
-    arms = Experiment(data=str(text_file), seeds=2, **SMALL).plan()
-    assert len(arms) == 2 * 2 * 2
-    assert {a.train.seed for a in arms} == {0, 1}
-    assert {a.model.architecture for a in arms} == {"bigram", "decoder"}
-
-
-def test_contexts_and_strides_are_matched_in_bytes(text_file):
-    arms = Experiment(data=str(text_file), models=["decoder"], stride_bytes=16, **SMALL).plan()
-    char, gpt2 = arms
-    assert (char.model.block_size, char.train.eval_stride) == (30, 15)  # 1.06 bytes per character
-    assert 0 < gpt2.train.eval_stride <= gpt2.model.block_size / 2 + 1
 
 
 def test_a_lossy_plug_in_is_stopped_before_training(text_file, monkeypatch):
@@ -175,6 +290,12 @@ def test_a_lossy_plug_in_is_stopped_before_training(text_file, monkeypatch):
         ({"tokenizers": []}, ConfigError, "tokenizers is empty"),
         ({"tokenizers": ["char", "char"]}, ConfigError, "names one twice"),
         ({"models": ["decodr"]}, ConfigError, r"Did you mean decoder\?"),
+        ({"match": "flop"}, ConfigError, r"Did you mean flops\?"),
+        ({"match": "time", "budget": "600KB"}, ConfigError, "not in seconds, which matching by"),
+        ({"budget": "20s"}, ConfigError, "only matching by time can keep to"),
+        ({"match": "time", "budget": "0s"}, ConfigError, "is not an amount"),
+        ({"split": (0.9, 0.2)}, CorpusError, "shares of train, val and test that sum to 1"),
+        ({"split": 1.0}, CorpusError, "between 0 and 1"),
         ({"seeds": 0}, ConfigError, "seeds is 0"),
         ({"temperature": -1.0}, ConfigError, "must be positive"),
         ({"name": "../elsewhere"}, ConfigError, "not a folder's name"),
@@ -218,14 +339,6 @@ def test_an_experiment_that_finishes_no_arm_leaves_its_name_free(text_file, tmp_
     assert not (tmp_path / "char-vs-gpt2").exists()
 
 
-def test_a_context_that_is_not_level_is_not_called_equal(text_file, tmp_path):
-    options = {**SMALL, "context_bytes": 4, "models": ["bigram"], "data": str(text_file)}
-    match = gptkit.compare(out=tmp_path, **options).data["match"]
-    assert "context_bytes" in match["unequal"]
-    match = gptkit.compare(out=tmp_path, **{**options, "tokenizers": ["gpt2"]}).data["match"]
-    assert "context_bytes" in match["equal"]
-
-
 def test_a_name_that_is_taken_is_refused(text_file, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "precious").write_text("x")
@@ -237,70 +350,6 @@ def test_a_name_that_is_taken_is_refused(text_file, tmp_path):
 def test_an_unknown_device_is_refused(text_file, tmp_path):
     with pytest.raises(ConfigError, match="device 'toaster' cannot be used here"):
         gptkit.compare(data=str(text_file), device="toaster", out=tmp_path, **SMALL)
-
-
-@pytest.mark.parametrize(
-    ("budget", "steps"), [("600KB", 600), ("1.5MB", 1500), ("2 gb", 2_000_000), ("7steps", 7)]
-)
-def test_budgets(budget, steps):
-    assert steps_of(budget, bytes_per_step=1000) == steps
-
-
-@pytest.mark.parametrize("budget", ["", "5", "MB", "-3MB", "1.5steps", "3 miles"])
-def test_budgets_that_are_none(budget):
-    with pytest.raises(ConfigError, match="is not an amount"):
-        steps_of(budget, bytes_per_step=1000)
-
-
-def entry(tokenizer, seed, loss):
-    return {
-        "tokenizer": tokenizer,
-        "model": "decoder",
-        "seed": seed,
-        "val": {"bits_per_byte": loss},
-    }
-
-
-def test_one_seed_claims_no_interval():
-    (only,) = verdict([entry("char", 0, 2.5), entry("gpt2", 0, 2.25)])
-    assert (only["a"], only["b"]) == ("gpt2-decoder", "char-decoder")
-    assert only["delta_bits_per_byte"] == 0.25
-    assert only["ci95"] is None
-    assert only["says"] == (
-        "gpt2 is better than char by 0.250 bits per byte under decoder "
-        "(one seed: no interval across seeds)"
-    )
-
-
-def test_a_tie_has_no_winner():
-    (only,) = verdict([entry("r50k_base", 0, 2.5), entry("gpt2", 0, 2.5004)])
-    assert only["says"].startswith("r50k_base and gpt2 differ by less than 0.001 bits per byte")
-
-
-def test_several_seeds_are_paired():
-    entries = [entry("char", s, 2.5 + s) for s in (0, 1)] + [
-        entry("gpt2", s, 2.25 + s * 1.5) for s in (0, 1)
-    ]
-    (only,) = verdict(entries)
-    assert only["delta_bits_per_byte"] == 0.0
-    assert "2 seeds, from -0.250 to 0.250" in only["doubt"]
-
-
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-
-
-def test_the_readme_example_runs(tmp_path, monkeypatch, text_file):
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    real = Experiment.__post_init__
-
-    def small(self):
-        for name, value in {**SMALL, "data": str(text_file)}.items():
-            object.__setattr__(self, name, value)
-        real(self)
-
-    monkeypatch.setattr(Experiment, "__post_init__", small)
-    exec(compile(code, "README.md", "exec"), {})
 
 
 @pytest.mark.corpus

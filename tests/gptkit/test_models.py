@@ -83,7 +83,18 @@ def test_flops_are_those_of_pytorchs_counter(recipe):
     # The fused attention of the CPU is unknown to the counter; the plain products it can count.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model.nll(x, y).mean().backward()
-    assert counter.get_total_flops() == model.train_flops_per_token() * 4 * T
+    columns = len(np.unique(TRAIN)) + 1  # the others share one
+    assert counter.get_total_flops() == model.flops_per_token(model.config, columns) * 4 * T
+
+
+def test_flops_of_the_full_softmax_are_those_of_a_text_that_uses_every_id():
+    config = replace(RECIPES["decoder"]()[0], block_size=T, n_embd=16, n_head=2, n_hidden=37)
+    model = build_model(config, vocab_size=V, train_ids=np.arange(V), seed=0)
+    assert model.num_params()["total"] == sum(p.numel() for p in model.parameters())
+    ids = torch.randint(0, V, (4, T))
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        model.nll(ids, ids).mean().backward()
+    assert counter.get_total_flops() == model.flops_per_token(model.config, V) * 4 * T
 
 
 def replace_dropout(model):

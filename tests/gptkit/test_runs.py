@@ -2,6 +2,7 @@ import json
 import os
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,7 +11,8 @@ from gptkit.corpus import load_corpus
 from gptkit.encoded import encode_corpus
 from gptkit.errors import RunError
 from gptkit.models import build_model
-from gptkit.runs import load_run, write_run
+from gptkit.runs import load_run, read_losses, write_run
+from gptkit.spans import spread
 
 
 @pytest.fixture(params=["bigram", "decoder", "lecture"])
@@ -22,7 +24,7 @@ def written(request, text_file, tmp_path):
     config = replace(config, block_size=8, n_embd=8, n_head=2, n_layer=1)
     arm = Arm(tokenizer="gpt2", recipe=request.param, model=config, train=train)
     model = build_model(
-        config, vocab_size=encoded.tokenizer.vocab_size, train_ids=encoded.train_ids, seed=0
+        config, vocab_size=encoded.tokenizer.vocab_size, train_ids=encoded.train.ids, seed=0
     )
     with torch.no_grad():
         for p in model.parameters():
@@ -35,6 +37,7 @@ def written(request, text_file, tmp_path):
         tokenizer=encoded.tokenizer,
         model=model,
         metrics=[{"event": "step", "step": 1, "loss": 2.5}],
+        losses=spread(np.array([1.5, 2.0]), np.array([3, 4]), b"none"),
         result={"vocab_size": encoded.tokenizer.vocab_size, "samples": []},
     )
     return folder, arm, model, encoded
@@ -51,11 +54,31 @@ def test_it_gives_everything_back(written):
     assert torch.equal(run.model.next_log_probs(ids), model.next_log_probs(ids))
 
 
+def test_the_losses_by_byte_come_back_as_float32(written):
+    folder, *_ = written
+    losses = read_losses(folder)
+    assert losses.nats.dtype == np.float32
+    assert losses.nats.tolist() == [0.5, 0.5, 0.5, 2.0]
+    assert losses.borders.tolist() == [3, 4]
+    assert losses.text.tobytes() == b"none"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a zip", b"PK\x03\x04 cut short"])
+def test_losses_that_cannot_be_read_are_refused(written, content):
+    folder, *_ = written
+    (folder / "nats.npz").unlink()
+    if content is not None:
+        (folder / "nats.npz").write_bytes(content)
+    with pytest.raises(RunError, match=r"nats\.npz does not hold a run's losses by byte"):
+        read_losses(folder)
+
+
 def test_the_folder_holds_what_it_says_and_nothing_else(written):
     folder, *_ = written
     assert sorted(p.name for p in folder.iterdir()) == [
         "config.json",
         "metrics.jsonl",
+        "nats.npz",
         "result.json",
         "tokenizer.json",
         "weights.safetensors",
@@ -78,6 +101,7 @@ def test_a_failure_while_writing_leaves_nothing(written, monkeypatch):
             tokenizer=encoded.tokenizer,
             model=model,
             metrics=[],
+            losses=spread(np.ones(1), np.ones(1, int), b"x"),
             result={},
         )
     assert [p.name for p in folder.parent.iterdir()] == [folder.name]

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gptkit.corpus import load_corpus
     from gptkit.errors import GptkitError
-    from gptkit.experiment import Experiment, Result, compare, load_result
+    from gptkit.experiment import Experiment, compare
+    from gptkit.result import Result, load_result
     from gptkit.runs import load_run
     from gptkit_tokenizers import TokenizerError, get_tokenizer
 
 _HOME = {
     "Experiment": "gptkit.experiment",
     "GptkitError": "gptkit.errors",
-    "Result": "gptkit.experiment",
+    "Result": "gptkit.result",
     "TokenizerError": "gptkit_tokenizers",
     "compare": "gptkit.experiment",
     "get_tokenizer": "gptkit_tokenizers",
     "load_corpus": "gptkit.corpus",
-    "load_result": "gptkit.experiment",
+    "load_result": "gptkit.result",
     "load_run": "gptkit.runs",
 }
 

@@ -19,29 +19,37 @@ DRAWN = 4096  # positions drawn at a time; the sequence does not depend on it
 
 
 def window_starts(
-    ends: np.ndarray, *, block_size: int, bytes_per_step: float, seed: int
+    ends: np.ndarray,
+    *,
+    block_size: int,
+    bytes_per_step: float | None,
+    batch_size: int,
+    seed: int,
 ) -> Iterator[np.ndarray]:
     """For each step, without end, the first tokens (B,) of its windows.
 
     Args:
         ends: (N,) the byte of the text at which each token ends; N > block_size.
         block_size: targets in a window.
-        bytes_per_step: the mean number of target bytes per step.
+        bytes_per_step: the mean number of target bytes per step; None for `batch_size` windows
+            at every step, whatever they spell.
         seed: of the positions.
     """
+    per_step = batch_size if bytes_per_step is None else bytes_per_step
     rng = np.random.default_rng(seed)
     last = len(ends) - block_size - 1
-    starts, read = np.empty(0, dtype=np.int64), np.zeros(1)  # read[i]: bytes before window i
+    starts, read = np.empty(0, dtype=np.int64), np.zeros(1)  # read[i]: before window i
     step = 0
     while True:
         step += 1
-        goal = step * bytes_per_step
-        while read[-1] < goal + bytes_per_step:
+        goal = step * per_step
+        while read[-1] < goal + per_step:
             positions = rng.random(DRAWN) * ends[-1]
             drawn = np.searchsorted(ends, positions, side="right").clip(max=last)
-            spelled = ends[drawn + block_size] - ends[drawn]
+            bytes_in = ends[drawn + block_size] - ends[drawn]
+            counted = np.ones(DRAWN) if bytes_per_step is None else bytes_in
             starts = np.concatenate([starts, drawn])
-            read = np.concatenate([read, read[-1] + spelled.cumsum()])
+            read = np.concatenate([read, read[-1] + counted.cumsum()])
         n = max(1, int(np.abs(read - goal).argmin()))
         yield starts[:n]
         starts, read = starts[n:], read[n:]

@@ -1,7 +1,8 @@
 """What an experiment, a model and its training are made of: frozen, complete, JSON-ready.
 
 A recipe is a function that returns a complete pair of configs; nothing is filled in later
-but what matching decides (block_size, batch_size, steps).
+but what matching decides: the context, the batches, the budget and, for equal parameters, the
+body's size.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ def _from_dict(config: type[Config], data: dict[str, Any]) -> Config:
 class ModelConfig:
     """One model. The defaults are today's decoder; `lecture()` gives the lecture's.
 
-    `block_size` is the context in tokens. The bigram reads `architecture` alone: its
-    context is one token whatever the window.
+    `block_size` is the context in tokens; `n_hidden` the MLP's width, None for 4 · n_embd. The
+    bigram reads `architecture` alone: its context is one token whatever the window.
     """
 
     architecture: Literal["bigram", "decoder"] = "decoder"
@@ -41,6 +42,7 @@ class ModelConfig:
     n_layer: int = 4
     n_head: int = 4
     n_embd: int = 128
+    n_hidden: int | None = None
     norm: Literal["rms", "layer"] = "rms"
     positions: Literal["rotary", "learned"] = "rotary"
     qk_norm: bool = True
@@ -54,6 +56,8 @@ class ModelConfig:
         for name in ("block_size", "n_layer", "n_head", "n_embd"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.n_hidden is not None and self.n_hidden < 1:
+            raise ConfigError(f"n_hidden is {self.n_hidden}; at least 1, or None for 4 · n_embd.")
         if self.n_embd % self.n_head:
             raise ConfigError(
                 f"n_embd {self.n_embd} is not a multiple of n_head {self.n_head}: "
@@ -71,6 +75,10 @@ class ModelConfig:
     def head_dim(self) -> int:
         return self.n_embd // self.n_head
 
+    @property
+    def mlp_width(self) -> int:
+        return 4 * self.n_embd if self.n_hidden is None else self.n_hidden
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -81,13 +89,15 @@ class TrainConfig:
         muon_learning_rate: Muon's peak, for the hidden matrices; None leaves all to AdamW.
         betas, weight_decay: AdamW's; embeddings never decay.
         warmup_steps: steps of linear rise to the peak.
-        decay_fraction: the last part of the steps, over which the rate falls linearly to 0;
+        decay_fraction: the last part of the training, over which the rate falls linearly to 0;
             None keeps it at its peak.
+        steps, seconds: how long, the one or the other; seconds of training alone, by the clock.
         grad_clip: the largest gradient norm, counted as in the dense model.
-        bytes_per_step: training text per step, which matching holds equal across arms.
-        batch_size: windows per step, on average: a step may take one more or less to keep to
-            bytes_per_step.
-        eval_interval: steps between evaluations; the last step is always evaluated.
+        bytes_per_step: training text per step, to keep to which a step may take a window more or
+            less than batch_size; None for batch_size windows at every step.
+        batch_size: windows per step, on average.
+        evaluations: how often the validation text is scored, evenly over the training; the last
+            step's always is.
         eval_stride: tokens that evaluation windows advance; None for disjoint windows.
         seed: of the initial weights, the batches and the dropout.
     """
@@ -99,19 +109,27 @@ class TrainConfig:
     warmup_steps: int = 0
     decay_fraction: float | None = 1.0
     grad_clip: float | None = None
-    steps: int = 600
-    bytes_per_step: int = 1024
+    steps: int | None = 600
+    seconds: float | None = None
+    bytes_per_step: int | None = 1024
     batch_size: int = 8
-    eval_interval: int = 150
+    evaluations: int = 4
     eval_stride: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "betas", tuple(self.betas))  # JSON knows only lists
-        for name in ("steps", "batch_size", "eval_interval"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        for name in ("learning_rate", "muon_learning_rate", "grad_clip", "bytes_per_step"):
+        if (self.steps is None) == (self.seconds is None):
+            raise ConfigError(
+                f"steps is {self.steps} and seconds {self.seconds}: a training has the one or the "
+                "other."
+            )
+        for name in ("steps", "batch_size", "evaluations"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} is {value}; it must be at least 1.")
+        positive = ("learning_rate", "muon_learning_rate", "grad_clip", "bytes_per_step", "seconds")
+        for name in positive:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} is {value}; it must be positive.")

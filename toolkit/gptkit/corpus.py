@@ -1,4 +1,4 @@
-"""Named corpora, files and datasets -> one text, hashed and cut in two by characters."""
+"""Named corpora, files and datasets -> one text, hashed and cut in two or three by characters."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import glob
 import hashlib
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,10 +30,11 @@ NAMES = ("tinyshakespeare", "python-docs")
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """A text, cut once for every tokenizer: `train`, then `val`.
+    """A text, cut once for every tokenizer: `train`, then `val`, then `test` if there is one.
 
     Attributes:
         name: the spec it was loaded by.
+        val: chooses each arm's checkpoint; the claim is from it too where there is no `test`.
         sha256: of the whole text's UTF-8 bytes.
         entropy_bits_per_byte: of the source that wrote it, which no model can beat; None where
             it is unknown.
@@ -41,6 +44,7 @@ class Corpus:
     train: str
     val: str
     sha256: str
+    test: str | None = None
     entropy_bits_per_byte: float | None = None
 
     @cached_property
@@ -51,20 +55,46 @@ class Corpus:
     def val_bytes(self) -> int:
         return len(self.val.encode())
 
+    @property
+    def text(self) -> str:
+        return self.train + self.val + (self.test or "")
+
     def to_dict(self) -> dict[str, Any]:
-        known = {"entropy_bits_per_byte": self.entropy_bits_per_byte}
-        return {
+        facts: dict[str, Any] = {
             "name": self.name,
             "sha256": self.sha256,
             "train_bytes": self.train_bytes,
             "val_bytes": self.val_bytes,
             "train_chars": len(self.train),
             "val_chars": len(self.val),
-            **(known if self.entropy_bits_per_byte is not None else {}),
         }
+        if self.test is not None:
+            facts |= {"test_bytes": len(self.test.encode()), "test_chars": len(self.test)}
+        if self.entropy_bits_per_byte is not None:
+            facts["entropy_bits_per_byte"] = self.entropy_bits_per_byte
+        return facts
 
 
-def load_corpus(spec: str | None = None, *, split: float = 0.9) -> Corpus:
+def shares_of(split: float | Sequence[float]) -> tuple[float, ...]:
+    """The shares of train, val and perhaps test: 0.9 is (0.9, 0.1).
+
+    Raises:
+        CorpusError: not two or three positive shares that sum to 1.
+    """
+    given = (split,) if isinstance(split, int | float) else tuple(split)
+    shares = (*given, 1 - given[0]) if len(given) == 1 else given
+    if len(shares) not in (2, 3) or not (
+        all(0 < share < 1 for share in shares) and abs(sum(shares) - 1) < 1e-9
+    ):
+        raise CorpusError(
+            f"split is {','.join(map(str, given))}; it must be the training share between 0 and 1, "
+            "as in 0.9, or the\npositive shares of train, val and test that sum to 1, as in "
+            "0.9,0.05,0.05."
+        )
+    return shares
+
+
+def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9) -> Corpus:
     """The corpus that a spec names.
 
     Args:
@@ -72,13 +102,13 @@ def load_corpus(spec: str | None = None, *, split: float = 0.9) -> Corpus:
             folder (its .txt files) or a glob; `hf:NAME` or `hf:NAME:CONFIG`, a dataset's train
             split; `markov:ORDER[:SEED]`, text from a source of known entropy. None means
             tinyshakespeare, or python-docs where that cannot be had.
-        split: the share of the characters that is training text.
+        split: the share of the characters that is training text, the rest being val; or the
+            shares of train, val and test, in that order in the text.
 
     Raises:
         CorpusError: a text that cannot be had, is empty, or is not UTF-8.
     """
-    if not 0 < split < 1:
-        raise CorpusError(f"split is {split}; it must be between 0 and 1, as in 0.9.")
+    shares = shares_of(split)
     entropy = None
     if spec is None:
         try:
@@ -94,17 +124,20 @@ def load_corpus(spec: str | None = None, *, split: float = 0.9) -> Corpus:
         text = _text_of(spec)
     if not text:
         raise CorpusError(f"{spec} is empty. Give a text of at least a few thousand characters.")
-    cut = int(split * len(text))
-    if not 0 < cut < len(text):
+    cuts = [int(round(share, 12) * len(text)) for share in accumulate(shares[:-1])]
+    parts = [text[a:b] for a, b in pairwise([0, *cuts, len(text)])]
+    if not all(parts):
         raise CorpusError(
-            f"{spec} cannot be split at {split}: of its {len(text):,} characters "
-            f"{cut:,} would be training text.\n"
+            f"{spec} cannot be split at {', '.join(f'{share:g}' for share in shares)}: of its "
+            f"{len(text):,} characters {' and '.join(f'{len(part):,}' for part in parts)} "
+            "would be left.\n"
             "Give a text of at least a few thousand characters, or a split nearer the middle."
         )
     return Corpus(
         name=spec,
-        train=text[:cut],
-        val=text[cut:],
+        train=parts[0],
+        val=parts[1],
+        test=parts[2] if len(parts) == 3 else None,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         entropy_bits_per_byte=entropy,
     )

@@ -1,8 +1,9 @@
-"""One corpus under one tokenizer: both texts encoded, and audited before anything trains."""
+"""One corpus under one tokenizer: its texts encoded, and audited before anything trains."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -11,30 +12,37 @@ from gptkit_tokenizers import Tokenizer, audit, check_rebuild, get_tokenizer, to
 
 
 @dataclass(frozen=True, kw_only=True)
-class EncodedCorpus:
-    """
+class EncodedText:
+    """A text under a tokenizer.
+
     Attributes:
-        train_ids, val_ids: (N,) and (M,), in the vocabulary's smallest unsigned dtype.
-        train_ends: (N,) the byte of the training text at which each of its tokens ends.
-        vocab_seen: how many of the vocabulary's ids the training text uses.
+        ids: (N,) in the vocabulary's smallest unsigned dtype.
+        ends: (N,) the byte of the text at which each token ends.
     """
 
-    tokenizer: Tokenizer
-    train_ids: np.ndarray
-    val_ids: np.ndarray
-    train_ends: np.ndarray
-    vocab_seen: int
-    val_bytes: int
-    val_chars: int
-
-    @property
-    def train_bytes(self) -> int:
-        return int(self.train_ends[-1])
+    ids: np.ndarray
+    ends: np.ndarray
+    n_bytes: int
+    n_chars: int
 
     @property
     def bytes_per_token(self) -> float:
-        """Of the training text."""
-        return self.train_bytes / len(self.train_ids)
+        return self.n_bytes / len(self.ids)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedCorpus:
+    """The corpus's texts under a tokenizer; `test` is None where the corpus has none."""
+
+    tokenizer: Tokenizer
+    train: EncodedText
+    val: EncodedText
+    test: EncodedText | None = None
+
+    @cached_property
+    def vocab_seen(self) -> int:
+        """How many of the vocabulary's ids the training text uses."""
+        return len(np.unique(self.train.ids))
 
 
 def build_tokenizer(corpus: Corpus, spec: str) -> Tokenizer:
@@ -44,26 +52,35 @@ def build_tokenizer(corpus: Corpus, spec: str) -> Tokenizer:
     that is built from text sees the training text alone.
     """
     whole_alphabet = spec in ("char", "char+bytes")
-    return get_tokenizer(spec, corpus.train + corpus.val if whole_alphabet else corpus.train)
+    return get_tokenizer(spec, corpus.text if whole_alphabet else corpus.train)
+
+
+def encode_text(tokenizer: Tokenizer, text: str) -> EncodedText:
+    """Encode a text, and account for its every byte.
+
+    Raises:
+        TokenizerError: the tokenizer does not give the bytes back.
+    """
+    ids = tokenizer.encode_array(text)
+    return EncodedText(
+        ids=ids,
+        n_bytes=audit(tokenizer, text, ids),
+        ends=token_lengths(tokenizer)[ids].cumsum(),
+        n_chars=len(text),
+    )
 
 
 def encode_corpus(corpus: Corpus, spec: str) -> EncodedCorpus:
-    """Build the tokenizer and encode both texts with it.
+    """Build the tokenizer and encode the corpus's texts with it.
 
     Raises:
         TokenizerError: an unknown spec, or a tokenizer that does not give the bytes back.
     """
     tokenizer = build_tokenizer(corpus, spec)
     check_rebuild(tokenizer, corpus.train[:1000])
-    train_ids = tokenizer.encode_array(corpus.train)
-    val_ids = tokenizer.encode_array(corpus.val)
-    audit(tokenizer, corpus.train, train_ids)
     return EncodedCorpus(
         tokenizer=tokenizer,
-        train_ids=train_ids,
-        val_ids=val_ids,
-        train_ends=token_lengths(tokenizer)[train_ids].cumsum(),
-        vocab_seen=len(np.unique(train_ids)),
-        val_bytes=audit(tokenizer, corpus.val, val_ids),
-        val_chars=len(corpus.val),
+        train=encode_text(tokenizer, corpus.train),
+        val=encode_text(tokenizer, corpus.val),
+        test=None if corpus.test is None else encode_text(tokenizer, corpus.test),
     )

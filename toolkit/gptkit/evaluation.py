@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
+from gptkit.encoded import EncodedText
 from gptkit.errors import ConfigError
 from gptkit.models import Model
 
@@ -17,12 +19,19 @@ TOKENS_AT_ONCE = 2048  # bounds the logits held at once
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """The summed loss of a text, and what it is counted against."""
+    """The loss of a text: `nats` (N,) of each token, and what they are counted against."""
 
-    total_nats: float
-    n_tokens: int
+    nats: np.ndarray
     n_bytes: int
     n_chars: int
+
+    @property
+    def n_tokens(self) -> int:
+        return len(self.nats)
+
+    @cached_property
+    def total_nats(self) -> float:
+        return float(self.nats.sum())
 
     @property
     def nats_per_token(self) -> float:
@@ -112,16 +121,8 @@ def sweep(
 
 
 def evaluate(
-    model: Model,
-    ids: np.ndarray,
-    *,
-    before: np.ndarray,
-    n_bytes: int,
-    n_chars: int,
-    stride: int | None = None,
+    model: Model, text: EncodedText, *, before: np.ndarray, stride: int | None = None
 ) -> Evaluation:
-    """The loss of a text of `n_bytes` UTF-8 bytes and `n_chars` characters; see `sweep`."""
-    nats = sweep(model, ids, before=before, stride=stride)
-    return Evaluation(
-        total_nats=float(nats.sum()), n_tokens=len(ids), n_bytes=n_bytes, n_chars=n_chars
-    )
+    """The loss of a text; see `sweep`."""
+    nats = sweep(model, text.ids, before=before, stride=stride)
+    return Evaluation(nats=nats, n_bytes=text.n_bytes, n_chars=text.n_chars)

@@ -1,48 +1,57 @@
-"""Experiment: what the user asked. Its plan: complete arms. Its result: all runs and a verdict."""
+"""Experiment: what the user asked, and how it is carried out."""
 
 from __future__ import annotations
 
 import difflib
-import itertools
-import json
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
-from rich.table import Table
 
+from gptkit.baselines import baselines
+from gptkit.budget import check_budget, default_budget
+from gptkit.cautions import cautions
 from gptkit.config import RECIPES, Arm
-from gptkit.corpus import Corpus, load_corpus
+from gptkit.corpus import Corpus, load_corpus, shares_of
 from gptkit.encoded import EncodedCorpus, encode_corpus
 from gptkit.engines.local import OnEvent, Sampling, find_device, run_arm
-from gptkit.errors import ConfigError, RunError
+from gptkit.equality import what_is_equal
+from gptkit.errors import ConfigError
 from gptkit.files import write_json
-from gptkit.matching import Plan, match_bytes, steps_of
-from gptkit.tables import SMALLEST_CLAIM, loss_table
+from gptkit.matching import MATCHES, Plan, Request
+from gptkit.result import Result
+from gptkit.runs import read_losses
+from gptkit.tuning import at_rate, training_slice, tune
+from gptkit.verdict import verdict
 
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """Tokenizers x models x seeds on one corpus, matched by training bytes.
+    """Tokenizers x models x seeds on one corpus, made equal in what `match` names.
 
     Attributes:
         tokenizers: specs, as `get_tokenizer` takes them.
         models: names of recipes: bigram, decoder, lecture.
         data: a corpus, as `load_corpus` takes it; None for tinyshakespeare, or python-docs where
             it cannot be had.
-        budget: training text per arm ("600KB") or steps ("300steps").
+        match: bytes, tokens, flops, params or time; see `gptkit.matching`.
+        budget: training text per arm ("600KB"), steps ("300steps"), or, matched by time, seconds
+            ("20s"); None for 600KB, or 20s.
+        tune: whether each tokenizer and model gets a learning rate of its own; see
+            `gptkit.tuning`.
         seeds: how many, from 0.
         context_bytes: how far back a model sees, in bytes of text.
         bytes_per_step: text per training step.
+        split: the training share of the characters, as in 0.9, the rest being val; or the shares
+            of train, val and test: then val chooses each arm's weights, and the claim is from test.
         stride_bytes: how far evaluation windows advance; None for disjoint windows.
         prompt: what samples go on from; None for a line break, or the text's first character
             where it has none.
@@ -55,11 +64,13 @@ class Experiment:
     tokenizers: Sequence[str] = ("char", "gpt2")
     models: Sequence[str] = ("bigram", "decoder")
     data: str | None = None
-    budget: str = "600KB"
+    match: str = "bytes"
+    budget: str | None = None
     seeds: int = 1
+    tune: bool = False
     context_bytes: int = 160
     bytes_per_step: int = 1024
-    split: float = 0.9
+    split: float | Sequence[float] = 0.9
     stride_bytes: int | None = None
     prompt: str | None = None
     sample_bytes: int = 300
@@ -78,12 +89,9 @@ class Experiment:
             if len(set(names)) < len(names):
                 raise ConfigError(f"{field} names one twice: {', '.join(names)}.")
         for model in self.models:
-            if model not in RECIPES:
-                near = difflib.get_close_matches(model, RECIPES, n=1)
-                hint = f" Did you mean {near[0]}?" if near else ""
-                raise ConfigError(
-                    f"there is no model {model!r}.{hint}\nThere are: {', '.join(RECIPES)}."
-                )
+            _check_known("model", model, RECIPES)
+        _check_known("way to match", self.match, MATCHES)
+        shares_of(self.split)
         for field in (
             "seeds",
             "context_bytes",
@@ -106,7 +114,7 @@ class Experiment:
                 f"stride_bytes is {self.stride_bytes}, more than context_bytes "
                 f"{self.context_bytes}: text between the windows would go unscored."
             )
-        steps_of(self.budget, bytes_per_step=self.bytes_per_step)
+        check_budget(self._budget, match=self.match, bytes_per_step=self.bytes_per_step)
         if not 0 < self.temperature < math.inf:
             raise ConfigError(f"temperature is {self.temperature}; it must be positive and finite.")
         if self.prompt == "":
@@ -115,6 +123,10 @@ class Experiment:
             raise ConfigError(
                 f"name {self.name!r} is not a folder's name: letters, digits, and . _ + - only."
             )
+
+    @property
+    def _budget(self) -> str:
+        return default_budget(self.match) if self.budget is None else self.budget
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -126,15 +138,15 @@ class Experiment:
 
     @cached_property
     def _plan(self) -> Plan:
-        return match_bytes(
-            self._encoded,
+        asked = Request(
             recipes=self.models,
             seeds=range(self.seeds),
-            budget=self.budget,
+            budget=self._budget,
             bytes_per_step=self.bytes_per_step,
             context_bytes=self.context_bytes,
             stride_bytes=self.stride_bytes,
         )
+        return MATCHES[self.match](self._encoded, asked)
 
     def plan(self) -> list[Arm]:
         """The arms, complete. Loads, encodes and audits the corpus; trains nothing."""
@@ -152,40 +164,53 @@ class Experiment:
         )
         for encoded in self._encoded.values():
             encoded.tokenizer.encode(sampling.prompt)  # an unspeakable prompt fails before training
+        hear: OnEvent = on_event or (lambda arm, event: None)
         folder = self._make_folder()
-        entries = []
+        entries: list[dict[str, Any]] = []
         try:
-            for arm in plan.arms:
+            tuned = self._tune(device, hear) if self.tune else []
+            for arm in _with_rates(plan.arms, tuned):
                 entries.append(
                     run_arm(
                         arm,
                         self._encoded[arm.tokenizer],
-                        corpus=self.corpus.to_dict(),
+                        corpus=self.corpus,
                         sampling=sampling,
                         device=device,
                         folder=folder / arm.id,
-                        on_event=on_event or (lambda arm, event: None),
+                        on_event=hear,
                     )
                 )
         finally:
             if not entries:  # nothing was finished: the name stays free
                 with suppress(OSError):
                     folder.rmdir()
-        result = Result(
-            {
-                "gptkit": version("gptkit"),
-                "experiment": {**self._asked(), "name": folder.name},
-                "corpus": self.corpus.to_dict(),
-                "match": plan.to_dict(),
-                "machine": _machine(device),
-                "seconds": time.perf_counter() - began,
-                "arms": entries,
-                "verdict": verdict(entries),
-            },
-            folder=folder,
-        )
+        data: dict[str, Any] = {
+            "gptkit": version("gptkit"),
+            "experiment": {**self._asked(), "name": folder.name},
+            "corpus": self.corpus.to_dict(),
+            "claim": "val" if self.corpus.test is None else "test",
+            "match": what_is_equal(plan, entries),
+            "machine": _machine(device),
+            "tuning": tuned,
+            "arms": entries,
+            "baselines": baselines(self.corpus, self._encoded),
+            "verdict": verdict(entries, lambda entry: read_losses(folder / entry["id"])),
+        }
+        data |= {"warnings": cautions(data), "seconds": time.perf_counter() - began}
+        result = Result(data, folder=folder)
         write_json(folder / "results.json", result.to_dict())
         return result
+
+    def _tune(self, device: torch.device, hear: OnEvent) -> list[dict[str, Any]]:
+        """What was tried, for each tokenizer and model; the first seed stands for all."""
+        tuned = []
+        for spec, encoded in self._encoded.items():
+            texts = training_slice(encoded, self.corpus)
+            for arm in self._plan.arms:
+                if arm.tokenizer == spec and arm.train.seed == 0:
+                    tuned.append(tune(arm, texts, device=device, on_trial=partial(hear, arm)))
+        return tuned
 
     def _prompt(self) -> str:
         if self.prompt is not None:
@@ -199,6 +224,8 @@ class Experiment:
             "tokenizers": list(self.tokenizers),
             "models": list(self.models),
             "data": self.corpus.name,
+            "budget": self._budget,
+            "split": self.split if isinstance(self.split, float) else list(shares_of(self.split)),
         }
 
     def _make_folder(self) -> Path:
@@ -234,86 +261,19 @@ def compare(
     return experiment.run(on_event)
 
 
-@dataclass(frozen=True)
-class Result:
-    """All arms of an experiment and its verdict; `to_dict()` is results.json."""
-
-    data: dict[str, Any]
-    folder: Path | None = None
-
-    @property
-    def arms(self) -> list[dict[str, Any]]:
-        return self.data["arms"]
-
-    @property
-    def verdict(self) -> list[dict[str, Any]]:
-        return self.data["verdict"]
-
-    def to_dict(self) -> dict[str, Any]:
-        return self.data
-
-    def table(self) -> Table:
-        """The losses, as a rich table."""
-        return loss_table(self.data)
+def _check_known(what: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"there is no {what} {name!r}.{hint}\nThere are: {', '.join(known)}.")
 
 
-def load_result(path: str | Path) -> Result:
-    """Read back the results.json of an experiment's folder.
-
-    Raises:
-        RunError: there is none, or it is not one.
-    """
-    folder = Path(path)
-    file = folder / "results.json"
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(
-            f"{file} cannot be read: {error}.\n"
-            "Give the folder of a finished experiment, as in runs/char-vs-gpt2."
-        ) from error
-    if not isinstance(data, dict) or not {"arms", "verdict", "corpus"} <= data.keys():
-        raise RunError(f"{file} is not an experiment's results.")
-    return Result(data, folder)
-
-
-def verdict(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each model, each pair of tokenizers: the difference in bits per byte, and in words.
-
-    `delta_bits_per_byte` is b's mean over seeds minus a's, where a is the better of the two.
-    """
-    verdicts = []
-    for model in dict.fromkeys(e["model"] for e in entries):
-        losses: dict[str, list[float]] = {}
-        for e in entries:
-            if e["model"] == model:
-                losses.setdefault(e["tokenizer"], []).append(e["val"]["bits_per_byte"])
-        ranked = sorted(losses, key=lambda t: fmean(losses[t]))
-        for a, b in itertools.combinations(ranked, 2):
-            differences = [y - x for x, y in zip(losses[a], losses[b], strict=True)]
-            delta = fmean(differences)
-            if len(differences) == 1:
-                doubt = "one seed: no interval across seeds"
-            else:
-                low, high = min(differences), max(differences)
-                doubt = f"{len(differences)} seeds, from {low:.3f} to {high:.3f}"
-            verdicts.append(
-                {
-                    "a": f"{a}-{model}",
-                    "b": f"{b}-{model}",
-                    "delta_bits_per_byte": delta,
-                    "ci95": None,
-                    "doubt": doubt,
-                    "says": _in_words(a, b, delta) + f" under {model} ({doubt})",
-                }
-            )
-    return verdicts
-
-
-def _in_words(a: str, b: str, delta: float) -> str:
-    if delta < SMALLEST_CLAIM:
-        return f"{a} and {b} differ by less than {SMALLEST_CLAIM} bits per byte"
-    return f"{a} is better than {b} by {delta:.3f} bits per byte"
+def _with_rates(arms: Sequence[Arm], tuned: Sequence[dict[str, Any]]) -> list[Arm]:
+    factor = {(t["tokenizer"], t["model"]): t["factor"] for t in tuned}
+    return [
+        replace(arm, train=at_rate(arm.train, factor.get((arm.tokenizer, arm.recipe), 1.0)))
+        for arm in arms
+    ]
 
 
 def _machine(device: torch.device) -> dict[str, Any]:

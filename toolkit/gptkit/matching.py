@@ -1,122 +1,258 @@
 """What is made equal across arms, and what is not.
 
-Each way of matching is a plain function from what the user asked to complete arms.
+Each way of matching is a plain function from what the user asked to complete arms. All start
+from `match_bytes`, and no arm is given more training text than the budget says.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
-from typing import Any
+from itertools import islice
+from math import log
+from statistics import geometric_mean
 
-from gptkit.config import RECIPES, Arm
+import numpy as np
+
+from gptkit.batches import window_starts
+from gptkit.budget import seconds_of, steps_of
+from gptkit.config import RECIPES, Arm, ModelConfig
 from gptkit.encoded import EncodedCorpus
-from gptkit.errors import ConfigError, CorpusError
+from gptkit.errors import CorpusError
+from gptkit.models import MODELS
+from gptkit.vocabulary import head_columns
 
-EVALUATIONS = 4
-_UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the user asked of the arms.
+
+    Attributes:
+        recipes: names of models, in `gptkit.config.RECIPES`.
+        budget: training text per arm, steps, or seconds.
+        bytes_per_step: text per training step.
+        context_bytes: how far back a model sees, in bytes of text.
+        stride_bytes: how far evaluation windows advance; None for disjoint windows.
+    """
+
+    recipes: Sequence[str]
+    seeds: Sequence[int]
+    budget: str
+    bytes_per_step: int
+    context_bytes: int
+    stride_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Complete arms, and in what they are equal."""
+    """Complete arms, the way they were matched, and what a reader must know of it."""
 
     by: str
-    equal: tuple[str, ...]
-    unequal: tuple[str, ...]
+    notes: tuple[str, ...]
     arms: tuple[Arm, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"by": self.by, "equal": list(self.equal), "unequal": list(self.unequal)}
+
+Encoded = Mapping[str, EncodedCorpus]  # the corpus under each tokenizer, by spec
 
 
-def steps_of(budget: str, *, bytes_per_step: int) -> int:
-    """Training steps that a budget pays for: bytes of text per arm, or steps.
+def match_bytes(encoded: Encoded, asked: Request) -> Plan:
+    """Same training bytes, steps, bytes per step, context in bytes, and body.
 
-    >>> steps_of("600KB", bytes_per_step=2000), steps_of("50steps", bytes_per_step=2000)
-    (300, 50)
+    The context is whole tokens, so it is `context_bytes` to within half a token on average.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", budget, re.IGNORECASE)
-    amount, unit = (float(found[1]), found[2].lower()) if found else (0.0, "")
-    if unit in ("step", "steps") and amount.is_integer():
-        steps = int(amount)
-    elif unit in _UNITS:
-        steps = round(amount * _UNITS[unit] / bytes_per_step)
-    else:
-        raise ConfigError(
-            f"budget {budget!r} is not an amount of text or steps.\n"
-            "Give bytes of training text per arm, as in 600KB or 2MB, or steps, as in 600steps."
-        )
-    if steps < 1:
-        raise ConfigError(f"budget {budget!r} is less than one step of {bytes_per_step:,} bytes.")
-    return steps
-
-
-def match_bytes(
-    encoded: Mapping[str, EncodedCorpus],
-    *,
-    recipes: Sequence[str],
-    seeds: Sequence[int],
-    budget: str,
-    bytes_per_step: int,
-    context_bytes: int,
-    stride_bytes: int | None = None,
-) -> Plan:
-    """Same training bytes, steps, bytes per step, context in bytes, and body, for every tokenizer.
-
-    The context is whole tokens, so it is `context_bytes` to within half a token on average; the
-    plan calls it equal if the arms' are within 1 %.
-
-    Args:
-        encoded: the corpus under each tokenizer, by spec.
-        recipes: names of models, in `gptkit.config.RECIPES`.
-    """
-    steps = steps_of(budget, bytes_per_step=bytes_per_step)
+    steps = steps_of(asked.budget, bytes_per_step=asked.bytes_per_step)
     arms = []
     for spec, corpus in encoded.items():
-        block_size = _tokens(context_bytes, corpus)
-        if len(corpus.train_ids) <= block_size:
-            raise CorpusError(
-                f"the training text is too short: {corpus.train_bytes:,} bytes, "
-                f"{len(corpus.train_ids):,} tokens of {spec}, do not fill one block of "
-                f"{block_size} tokens and the one after.\n"
-                f"Give a longer text, or a context of fewer than {context_bytes} bytes."
-            )
-        for recipe in recipes:
+        block_size = _tokens(asked.context_bytes, corpus)
+        _check_length(spec, corpus, block_size)
+        window_bytes = block_size * corpus.train.bytes_per_token
+        for recipe in asked.recipes:
             model, train = RECIPES[recipe]()
-            for seed in seeds:
-                arms.append(
-                    Arm(
-                        tokenizer=spec,
-                        recipe=recipe,
-                        model=replace(model, block_size=block_size),
-                        train=replace(
-                            train,
-                            steps=steps,
-                            bytes_per_step=bytes_per_step,
-                            batch_size=max(
-                                1, round(bytes_per_step / (block_size * corpus.bytes_per_token))
-                            ),
-                            eval_interval=ceil(steps / EVALUATIONS),
-                            eval_stride=stride_bytes and _tokens(stride_bytes, corpus),
-                            seed=seed,
-                        ),
-                    )
-                )
-    contexts = [a.model.block_size * encoded[a.tokenizer].bytes_per_token for a in arms]
-    level = max(contexts) <= 1.01 * min(contexts)
-    equal = ("train_bytes", "steps", "bytes_per_step", "body_params", "val_bytes")
-    unequal = ("train_tokens", "block_size", "total_params", "train_flops", "seconds")
-    return Plan(
-        by="bytes",
-        equal=(*equal, "context_bytes") if level else equal,
-        unequal=unequal if level else (*unequal, "context_bytes"),
-        arms=tuple(arms),
+            arm = Arm(
+                tokenizer=spec,
+                recipe=recipe,
+                model=replace(model, block_size=block_size),
+                train=replace(
+                    train,
+                    steps=steps,
+                    bytes_per_step=asked.bytes_per_step,
+                    batch_size=max(1, round(asked.bytes_per_step / window_bytes)),
+                    eval_stride=asked.stride_bytes and _tokens(asked.stride_bytes, corpus),
+                ),
+            )
+            arms += [replace(arm, train=replace(arm.train, seed=seed)) for seed in asked.seeds]
+    return Plan(by="bytes", notes=(), arms=tuple(arms))
+
+
+def match_tokens(encoded: Encoded, asked: Request) -> Plan:
+    """The naive comparison: same tokens, block size and steps, so a finer tokenizer reads less.
+
+    The tokenizer with the most bytes per token gets what matching by bytes would give it, in whole
+    windows, and sets the tokens for all.
+    """
+    coarsest = max(encoded.values(), key=lambda corpus: corpus.train.bytes_per_token)
+    block_size = _tokens(asked.context_bytes, coarsest)
+    window_bytes = block_size * coarsest.train.bytes_per_token
+    batch_size = max(1, int(asked.bytes_per_step / window_bytes))
+    stride = asked.stride_bytes and _tokens(asked.stride_bytes, coarsest)
+    for spec, corpus in encoded.items():
+        _check_length(spec, corpus, block_size)
+    arms = tuple(
+        replace(
+            arm,
+            model=replace(arm.model, block_size=block_size),
+            train=replace(
+                arm.train, bytes_per_step=None, batch_size=batch_size, eval_stride=stride
+            ),
+        )
+        for arm in match_bytes(encoded, asked).arms
     )
+    note = "the naive comparison: a tokenizer with fewer bytes per token reads less text"
+    return Plan(by="tokens", notes=(note,), arms=arms)
+
+
+def match_flops(encoded: Encoded, asked: Request) -> Plan:
+    """Same training FLOPs, as computed: each arm takes as many steps as the cheapest one's pay for.
+
+    Counted are the matrix products of the body, the attention and the compact head, on the tokens
+    of the windows that the arm will read. Arms are equal to within half a step.
+    """
+    plan = match_bytes(encoded, asked)
+    spent = {arm.id: _flops_after(arm, encoded[arm.tokenizer]) for arm in plan.arms}
+    cheapest = {
+        recipe: min(spent[arm.id][-1] for arm in plan.arms if arm.recipe == recipe)
+        for recipe in asked.recipes
+    }
+    arms = tuple(
+        replace(arm, train=replace(arm.train, steps=_nearest_step(spent[arm.id], flops)))
+        if (flops := cheapest[arm.recipe])
+        else arm
+        for arm in plan.arms
+    )
+    still = [recipe for recipe, flops in cheapest.items() if not flops]
+    notes = [f"{recipe}, without matrix products, is matched by bytes" for recipe in still]
+    return Plan(by="flops", notes=tuple(notes), arms=arms)
+
+
+def match_params(encoded: Encoded, asked: Request) -> Plan:
+    """Same total parameters, those of the dense model: a larger vocabulary leaves a smaller body.
+
+    One rule for depth and width: `n_embd` is a multiple of 2 · n_head, `n_layer` follows it in the
+    recipe's proportion, and of these sizes the nearest to the total is taken; the MLP's width
+    then takes up the rest. The total is the size, by that rule, that the largest vocabulary
+    reaches nearest to the geometric mean of what the tokenizers' models have unmatched.
+    """
+    plan = match_bytes(encoded, asked)
+    vocab_size = {spec: corpus.tokenizer.vocab_size for spec, corpus in encoded.items()}
+    totals: dict[str, int] = {}
+    notes = []
+    for recipe in asked.recipes:
+        mine = {arm.tokenizer: arm for arm in plan.arms if arm.recipe == recipe}
+        if next(iter(mine.values())).model.architecture == "bigram":
+            notes.append(f"{recipe}, without a body to shrink or grow, is matched by bytes")
+            continue
+        mean = geometric_mean([_total(arm.model, vocab_size[t]) for t, arm in mine.items()])
+        largest = max(mine, key=lambda t: vocab_size[t])
+        size = _nearest(mine[largest].model, vocab_size[largest], mean)
+        totals[recipe] = _total(size, vocab_size[largest])
+        body = MODELS[size.architecture].count_params(size, vocab_size[largest])["body"]
+        if body < totals[recipe] / 10:
+            notes.append(
+                f"{largest}'s vocabulary leaves {recipe} a body of {body:,} of "
+                f"{totals[recipe]:,} parameters"
+            )
+    arms = tuple(
+        replace(arm, model=_sized(arm.model, vocab_size[arm.tokenizer], totals[arm.recipe]))
+        if arm.recipe in totals
+        else arm
+        for arm in plan.arms
+    )
+    return Plan(by="params", notes=tuple(notes), arms=arms)
+
+
+def match_time(encoded: Encoded, asked: Request) -> Plan:
+    """Same seconds of training by the clock; the budget is in seconds."""
+    seconds = seconds_of(asked.budget)
+    arms = tuple(
+        replace(arm, train=replace(arm.train, steps=None, seconds=seconds))
+        for arm in match_bytes(encoded, replace(asked, budget="1steps")).arms
+    )
+    note = "bound to this machine: another gives each arm other steps, and so other losses"
+    return Plan(by="time", notes=(note,), arms=arms)
+
+
+MATCHES: dict[str, Callable[[Encoded, Request], Plan]] = {
+    "bytes": match_bytes,
+    "tokens": match_tokens,
+    "flops": match_flops,
+    "params": match_params,
+    "time": match_time,
+}
 
 
 def _tokens(n_bytes: int, corpus: EncodedCorpus) -> int:
     """The whole tokens, at least one, that spell about so many bytes of training text."""
-    return max(1, round(n_bytes / corpus.bytes_per_token))
+    return max(1, round(n_bytes / corpus.train.bytes_per_token))
+
+
+def _flops_after(arm: Arm, corpus: EncodedCorpus) -> np.ndarray:
+    """FLOPs (steps,) that an arm will have spent after each step."""
+    block_size = arm.model.block_size
+    columns = head_columns(corpus.vocab_seen, corpus.tokenizer.vocab_size)
+    per_token = MODELS[arm.model.architecture].flops_per_token(arm.model, columns)
+    starts = window_starts(
+        corpus.train.ends,
+        block_size=block_size,
+        bytes_per_step=arm.train.bytes_per_step,
+        batch_size=arm.train.batch_size,
+        seed=arm.train.seed,
+    )
+    windows = [len(batch) for batch in islice(starts, arm.train.steps)]
+    return np.cumsum(windows) * float(block_size * per_token)
+
+
+def _nearest_step(spent: np.ndarray, flops: float) -> int:
+    return int(np.abs(spent - flops).argmin()) + 1
+
+
+def _check_length(spec: str, corpus: EncodedCorpus, block_size: int) -> None:
+    if len(corpus.train.ids) <= block_size:
+        raise CorpusError(
+            f"the training text is too short: {corpus.train.n_bytes:,} bytes, "
+            f"{len(corpus.train.ids):,} tokens of {spec}, do not fill one block of "
+            f"{block_size} tokens and the one after.\nGive a longer text, or a shorter context."
+        )
+
+
+def _total(model: ModelConfig, vocab_size: int) -> int:
+    return MODELS[model.architecture].count_params(model, vocab_size)["total"]
+
+
+def _sizes(model: ModelConfig, vocab_size: int, upto: float) -> Iterator[ModelConfig]:
+    """The model at every width, depth in proportion, up to the first of more parameters."""
+    step = 2 * model.n_head
+    n_embd = 0
+    while True:
+        n_embd += step
+        n_layer = max(1, round(model.n_layer * n_embd / model.n_embd))
+        sized = replace(model, n_embd=n_embd, n_layer=n_layer)
+        yield sized
+        if _total(sized, vocab_size) > upto:
+            return
+
+
+def _nearest(model: ModelConfig, vocab_size: int, total: float) -> ModelConfig:
+    return min(
+        _sizes(model, vocab_size, total),
+        key=lambda sized: abs(log(_total(sized, vocab_size) / total)),
+    )
+
+
+def _sized(model: ModelConfig, vocab_size: int, total: int) -> ModelConfig:
+    """The model with so many parameters, to within half a unit of the MLP's width."""
+    sized = _nearest(model, vocab_size, total)
+    width = sized.mlp_width
+    wider = replace(sized, n_hidden=width + 1)
+    unit = _total(wider, vocab_size) - _total(sized, vocab_size)
+    more = round((total - _total(sized, vocab_size)) / unit)
+    return replace(sized, n_hidden=max(1, width + more)) if more else sized

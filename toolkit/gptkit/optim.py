@@ -123,16 +123,20 @@ def make_optimizers(model: Model, config: TrainConfig) -> list[Optimizer]:
     return optimizers
 
 
-def rate_at(step: int, config: TrainConfig) -> float:
-    """The fraction of the peak learning rate at a step, counted from 0.
+def rate_at(step: int, done: float, config: TrainConfig) -> float:
+    """The fraction of the peak learning rate at a step.
 
-    >>> config = TrainConfig(learning_rate=1.0, steps=10, warmup_steps=2, decay_fraction=0.5)
-    >>> [rate_at(step, config) for step in range(10)]
-    [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 0.8, 0.6, 0.4, 0.2]
+    Args:
+        step: counted from 0.
+        done: the part of the training, in steps or in seconds, that lies before it.
+
+    >>> config = TrainConfig(learning_rate=1.0, steps=8, warmup_steps=2, decay_fraction=0.5)
+    >>> [rate_at(step, step / 8, config) for step in range(8)]
+    [0.5, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
     """
     rate = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
     if config.decay_fraction is not None:
-        rate = min(rate, (config.steps - step) / (config.steps * config.decay_fraction))
+        rate = min(rate, (1 - done) / config.decay_fraction)
     return rate
 
 

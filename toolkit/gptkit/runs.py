@@ -3,6 +3,7 @@
 config.json           the arm, complete, with the corpus's facts
 metrics.jsonl         a line per training step and per evaluation
 weights.safetensors   the model at its best evaluation
+nats.npz              what it spent on each byte of the text that the claim is from
 tokenizer.json        all that rebuilds the tokenizer
 result.json           the arm's entry in results.json
 """
@@ -12,12 +13,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
 
@@ -25,6 +28,7 @@ from gptkit.config import Arm
 from gptkit.errors import RunError
 from gptkit.files import temporary_name, write_bytes, write_json, write_text
 from gptkit.models import MODELS, Model
+from gptkit.spans import ByteLosses
 from gptkit_tokenizers import Tokenizer, tokenizer_from_dict
 
 
@@ -36,6 +40,7 @@ def write_run(
     tokenizer: Tokenizer,
     model: Model,
     metrics: Sequence[dict[str, Any]],
+    losses: ByteLosses,
     result: dict[str, Any],
 ) -> None:
     """Write a run folder under a temporary name and rename it; `folder` must not exist."""
@@ -46,6 +51,7 @@ def write_run(
         write_json(temporary / "tokenizer.json", tokenizer.to_dict())
         write_json(temporary / "result.json", result)
         write_text(temporary / "metrics.jsonl", "".join(json.dumps(m) + "\n" for m in metrics))
+        write_bytes(temporary / "nats.npz", losses.to_npz())
         write_bytes(temporary / "weights.safetensors", safetensors.torch.save(state))
         os.rename(temporary, folder)
     finally:
@@ -117,6 +123,22 @@ def load_run(path: str | Path) -> Run:
     if not {"vocab_size", "samples"} <= result.keys():
         raise RunError(f"{folder / 'result.json'} is not a run's result.")
     return Run(folder, arm, result)
+
+
+def read_losses(folder: Path) -> ByteLosses:
+    """What a run's model spent on each byte.
+
+    Raises:
+        RunError: no such file, or not one.
+    """
+    path = folder / "nats.npz"
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return ByteLosses(**{name: arrays[name] for name in ("text", "nats", "borders")})
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise RunError(
+            f"{path} does not hold a run's losses by byte: {error}.\nTrain the arm again."
+        ) from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:

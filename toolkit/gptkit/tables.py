@@ -9,90 +9,133 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-# Control characters as the pictures Unicode has for them, so that no sample can drive a terminal.
-_PICTURES = {c: 0x2400 + c for c in range(0x20) if c != 0x0A}
-_PICTURES |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
-# Marks that reorder the text around them, on a terminal or a page.
-_PICTURES |= dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
+from gptkit.figures import (
+    baseline_cells,
+    bits_of,
+    by_model,
+    claimed,
+    deviation_of,
+    flops_note,
+    leader,
+    match_rows,
+    match_says,
+    span_rows,
+    span_title,
+    text_of_claim,
+)
+from gptkit.show import printable, short
 
-
-SMALLEST_CLAIM = 0.001  # bits per byte: what three decimals can show
-
-
-def printable(text: str) -> str:
-    r"""The text with control characters made visible; line breaks stay.
-
-    >>> printable("a\x1b[31mb\tc\n")
-    'a␛[31mb␉c\n'
-    """
-    return text.translate(_PICTURES)
-
-
-def short(number: float) -> str:
-    """A count in at most four characters.
-
-    >>> [short(n) for n in (0, 65, 12_345, 786_432, 6_432_896, 2_525_766_049)]
-    ['0', '65', '12k', '786k', '6.4M', '2.5G']
-    """
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size * 0.9995:
-            scaled = number / size
-            return f"{scaled:.{1 if scaled < 9.95 else 0}f}{unit}"
-    return f"{number:.0f}"
-
-
-def by_model(arms: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The arms in their order, those of one model together."""
-    models = list(dict.fromkeys(arm["model"] for arm in arms))
-    return sorted(arms, key=lambda arm: models.index(arm["model"]))
+MATCH_COLUMNS = {
+    "train_bytes": "text",
+    "train_tokens": "tokens",
+    "steps": "steps",
+    "bytes_per_step": "text/\nstep",
+    "context_bytes": "context\nbytes",
+    "block_size": "context\ntokens",
+    "body_params": "body\nparams",
+    "total_params": "total\nparams",
+    "train_flops": "FLOPs",
+    "seconds": "s",
+}
 
 
 def loss_table(result: dict[str, Any]) -> Table:
-    """A row per arm, the lowest bits per byte of each model in bold."""
-    arms = result["arms"]
-    corpus = result["corpus"]
+    """A row per tokenizer and model, the lowest bits per byte of each model in bold; baselines."""
+    arms, corpus = result["arms"], result["corpus"]
+    n_seeds = len({arm["seed"] for arm in arms})
+    text = f"{corpus[result['claim'] + '_bytes']:,} bytes"
     table = Table(
-        title=f"Validation loss on {printable(corpus['name'])}, {corpus['val_bytes']:,} bytes",
-        caption="bits/byte compares tokenizers, nats/token does not.\n"
-        "Parameters are the dense model's: embedding/body/head.",
+        title=f"{text_of_claim(result).capitalize()} loss on {printable(corpus['name'])}, {text}"
+        + (f", mean of {n_seeds} seeds" if n_seeds > 1 else ""),
+        caption="bits/byte compares tokenizers, nats/token does not. Parameters are the dense "
+        "model's: embedding/body/head. Counts are of the training text, with Witten and Bell's "
+        "smoothing; of that, zlib knows 32 kB, lzma what its window holds, bz2 nothing."
+        + (" ± is the standard deviation over seeds." if n_seeds > 1 else ""),
         box=box.SIMPLE_HEAD,
         padding=0,
         caption_justify="left",
     )
-    table.add_column("tokenizer", overflow="fold")
-    table.add_column("model")
-    several_seeds = len({arm["seed"] for arm in arms}) > 1
-    if several_seeds:
-        table.add_column("seed", justify="right")
-    table.add_column("vocabulary\n(used)", justify="right")
-    table.add_column("parameters\nemb/body/head", justify="right")
-    for name in ("bits/\nbyte", "nats/\ntoken", "bytes/\ntoken", "tokens\n/s", "s"):
+    table.add_column("token-\nizer", overflow="fold")
+    table.add_column("model", no_wrap=True)
+    table.add_column("vocab\n(used)", justify="right", no_wrap=True)
+    table.add_column("parameters\nemb/body/head", justify="right", no_wrap=True)
+    for name in ("bits/\nbyte", *(["±"] if n_seeds > 1 else [])):
         table.add_column(name, justify="right", no_wrap=True)
+    for name in ("nats/\ntoken", "bytes/\ntoken", "tokens\n/s", "s"):
+        table.add_column(name, justify="right", no_wrap=True)
+    groups = by_model(arms)
     best = {
-        model: min(a["val"]["bits_per_byte"] for a in arms if a["model"] == model)
-        for model in {a["model"] for a in arms}
+        model: min(bits_of(seeds) for seeds in groups if seeds[0]["model"] == model)
+        for model in {arm["model"] for arm in arms}
     }
-    for arm in by_model(arms):
-        val, train, params = arm["val"], arm["train"], arm["params"]
-        wins = val["bits_per_byte"] == best[arm["model"]]
+    for seeds in groups:
+        arm, bits = seeds[0], bits_of(seeds)
+        val, params = claimed(arm), arm["params"]
+        seconds = fmean(a["train"]["seconds"] for a in seeds)
         table.add_row(
             Text(printable(arm["tokenizer"])),
             arm["model"],
-            *([str(arm["seed"])] if several_seeds else []),
             f"{arm['vocab_size']:,}\n({arm['vocab_seen']:,})"
             if arm["vocab_seen"] < arm["vocab_size"]
             else f"{arm['vocab_size']:,}",
             "/".join(short(params[part]) for part in ("embedding", "body", "head")),
-            Text(f"{val['bits_per_byte']:.3f}", style="bold green" if wins else ""),
-            f"{val['nats_per_token']:.3f}",
+            Text(f"{bits:.3f}", style="bold green" if bits == best[arm["model"]] else ""),
+            *([f"{deviation_of(seeds):.3f}"] if n_seeds > 1 else []),
+            f"{fmean(claimed(a)['nats_per_token'] for a in seeds):.3f}",
             f"{val['bytes'] / val['tokens']:.2f}",
-            short(train["tokens"] / train["seconds"]),
-            f"{train['seconds']:.1f}",
+            short(fmean(a["train"]["tokens"] for a in seeds) / seconds),
+            f"{seconds:.1f}",
         )
+    for heading, counts in (("counted", True), ("compressed", False)):
+        table.add_section()
+        table.add_row("", Text(heading, style="dim"))
+        for row in result["baselines"]:
+            if (row["tokenizer"] is not None) == counts:
+                name, what = baseline_cells(row)
+                table.add_row(Text(printable(name)), what, "", "", f"{row['bits_per_byte']:.3f}")
     if "entropy_bits_per_byte" in corpus:
         table.add_section()
-        blank = [""] * (4 if several_seeds else 3)
-        table.add_row("the source itself", *blank, f"{corpus['entropy_bits_per_byte']:.3f}")
+        known = f"{corpus['entropy_bits_per_byte']:.3f}"
+        table.add_row("the source", "itself", "", "", known)
+    return table
+
+
+def match_table(result: dict[str, Any]) -> Table:
+    """What is equal across the tokenizers, and what is not."""
+    table = Table(
+        title=Text(printable(match_says(result))),
+        caption=Text(printable(flops_note(result))),
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+    )
+    table.add_column("", overflow="fold")
+    for name in MATCH_COLUMNS.values():
+        table.add_column(name, justify="right", no_wrap=True)
+    for model, rows in match_rows(result).items():
+        table.add_row(Text(model, style="dim"))
+        for name, *cells in rows:
+            table.add_row(Text(printable(name)), *cells)
+        table.add_section()
+    return table
+
+
+def span_table(result: dict[str, Any]) -> Table | None:
+    """Where the best tokenizer beats the next; None if there is but one."""
+    *_, verdict = leader(result)
+    if verdict is None:
+        return None
+    table = Table(
+        title=Text(printable(span_title(verdict))),
+        box=None,
+        padding=(0, 1),
+        show_header=False,
+        expand=True,
+    )
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(ratio=1, overflow="fold")
+    for bits, text in span_rows(verdict):
+        table.add_row(bits, Text(text))
     return table
 
 
@@ -104,7 +147,7 @@ def sample_table(result: dict[str, Any]) -> Table:
     text = {(a["tokenizer"], a["model"]): a["samples"][0]["text"] for a in arms}
     prompt = arms[0]["samples"][0]["prompt"]
     table = Table(
-        title=f"Samples after the prompt {prompt!r}, matched by bytes",
+        title=f"Samples after the prompt {prompt!r}, of equal length in bytes",
         box=box.SIMPLE_HEAD,
         padding=(0, 2, 0, 0),
         show_lines=True,
@@ -123,25 +166,3 @@ def sample_table(result: dict[str, Any]) -> Table:
         for t in tokenizers:
             table.add_row(model, Text(printable(t)), Text(printable(text[t, model]).strip("\n")))
     return table
-
-
-def headline(result: dict[str, Any]) -> str:
-    """Which tokenizer wins under the best model, and by how much over the next."""
-    mean: dict[tuple[str, str], list[float]] = {}
-    for arm in result["arms"]:
-        loss = arm["val"]["bits_per_byte"]
-        mean.setdefault((arm["model"], arm["tokenizer"]), []).append(loss)
-    (model, tokenizer), losses = min(mean.items(), key=lambda item: fmean(item[1]))
-    budget = short(max(arm["train"]["bytes"] for arm in result["arms"]))
-    says = (
-        f"{tokenizer} models {result['corpus']['name']} best after {budget}B of training: "
-        f"{fmean(losses):.3f} bits per byte with {model}"
-    )
-    second = [v for v in result["verdict"] if v["a"] == f"{tokenizer}-{model}"]
-    if second:
-        closest = min(second, key=lambda v: v["delta_bits_per_byte"])
-        other = closest["b"].removesuffix(f"-{model}")
-        if closest["delta_bits_per_byte"] < SMALLEST_CLAIM:
-            return printable(f"{closest['says']}: {fmean(losses):.3f}.")
-        says += f", {closest['delta_bits_per_byte']:.3f} less than {other} ({closest['doubt']})"
-    return printable(says + ".")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gptkit.batches import make_batch, window_starts
 from gptkit.config import TrainConfig
-from gptkit.encoded import EncodedCorpus
+from gptkit.encoded import EncodedCorpus, EncodedText
 from gptkit.errors import TrainingError
 from gptkit.evaluation import Evaluation, evaluate
 from gptkit.models import Model
@@ -47,34 +47,32 @@ class Evaluated:
 def train(
     model: Model, corpus: EncodedCorpus, config: TrainConfig
 ) -> Iterator[StepDone | Evaluated]:
-    """Train on the corpus's training text for `config.steps` steps.
+    """Train on the corpus's training text for `config.steps` steps or `config.seconds` seconds.
 
-    Evaluates every `eval_interval` steps and after the last. The model ends with the weights of
-    its best evaluation: the lowest bits per byte, the earliest of equals.
+    Scores the validation text `config.evaluations` times, evenly, the last after the last step.
+    The model ends with the weights of its best evaluation: the lowest bits per byte, the earliest
+    of equals.
 
     Raises:
         TrainingError: the loss is no longer a number.
     """
     device = next(model.parameters()).device
-    block_size, ends = model.config.block_size, corpus.train_ends
     optimizers = make_optimizers(model, config)
-    starts = window_starts(
-        ends, block_size=block_size, bytes_per_step=config.bytes_per_step, seed=config.seed
-    )
+    batches = batches_of(corpus.train, config, model.config.block_size, device)
     seconds, train_bytes, train_tokens = 0.0, 0, 0
     best = math.inf
     best_weights: dict[str, Tensor] = {}
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(config.seed)  # of the dropout
-        for step in range(1, config.steps + 1):
+        step, done = 0, 0.0
+        while done < 1:
             began = time.perf_counter()
-            windows = next(starts)
-            ids, targets = make_batch(
-                corpus.train_ids, windows, block_size=block_size, device=device
-            )
-            loss = take_step(model, optimizers, ids, targets, step=step, config=config)
-            seconds += time.perf_counter() - began
-            train_bytes += int((ends[windows + block_size] - ends[windows]).sum())
+            step += 1
+            ids, targets, n_bytes = next(batches)
+            loss = take_step(model, optimizers, ids, targets, step=step, done=done, config=config)
+            took = time.perf_counter() - began
+            seconds += took
+            train_bytes += n_bytes
             train_tokens += targets.numel()
             yield StepDone(
                 step=step,
@@ -83,15 +81,11 @@ def train(
                 train_bytes=train_bytes,
                 train_tokens=train_tokens,
             )
-            if step % config.eval_interval and step != config.steps:
+            before, done = done, part_done(step, seconds, took, config)
+            if part(before, config.evaluations) == part(done, config.evaluations):
                 continue
             evaluation = evaluate(
-                model,
-                corpus.val_ids,
-                before=corpus.train_ids,
-                n_bytes=corpus.val_bytes,
-                n_chars=corpus.val_chars,
-                stride=config.eval_stride,
+                model, corpus.val, before=corpus.train.ids, stride=config.eval_stride
             )
             improved = not best_weights or evaluation.bits_per_byte < best
             if improved:
@@ -107,6 +101,42 @@ def train(
     model.load_state_dict(best_weights, strict=False)
 
 
+def batches_of(
+    text: EncodedText, config: TrainConfig, block_size: int, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor, int]]:
+    """Without end, each step's inputs and targets (B, T), and the bytes its targets spell."""
+    for starts in window_starts(
+        text.ends,
+        block_size=block_size,
+        bytes_per_step=config.bytes_per_step,
+        batch_size=config.batch_size,
+        seed=config.seed,
+    ):
+        ids, targets = make_batch(text.ids, starts, block_size=block_size, device=device)
+        yield ids, targets, int((text.ends[starts + block_size] - text.ends[starts]).sum())
+
+
+def part_done(step: int, seconds: float, took: float, config: TrainConfig) -> float:
+    """How much of the training is behind, 1 if all of it.
+
+    By the clock, it ends at the step's end that is nearest: half a step like the last, which
+    `took` so many seconds, may be missing or too much.
+    """
+    if config.seconds is None:
+        assert config.steps is not None
+        return step / config.steps
+    return 1.0 if seconds + took / 2 >= config.seconds else seconds / config.seconds
+
+
+def part(done: float, parts: int) -> int:
+    """How many of so many equal parts are behind; what rounding lost, 1 / 49 · 49, is given back.
+
+    >>> [part(step / 5, parts=2) for step in range(6)]
+    [0, 0, 0, 1, 1, 2]
+    """
+    return int(done * parts + 1e-9)
+
+
 def take_step(
     model: Model,
     optimizers: Sequence[Optimizer],
@@ -114,14 +144,20 @@ def take_step(
     targets: Tensor,
     *,
     step: int,
+    done: float,
     config: TrainConfig,
 ) -> float:
-    """One update from a batch (B, T), at the schedule's rate for `step`; its mean loss, in nats."""
+    """One update from a batch (B, T), at the schedule's rate; its mean loss, in nats.
+
+    Args:
+        step: counted from 1.
+        done: the part of the training that lies before it.
+    """
     loss = model.nll(ids, targets).mean()
     loss.backward()
     if config.grad_clip is not None:
         clip_gradients(model, config.grad_clip)
-    rate = rate_at(step - 1, config)
+    rate = rate_at(step - 1, done, config)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * rate

@@ -31,6 +31,15 @@ def used_ids(train_ids: np.ndarray, vocab_size: int) -> Tensor:
     return torch.from_numpy(np.flatnonzero(np.bincount(train_ids, minlength=vocab_size)))
 
 
+def head_columns(n_used: int, vocab_size: int) -> int:
+    """Columns of a compact head: one for each used id, and one for all others if there are any.
+
+    >>> head_columns(11_234, 50_257), head_columns(65, 65)
+    (11235, 65)
+    """
+    return n_used + (n_used < vocab_size)
+
+
 def divide_gradient(parameter: Tensor, copies: Tensor) -> Tensor:
     """`parameter` itself, whose gradient arrives divided by `copies` (broadcast, at least 1).
 
@@ -75,12 +84,11 @@ class CompactHead(nn.Module):
 
     def __init__(self, vocab_size: int, n_embd: int, used: Tensor) -> None:
         super().__init__()
-        k = len(used)
+        k, columns = len(used), head_columns(len(used), vocab_size)
         self.n_unused = vocab_size - k
-        shared = 1 if self.n_unused else 0
-        self.weight = nn.Parameter(torch.zeros(k + shared, n_embd))
-        copies = torch.ones(k + shared)
-        if shared:
+        self.weight = nn.Parameter(torch.zeros(columns, n_embd))
+        copies = torch.ones(columns)
+        if self.n_unused:
             copies[-1] = self.n_unused
         column = torch.full((vocab_size,), k)
         column[used] = torch.arange(k)

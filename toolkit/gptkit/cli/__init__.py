@@ -10,6 +10,7 @@ from typing import Annotated, TextIO
 import typer
 
 from gptkit.cli.compare import compare
+from gptkit.cli.coverage import coverage
 from gptkit.cli.decode import decode
 from gptkit.cli.doctor import doctor
 from gptkit.cli.encode import encode
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (compare, encode, decode, sample, report, doctor):
+for command in (compare, encode, decode, sample, report, coverage, doctor):
     app.command()(command)
 
 

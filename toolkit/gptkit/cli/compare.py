@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gptkit.config import Arm
-    from gptkit.experiment import Experiment, Result
+    from gptkit.experiment import Experiment
+    from gptkit.result import Result
+    from gptkit.tuning import TrialDone
 
 
 def compare(
@@ -32,13 +34,29 @@ def compare(
             "[default: tinyshakespeare, or python-docs where it cannot be had]",
         ),
     ] = None,
+    match: Annotated[
+        str, typer.Option(help="What is made equal: bytes, tokens, flops, params or time.")
+    ] = "bytes",
     budget: Annotated[
-        str, typer.Option(help="Training text per arm, as in 2MB, or steps, as in 600steps.")
-    ] = "600KB",
-    seeds: Annotated[int, typer.Option(help="How many seeds.")] = 1,
+        str | None,
+        typer.Option(
+            help="Training text per arm, as in 2MB, steps, as in 600steps, or, matched by time, "
+            "seconds, as in 60s.  [default: 600KB, or 20s]"
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many; 5 for a verdict with intervals.")] = 1,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Choose learning rates by short trials first.")
+    ] = False,
     context_bytes: Annotated[int, typer.Option(help="How far back a model sees.")] = 160,
     bytes_per_step: Annotated[int, typer.Option(help="Text per training step.")] = 1024,
-    split: Annotated[float, typer.Option(help="The training share of the characters.")] = 0.9,
+    split: Annotated[
+        str,
+        typer.Option(
+            help="The training share of the characters, or those of train, val and test, as in "
+            "0.9,0.05,0.05: then the claim is from test."
+        ),
+    ] = "0.9",
     stride_bytes: Annotated[
         int | None,
         typer.Option(help="Between evaluation windows.  [default: the context]"),
@@ -72,11 +90,13 @@ def compare(
             tokenizers=_listed(tokenizers),
             models=_listed(models),
             data=data,
+            match=match,
             budget=budget,
             seeds=seeds,
+            tune=tune,
             context_bytes=context_bytes,
             bytes_per_step=bytes_per_step,
-            split=split,
+            split=_shares(split),
             stride_bytes=stride_bytes,
             prompt=prompt,
             sample_bytes=sample_bytes,
@@ -104,6 +124,18 @@ def _listed(names: str) -> list[str]:
     return [name.strip() for name in names.split(",") if name.strip()]
 
 
+def _shares(split: str) -> float | tuple[float, ...]:
+    from gptkit.errors import ConfigError
+
+    try:
+        shares = tuple(map(float, split.split(",")))
+    except ValueError:
+        raise ConfigError(
+            f"split {split!r} is not a share or shares, as in 0.9 or 0.9,0.05,0.05."
+        ) from None
+    return shares[0] if len(shares) == 1 else shares
+
+
 def _run_live(experiment: Experiment, err: Console) -> Result:
     """A bar per arm, with its loss so far and the time it will still take."""
     from rich.progress import (
@@ -114,8 +146,9 @@ def _run_live(experiment: Experiment, err: Console) -> Result:
         TimeRemainingColumn,
     )
 
-    from gptkit.engines.local import ArmDone
+    from gptkit.engines.local import ArmDone, Event
     from gptkit.training import Evaluated, StepDone
+    from gptkit.tuning import TrialDone
 
     progress = Progress(
         TextColumn("{task.description}", markup=False),
@@ -128,19 +161,24 @@ def _run_live(experiment: Experiment, err: Console) -> Result:
     )
     with progress:
         tasks = {
-            arm.id: progress.add_task(arm.id, total=arm.train.steps, start=False, loss="")
+            arm.id: progress.add_task(arm.id, total=_length(arm), start=False, loss="")
             for arm in experiment.plan()
         }
+        evaluated: set[str] = set()
 
-        def show(arm: Arm, event: StepDone | Evaluated | ArmDone) -> None:
+        def show(arm: Arm, event: Event) -> None:
             task = tasks[arm.id]
-            if isinstance(event, StepDone):
+            if isinstance(event, TrialDone):
+                progress.update(task, loss=_trial(event))
+            elif isinstance(event, StepDone):
                 if event.step == 1:
                     progress.start_task(task)
-                progress.update(task, completed=event.step)
-                if event.step % 10 == 0 and event.step < arm.train.eval_interval:
+                by_clock = arm.train.seconds is not None
+                progress.update(task, completed=event.seconds if by_clock else event.step)
+                if event.step % 10 == 0 and arm.id not in evaluated:
                     progress.update(task, loss=f"{event.loss:.3f} nats/token")
             elif isinstance(event, Evaluated):
+                evaluated.add(arm.id)
                 loss = event.evaluation.bits_per_byte
                 progress.update(task, loss=f"{loss:.3f} bits/byte")
             elif isinstance(event, ArmDone):
@@ -149,20 +187,35 @@ def _run_live(experiment: Experiment, err: Console) -> Result:
         return experiment.run(show)
 
 
+def _length(arm: Arm) -> float:
+    """Of an arm's training, in steps or in seconds."""
+    return arm.train.seconds or arm.train.steps or 0
+
+
+def _trial(trial: TrialDone) -> str:
+    bits = trial.bits_per_byte
+    shown = "diverged" if bits is None else f"{bits:.3f} bits/byte"
+    return f"learning rate ×{trial.factor:g}: {shown}"
+
+
 def _run_plain(experiment: Experiment) -> Result:
     """A line per evaluation, for a log."""
-    from gptkit.engines.local import ArmDone
+    from gptkit.engines.local import Event
     from gptkit.training import Evaluated, StepDone
+    from gptkit.tuning import TrialDone
 
     latest: dict[str, StepDone] = {}
 
-    def show(arm: Arm, event: StepDone | Evaluated | ArmDone) -> None:
-        if isinstance(event, StepDone):
+    def show(arm: Arm, event: Event) -> None:
+        if isinstance(event, TrialDone):
+            typer.echo(f"{arm.id}  {_trial(event)}", err=True)
+        elif isinstance(event, StepDone):
             latest[arm.id] = event
         elif isinstance(event, Evaluated):
             step = latest[arm.id]
+            of = "" if arm.train.steps is None else f"/{arm.train.steps}"
             typer.echo(
-                f"{arm.id}  step {event.step}/{arm.train.steps}  "
+                f"{arm.id}  step {event.step}{of}  "
                 f"{event.evaluation.bits_per_byte:.3f} bits/byte  "
                 f"{step.train_tokens / step.seconds:,.0f} tokens/s  {event.seconds:.1f} s",
                 err=True,
@@ -174,10 +227,19 @@ def _run_plain(experiment: Experiment) -> Result:
 def _print(result: Result) -> None:
     from rich.console import Console
 
-    from gptkit.tables import headline, loss_table, sample_table
+    from gptkit.figures import headline, verdict_note
+    from gptkit.show import printable
+    from gptkit.tables import loss_table, match_table, sample_table, span_table
 
     console = Console(highlight=False)
     data = result.to_dict()
-    console.print(loss_table(data), sample_table(data))
+    tables = (loss_table(data), match_table(data), span_table(data), sample_table(data))
+    console.print(*(table for table in tables if table is not None), sep="\n")
+    for verdict in result.verdict:
+        console.print(printable(verdict["says"]), markup=False)
+    if note := verdict_note(data):
+        console.print(note, style="dim")
+    for warning in data["warnings"]:
+        console.print(f"warning: {printable(warning)}", markup=False, style="yellow")
     console.print(headline(data), markup=False, style="bold")
     console.print(f"Written to {result.folder}", markup=False)

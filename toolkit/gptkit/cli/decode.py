@@ -40,7 +40,7 @@ def decode(
         text = spelled.decode(errors="replace")
         typer.echo(json.dumps({"tokenizer": built.name, "text": text, "bytes": spelled.hex()}))
     elif sys.stdout.isatty():
-        from gptkit.tables import printable
+        from gptkit.show import printable
 
         typer.echo(printable(spelled.decode(errors="replace")))
     else:

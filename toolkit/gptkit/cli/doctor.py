@@ -12,7 +12,10 @@ from urllib.parse import urlsplit
 
 import typer
 
-PACKAGES = ("gptkit", "torch", "tiktoken", "datasets", "numpy", "safetensors", "rich", "typer")
+PACKAGES = (
+    *("gptkit", "torch", "tiktoken", "datasets", "numpy", "scipy", "optuna", "safetensors", "rich"),
+    "typer",
+)
 HOSTS = (
     "https://raw.githubusercontent.com",
     "https://huggingface.co",

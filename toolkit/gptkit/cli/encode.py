@@ -84,7 +84,7 @@ def _draw(built: Tokenizer, text: str, tokens: list[int], spelled: list[bytes]) 
 
 def _piece(spelled: bytes) -> str:
     """A token's text with every character visible, so that its borders are."""
-    from gptkit.tables import printable
+    from gptkit.show import printable
 
     return printable(spelled.decode(errors="replace")).replace(" ", "·").replace("\n", "␊")
 

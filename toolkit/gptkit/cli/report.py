@@ -15,9 +15,9 @@ def report(
     ] = None,
 ) -> None:
     """Write report.md, and results.json beside it, from an experiment's results."""
-    from gptkit.experiment import load_result
     from gptkit.files import write_json, write_text
     from gptkit.report.markdown import markdown
+    from gptkit.result import load_result
 
     result = load_result(experiment).to_dict()
     folder = out or experiment

@@ -25,7 +25,7 @@ def sample(
     """Stream text that a trained run writes after a prompt."""
     from gptkit.runs import load_run
     from gptkit.sampling import stream_text
-    from gptkit.tables import printable
+    from gptkit.show import printable
 
     trained = load_run(run)
     if prompt is None:

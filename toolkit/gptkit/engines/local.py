@@ -7,15 +7,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from gptkit.config import Arm
+from gptkit.corpus import Corpus
 from gptkit.encoded import EncodedCorpus
 from gptkit.errors import ConfigError
-from gptkit.models import Model, build_model
+from gptkit.evaluation import Evaluation, evaluate
+from gptkit.models import MODELS, Model, build_model
 from gptkit.runs import write_run
 from gptkit.sampling import sample_text
+from gptkit.spans import spread
 from gptkit.training import Evaluated, StepDone, train
+from gptkit.tuning import TrialDone
+from gptkit.vocabulary import head_columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +41,8 @@ class ArmDone:
     result: dict[str, Any]
 
 
-OnEvent = Callable[[Arm, StepDone | Evaluated | ArmDone], None]
+Event = TrialDone | StepDone | Evaluated | ArmDone
+OnEvent = Callable[[Arm, Event], None]
 
 
 def find_device(name: str) -> torch.device:
@@ -57,7 +64,7 @@ def run_arm(
     arm: Arm,
     encoded: EncodedCorpus,
     *,
-    corpus: dict[str, Any],
+    corpus: Corpus,
     sampling: Sampling,
     device: torch.device,
     folder: Path,
@@ -67,13 +74,24 @@ def run_arm(
     model = build_model(
         arm.model,
         vocab_size=encoded.tokenizer.vocab_size,
-        train_ids=encoded.train_ids,
+        train_ids=encoded.train.ids,
         seed=arm.train.seed,
     ).to(device)
-    events: list[StepDone | Evaluated] = []
+    steps, evaluations = [], []
     for event in train(model, encoded, arm.train):
-        events.append(event)
         on_event(arm, event)
+        if isinstance(event, StepDone):
+            steps.append({"event": "step", **asdict(event)})
+            continue
+        evaluations.append(_metric(event))
+        if event.best:
+            best = event
+    entry = _entry(arm, encoded, model, last_step=steps[-1], evaluations=evaluations)
+    entry |= {"best_step": best.step, "val": best.evaluation.to_dict()}
+    claim, text = best.evaluation, corpus.val
+    if encoded.test is not None and corpus.test is not None:
+        claim, text = evaluate_test(model, encoded, stride=arm.train.eval_stride), corpus.test
+        entry["test"] = claim.to_dict()
     sample = sample_text(
         model,
         encoded.tokenizer,
@@ -83,66 +101,74 @@ def run_arm(
         top_k=sampling.top_k,
         seed=arm.train.seed,
     )
-    result = _entry(arm, encoded, model, events)
-    result["samples"] = [{"prompt": sampling.prompt, "text": sample}]
+    entry["samples"] = [{"prompt": sampling.prompt, "text": sample}]
     write_run(
         folder,
         arm=arm,
-        corpus=corpus,
+        corpus=corpus.to_dict(),
         tokenizer=encoded.tokenizer,
         model=model,
-        metrics=[_metric(e) for e in events],
-        result=result,
+        metrics=sorted([*steps, *evaluations], key=lambda metric: metric["step"]),
+        losses=spread(claim.nats, (encoded.test or encoded.val).ends, text.encode()),
+        result=entry,
     )
-    on_event(arm, ArmDone(result))
-    return result
+    on_event(arm, ArmDone(entry))
+    return entry
+
+
+def evaluate_test(model: Model, encoded: EncodedCorpus, *, stride: int | None) -> Evaluation:
+    """The test text's loss, conditioned at its start on the texts before it."""
+    assert encoded.test is not None
+    reach = model.config.block_size + 1
+    before = np.concatenate([encoded.train.ids[-reach:], encoded.val.ids[-reach:]])
+    return evaluate(model, encoded.test, before=before, stride=stride)
 
 
 def _entry(
     arm: Arm,
     encoded: EncodedCorpus,
     model: Model,
-    events: list[StepDone | Evaluated],
+    *,
+    last_step: dict[str, Any],
+    evaluations: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    evaluations = [e for e in events if isinstance(e, Evaluated)]
-    last_step = [e for e in events if isinstance(e, StepDone)][-1]
-    best = [e for e in evaluations if e.best][-1]
-    last = evaluations[-1]
+    vocab_size, tokens = encoded.tokenizer.vocab_size, last_step["train_tokens"]
+    flops_per_token = MODELS[arm.model.architecture].flops_per_token
+    columns = head_columns(encoded.vocab_seen, vocab_size)
     return {
         "id": arm.id,
         "tokenizer": arm.tokenizer,
         "model": arm.recipe,
         "seed": arm.train.seed,
-        "vocab_size": encoded.tokenizer.vocab_size,
+        "vocab_size": vocab_size,
         "vocab_seen": encoded.vocab_seen,
         "block_size": arm.model.block_size,
-        "context_bytes": arm.model.block_size * encoded.bytes_per_token,
+        "context_bytes": arm.model.block_size * encoded.train.bytes_per_token,
         "batch_size": arm.train.batch_size,
-        "steps": arm.train.steps,
+        "steps": last_step["step"],
+        "learning_rate": arm.train.learning_rate,
         "params": model.num_params(),
         "train": {
-            "bytes": last_step.train_bytes,
-            "tokens": last_step.train_tokens,
-            "flops": model.train_flops_per_token() * last_step.train_tokens,
-            "seconds": last_step.seconds,
+            "bytes": last_step["train_bytes"],
+            "tokens": tokens,
+            "epochs": last_step["train_bytes"] / encoded.train.n_bytes,
+            "flops": float(flops_per_token(arm.model, columns) * tokens),
+            "flops_full_softmax": float(flops_per_token(arm.model, vocab_size) * tokens),
+            "seconds": last_step["seconds"],
         },
-        "val": best.evaluation.to_dict(),
-        "best_step": best.step,
-        "last": {"step": last.step, "bits_per_byte": last.evaluation.bits_per_byte},
+        "last": {name: evaluations[-1][name] for name in ("step", "bits_per_byte")},
         "curve": [
             {
-                "step": e.step,
-                "train_bytes": e.train_bytes,
-                "seconds": e.seconds,
-                "val_bits_per_byte": e.evaluation.bits_per_byte,
+                "step": e["step"],
+                "train_bytes": e["train_bytes"],
+                "seconds": e["seconds"],
+                "val_bits_per_byte": e["bits_per_byte"],
             }
             for e in evaluations
         ],
     }
 
 
-def _metric(event: StepDone | Evaluated) -> dict[str, Any]:
-    if isinstance(event, StepDone):
-        return {"event": "step", **asdict(event)}
-    rest = {"step": event.step, "seconds": event.seconds, "train_bytes": event.train_bytes}
-    return {"event": "evaluation", **rest, **event.evaluation.to_dict()}
+def _metric(event: Evaluated) -> dict[str, Any]:
+    when = {"step": event.step, "seconds": event.seconds, "train_bytes": event.train_bytes}
+    return {"event": "evaluation", **when, **event.evaluation.to_dict()}

@@ -42,12 +42,12 @@ class SquaredReLU(torch.autograd.Function):
 
 
 class MLP(nn.Module):
-    """Each position by itself: C -> 4C -> C."""
+    """Each position by itself: C -> 4C (or `n_hidden`) -> C."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.fc = nn.Linear(config.n_embd, 4 * config.n_embd, bias=config.bias)
-        self.proj = nn.Linear(4 * config.n_embd, config.n_embd, bias=config.bias)
+        self.fc = nn.Linear(config.n_embd, config.mlp_width, bias=config.bias)
+        self.proj = nn.Linear(config.mlp_width, config.n_embd, bias=config.bias)
         self.activation = SquaredReLU.apply if config.activation == "relu2" else F.relu
         self.dropout = nn.Dropout(config.dropout or 0.0)
 
@@ -170,27 +170,30 @@ class Decoder(nn.Module):
 
     def num_params(self) -> dict[str, int]:
         """Parameters of the whole (dense) model: embedding, body, head and total."""
-        embedding = self.vocab_size * self.config.n_embd
-        body = sum(p.numel() for p in self.blocks.parameters())
-        body += sum(p.numel() for p in self.norm.parameters())
-        body += sum(p.numel() for p in self.embedding_norm.parameters())
-        if self.position is not None:
-            embedding += self.position.weight.numel()
-        head = self.vocab_size * self.config.n_embd
-        return {
-            "embedding": embedding,
-            "body": body,
-            "head": head,
-            "total": embedding + body + head,
-        }
+        return self.count_params(self.config, self.vocab_size)
 
-    def train_flops_per_token(self) -> float:
-        """Floating-point operations of the matrix products as computed, forward and backward.
+    @staticmethod
+    def count_params(config: ModelConfig, vocab_size: int) -> dict[str, int]:
+        """What `num_params` gives, without building the model."""
+        C, W = config.n_embd, config.mlp_width
+        norm = C * (1 + config.bias) if config.norm == "layer" else 0
+        block = 4 * C * C + 2 * C * W + config.bias * (5 * C + W) + 2 * norm
+        body = config.n_layer * block + norm * (1 + config.embedding_norm)
+        positions = config.block_size * C if config.positions == "learned" else 0
+        embedding, head = vocab_size * C + positions, vocab_size * C
+        total = embedding + body + head
+        return {"embedding": embedding, "body": body, "head": head, "total": total}
+
+    @staticmethod
+    def flops_per_token(config: ModelConfig, columns: int) -> int:
+        """Floating-point operations of training on a token: matrix products, forward and backward.
 
         A product with n weights costs 2n forward and 4n backward; attention's scores and mixing
         cost 4TC and 8TC in windows of T = block_size, masked positions included.
+
+        Args:
+            columns: of the head: `head_columns` of the compact softmax, V of the full one.
         """
-        c = self.config
-        weights = sum(p.numel() for p in self.blocks.parameters() if p.ndim == 2)
-        attention = c.n_layer * c.block_size * c.n_embd
-        return 6 * (weights + self.head.weight.numel()) + 12 * attention
+        C, L = config.n_embd, config.n_layer
+        weights = L * (4 * C * C + 2 * C * config.mlp_width) + columns * C
+        return 6 * weights + 12 * L * config.block_size * C

@@ -1,0 +1,60 @@
+"""What the README and the reports say is what the tool wrote, and the README's code runs."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from gptkit.experiment import Experiment
+from gptkit.figures import headline
+from gptkit.report.coverage import markdown as coverage_markdown
+from gptkit.report.markdown import command, loss_rows, markdown
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SMALL = {"budget": "20steps", "bytes_per_step": 256, "context_bytes": 32, "sample_bytes": 40}
+
+
+def results(report):
+    return json.loads((ROOT / "reports" / report / "results.json").read_text(encoding="utf-8"))
+
+
+def page(report):
+    return (ROOT / "reports" / report / "report.md").read_text(encoding="utf-8")
+
+
+def test_the_python_example_runs(tmp_path, monkeypatch, text_file):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    real = Experiment.__post_init__
+
+    def small(self):
+        for name, value in {**SMALL, "data": str(text_file)}.items():
+            object.__setattr__(self, name, value)
+        real(self)
+
+    monkeypatch.setattr(Experiment, "__post_init__", small)
+    exec(compile(code, "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("report", ["char-vs-gpt2", "char-byte-gpt2"])
+def test_a_report_is_what_the_tool_writes_from_its_results(report):
+    assert page(report) == markdown(results(report))
+
+
+def test_the_proof_of_the_verdict_is_what_the_tool_writes():
+    assert page("verdict") == coverage_markdown(results("verdict"))
+
+
+def test_the_readme_shows_the_committed_results():
+    result = results("char-vs-gpt2")
+    assert "\n".join(loss_rows(result)) in README
+    assert headline(result) in README
+    assert command(result) in README
+
+
+def test_the_readmes_verdicts_are_the_committed_ones():
+    shown = re.findall(r"^    (\w+ vs \w+ under .*)$", README, re.MULTILINE)
+    assert shown
+    assert set(shown) <= {v["says"] for v in results("char-byte-gpt2")["verdict"]}

@@ -1,0 +1,160 @@
+"""What results.json says, as the rows and sentences that the terminal and the report both show."""
+
+from __future__ import annotations
+
+from statistics import fmean, stdev
+from typing import Any
+
+from gptkit.equality import LEVEL, QUANTITIES
+from gptkit.show import printable, short
+
+SMALLEST_CLAIM = 0.001  # bits per byte: what three decimals can show
+
+
+def claimed(arm: dict[str, Any]) -> dict[str, Any]:
+    """The loss that an arm's claim is from: of the test text, or of val where there is none."""
+    return arm.get("test", arm["val"])
+
+
+def by_model(arms: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The seeds of each tokenizer and model, together; the tokenizers of one model together."""
+    models = list(dict.fromkeys(arm["model"] for arm in arms))
+    tokenizers = list(dict.fromkeys(arm["tokenizer"] for arm in arms))
+    return [
+        [arm for arm in arms if (arm["model"], arm["tokenizer"]) == (model, tokenizer)]
+        for model in models
+        for tokenizer in tokenizers
+    ]
+
+
+def bits_of(seeds: list[dict[str, Any]]) -> float:
+    """The mean over an arm's seeds of what is claimed, in bits per byte."""
+    return fmean(claimed(arm)["bits_per_byte"] for arm in seeds)
+
+
+def deviation_of(seeds: list[dict[str, Any]]) -> float:
+    """The standard deviation over an arm's seeds, in bits per byte."""
+    return stdev(claimed(arm)["bits_per_byte"] for arm in seeds)
+
+
+def baseline_cells(row: dict[str, Any]) -> tuple[str, str]:
+    """What a baseline has where an arm has its tokenizer and its model."""
+    if row["tokenizer"] is None:
+        return row["name"], "primed" if row["primer_bytes"] else "unprimed"
+    return row["tokenizer"], row["name"]
+
+
+def text_of_claim(result: dict[str, Any]) -> str:
+    """Which text the losses are of, as in "validation"."""
+    return {"val": "validation", "test": "test"}[result["claim"]]
+
+
+def spread_in_words(ratio: float | None) -> str:
+    """The largest over the smallest: "=" within 1 %.
+
+    >>> [spread_in_words(r) for r in (1.002, 1.06, 3.14, 31.0, 5230.7, None)]
+    ['=', '×1.06', '×3.1', '×31', '×5.2k', '×∞']
+    """
+    if ratio is None:
+        return "×∞"
+    if ratio <= LEVEL:
+        return "="
+    if ratio < 2:
+        return f"×{ratio:.2f}"
+    return f"×{ratio:.1f}" if ratio < 10 else f"×{short(ratio)}"
+
+
+def match_rows(result: dict[str, Any]) -> dict[str, list[list[str]]]:
+    """By model: of each tokenizer its quantities, and last how far they are from equal."""
+    rows: dict[str, list[list[str]]] = {}
+    for seeds in by_model(result["arms"]):
+        means = {name: fmean(map(of, seeds)) for name, of in QUANTITIES.items()}
+        cells = [f"{v:.1f}" if name == "seconds" else short(v) for name, v in means.items()]
+        rows.setdefault(seeds[0]["model"], []).append([seeds[0]["tokenizer"], *cells])
+    for model, spread in result["match"]["spread"].items():
+        rows[model].append(["max/min", *map(spread_in_words, spread.values())])
+    return rows
+
+
+def match_says(result: dict[str, Any]) -> str:
+    """How the arms were matched, in one line, and with what reservations."""
+    match = result["match"]
+    notes = "".join(f"; {note}" for note in match["notes"])
+    return f"Matched by {match['by']}{notes}"
+
+
+def flops_note(result: dict[str, Any]) -> str:
+    """How FLOPs were counted, and what the full softmax would have cost where that is more."""
+    more = [
+        f"{seeds[0]['tokenizer']}-{seeds[0]['model']} {short(train['flops_full_softmax'])}"
+        for seeds in by_model(result["arms"])
+        if (train := seeds[0]["train"])["flops_full_softmax"] > LEVEL * train["flops"]
+    ]
+    note = "FLOPs as computed, with the compact softmax"
+    return f"{note}; with the full one: {', '.join(more)}." if more else f"{note}."
+
+
+def pair_of(verdict: dict[str, Any]) -> tuple[str, str, str]:
+    """The two tokenizers of a verdict, the better one first, and the model."""
+    a, model = verdict["a"].rsplit("-", 1)
+    return a, verdict["b"].removesuffix(f"-{model}"), model
+
+
+def span_title(verdict: dict[str, Any]) -> str:
+    a, b, model = pair_of(verdict)
+    return f"Where {a} saves most and least over {b} under {model}, bits/byte"
+
+
+def span_rows(verdict: dict[str, Any]) -> list[tuple[str, str]]:
+    """The stretches where the better tokenizer saves most, then least: bits per byte, and text."""
+    spans = verdict["spans"]
+    return [
+        (f"{span['bits_per_byte']:+.2f}", printable(span["text"].replace("\n", "⏎")))
+        for span in (*spans["most"], *reversed(spans["least"]))
+    ]
+
+
+def leader(
+    result: dict[str, Any],
+) -> tuple[list[dict[str, Any]], float, dict[str, Any] | None]:
+    """The tokenizer and model of the lowest loss: its seeds, the loss, and how the next fares."""
+    seeds = min(by_model(result["arms"]), key=bits_of)
+    name = f"{seeds[0]['tokenizer']}-{seeds[0]['model']}"
+    rivals = [v for v in result["verdict"] if v["a"] == name]
+    closest = min(rivals, key=lambda v: v["delta_bits_per_byte"], default=None)
+    return seeds, bits_of(seeds), closest
+
+
+def headline(result: dict[str, Any]) -> str:
+    """Which tokenizer wins under the best model, and by how much over the next."""
+    seeds, bits, closest = leader(result)
+    arm, corpus = seeds[0], result["corpus"]["name"]
+    train = arm["train"]
+    by = result["match"]["by"]
+    if by == "time":
+        spent = f"{train['seconds']:.0f} s of training"
+    elif by == "tokens":
+        spent = f"training on {short(train['tokens'])} tokens"
+    elif by == "flops" and train["flops"]:
+        spent = f"{short(train['flops'])} FLOPs of training"
+    else:
+        spent = f"{short(train['bytes'])}B of training"
+    figure = f"{bits:.3f} bits per byte with {arm['model']}"
+    if closest is None:
+        return printable(f"{arm['tokenizer']} models {corpus} after {spent}: {figure}.")
+    says = f"{arm['tokenizer']} models {corpus} best after {spent}: {figure}."
+    if closest["told_apart"] is False:
+        a, b, _ = pair_of(closest)
+        says = f"{a} and {b} model {corpus} alike after {spent}: {figure}."
+    return printable(f"{says} {closest['says']}.")
+
+
+def verdict_note(result: dict[str, Any]) -> str | None:
+    """What ± and the correction mean; None where no verdict has an interval."""
+    if not any(v["ci95"] for v in result["verdict"]):
+        return None
+    return (
+        "± in a verdict is half of a 95 % interval, the widest of three: a paired block bootstrap "
+        "over the text, a t interval over the seeds, and both together. Which pairs can be told "
+        f"apart is Holm-corrected for all {len(result['verdict'])}."
+    )

@@ -1,0 +1,119 @@
+"""Losses laid out on the bytes of the text, where any two tokenizers can be compared.
+
+A token's nats are spread evenly over its bytes, which says nothing about the single byte. Two
+tokenizers are therefore compared only over spans that begin and end where both have a border:
+the sum over such a span is what each really spent on it.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+STRETCH_BYTES = 60  # of a stretch shown to a reader: most of a line
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByteLosses:
+    """What a model spent on each byte of a text.
+
+    Attributes:
+        text: the UTF-8 bytes (N,), uint8.
+        nats: (N,), float32.
+        borders: the bytes at which tokens end, ascending, each once; the last is N.
+    """
+
+    text: np.ndarray
+    nats: np.ndarray
+    borders: np.ndarray
+
+    def to_npz(self) -> bytes:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, text=self.text, nats=self.nats, borders=self.borders)
+        return buffer.getvalue()
+
+
+def spread(nats: np.ndarray, ends: np.ndarray, text: bytes) -> ByteLosses:
+    """Lay the nats of tokens (M,) that end at bytes `ends` (M,) on the bytes of the text.
+
+    A token that spells no byte is paid for by the one before it, the first by the next.
+
+    >>> spread(np.array([1.0, 4.0]), np.array([2, 3]), b"abc").nats.tolist()
+    [0.5, 0.5, 4.0]
+    """
+    borders, last = np.unique(ends[::-1], return_index=True)
+    last = len(ends) - 1 - last  # the last token that ends at each border
+    if borders[0] == 0:
+        borders, last = borders[1:], last[1:]
+    spent = np.diff(nats.cumsum()[last], prepend=0.0)
+    lengths = np.diff(borders, prepend=0)
+    return ByteLosses(
+        text=np.frombuffer(text, np.uint8),
+        nats=np.repeat(spent / lengths, lengths).astype(np.float32),
+        borders=borders,
+    )
+
+
+def shared_borders(a: ByteLosses, b: ByteLosses) -> np.ndarray:
+    """The bytes, from 0 to N, at which both tokenizers have a border."""
+    return np.concatenate([[0], np.intersect1d(a.borders, b.borders, assume_unique=True)])
+
+
+def cut_blocks(borders: np.ndarray, block_bytes: int) -> np.ndarray:
+    """The ends of blocks of about so many bytes: from each multiple on, the first border.
+
+    >>> cut_blocks(np.array([0, 3, 4, 9, 11]), block_bytes=4).tolist()
+    [4, 9, 11]
+    """
+    n = int(borders[-1])
+    wanted = np.append(np.arange(block_bytes, n, block_bytes), n)
+    return np.unique(borders[np.searchsorted(borders, wanted)])
+
+
+def block_bits(losses: ByteLosses, ends: np.ndarray) -> np.ndarray:
+    """The bits (K,), float64, spent on each of the blocks that end at bytes `ends` (K,)."""
+    starts = np.concatenate([[0], ends[:-1]])
+    return np.add.reduceat(losses.nats, starts, dtype=np.float64) / math.log(2)
+
+
+def stretches(a: ByteLosses, b: ByteLosses, *, n: int = 3) -> dict[str, list[dict[str, Any]]]:
+    """Where a beats b most, and least (or loses most): n stretches each, none overlapping another.
+
+    A stretch is about `STRETCH_BYTES` long, between borders that both have.
+
+    Returns:
+        `most` and `least`, the extreme first; of each its `start` and `end` in bytes, its `text`,
+        and `bits_per_byte`, what a spent on it less than b.
+    """
+    borders = shared_borders(a, b)
+    gain = np.cumsum(b.nats - a.nats, dtype=np.float64) / math.log(2)
+    gain = np.concatenate([[0.0], gain])[borders]
+    until = np.searchsorted(borders, borders + STRETCH_BYTES)
+    first = np.flatnonzero(until < len(borders))
+    until = until[first]
+    per_byte = (gain[until] - gain[first]) / (borders[until] - borders[first])
+    starts, ends = borders[first], borders[until]
+
+    def pick(order: np.ndarray) -> list[dict[str, Any]]:
+        chosen: list[int] = []
+        for i in order:
+            if all(ends[i] <= starts[j] or ends[j] <= starts[i] for j in chosen):
+                chosen.append(int(i))
+                if len(chosen) == n:
+                    break
+        return [
+            {
+                "start": int(starts[i]),
+                "end": int(ends[i]),
+                "text": a.text[starts[i] : ends[i]].tobytes().decode(errors="replace"),
+                "bits_per_byte": float(per_byte[i]),
+            }
+            for i in chosen
+        ]
+
+    order = np.argsort(per_byte, kind="stable")
+    return {"most": pick(order[::-1]), "least": pick(order)}
