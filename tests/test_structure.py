@@ -22,7 +22,7 @@ LEVELS = [
     {"engines", "equality"},
     {"figures"},
     {"cautions", "tables", "verdict"},
-    {"coverage", "result"},
+    {"bench", "coverage", "result"},
     {"experiment"},
     {"report"},
     {"cli"},

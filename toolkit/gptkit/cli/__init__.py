@@ -9,6 +9,7 @@ from typing import Annotated, TextIO
 
 import typer
 
+from gptkit.cli.bench import bench
 from gptkit.cli.compare import compare
 from gptkit.cli.coverage import coverage
 from gptkit.cli.decode import decode
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (compare, encode, decode, sample, report, coverage, doctor):
+for command in (compare, encode, decode, sample, report, bench, coverage, doctor):
     app.command()(command)
 
 

@@ -1,0 +1,103 @@
+"""The measuring stick itself; what it measures is in reports, not in tests."""
+
+import json
+
+import pytest
+
+from gptkit import bench
+from gptkit.bench import compact, encode, generate, startup, sweep
+from gptkit.bench.measure import Measurement, alternate, machine, tightest
+from gptkit.report.speed import markdown
+
+
+def test_the_two_take_turns_after_one_run_that_is_not_counted():
+    calls = []
+    rounds = alternate(lambda: calls.append("baseline"), lambda: calls.append("ours"), rounds=3)
+    assert calls == ["baseline", "ours"] * 4
+    assert len(rounds) == 3
+
+
+def test_a_ratio_is_of_the_medians_and_has_its_spread():
+    m = Measurement(
+        name="x", what="", against="", reach=2, rounds=((3.0, 1.0), (8.0, 2.0), (4.0, 4.0))
+    )
+    found = m.to_dict()
+    assert (found["baseline"], found["ours"], found["ratio"]) == (4.0, 2.0, 2.0)
+    assert (found["lowest"], found["highest"]) == (1.0, 4.0)
+    assert found["rounds"] == [[3.0, 1.0], [8.0, 2.0], [4.0, 4.0]]
+
+
+def test_the_tightest_is_nearest_to_what_it_must_reach():
+    one, other = {"ratio": 22.0, "reach": 20}, {"ratio": 1.7, "reach": 1.6}
+    assert tightest([one, other]) is other
+
+
+@pytest.mark.filterwarnings("ignore:using python-docs")
+@pytest.mark.parametrize(
+    ("measure", "names"),
+    [
+        (lambda: compact.measure(1, steps=2), ["compact"]),
+        (lambda: generate.measure(1, n_tokens=20), ["generate"]),
+        (lambda: encode.measure(1, n_bytes=1), ["encode-char", "encode-gpt2"]),
+        (lambda: sweep.measure(1), ["sweep"]),
+        (lambda: startup.measure(1), ["startup-help", "startup-encode"]),
+    ],
+    ids=bench.NAMES,
+)
+def test_every_measurement_measures(monkeypatch, measure, names):
+    monkeypatch.setattr(sweep, "BATCHES", 2)
+    found = measure()
+    assert [m.name for m in found] == names
+    for m in found:
+        assert m.ratio > 0
+        assert m.what in markdown(
+            {"machine": machine(), "rounds": 1, "measurements": [m.to_dict()]}
+        )
+
+
+def test_recomputing_and_caching_write_the_same_text():
+    # Untrained, both draw from the uniform distribution with the same seed.
+    from itertools import islice
+
+    import numpy as np
+
+    from gptkit.config import ModelConfig
+    from gptkit.models import build_model
+    from gptkit.sampling import generate as cached
+
+    model = build_model(
+        ModelConfig(block_size=256, n_layer=1), vocab_size=65, train_ids=np.arange(65), seed=0
+    ).eval()
+    assert generate.recompute(model, 30) == list(islice(cached(model, [0]), 30))
+
+
+def test_one_measurement_is_one_document(monkeypatch, capsys):
+    import sys
+
+    from gptkit.cli import main
+
+    parts = [
+        Measurement(name="encode-char", what="a", against="b", reach=20, rounds=((30.0, 1.0),)),
+        Measurement(name="encode-gpt2", what="c", against="d", reach=1.6, rounds=((1.7, 1.0),)),
+    ]
+    monkeypatch.setattr(bench, "measure", lambda name, rounds: parts)
+    monkeypatch.setattr(sys, "argv", ["gptkit", "bench", "encode", "--json", "--rounds", "1"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert not stop.value.code
+    document = json.loads(capsys.readouterr().out)
+    assert document.keys() >= {"name", "baseline", "ours", "ratio", "rounds"}
+    assert (document["name"], document["ratio"]) == ("encode", 1.7)
+    assert [part["name"] for part in document["parts"]] == ["encode-char", "encode-gpt2"]
+
+
+def test_an_unknown_measurement_is_refused(monkeypatch, capsys):
+    import sys
+
+    from gptkit.cli import main
+
+    monkeypatch.setattr(sys, "argv", ["gptkit", "bench", "speed"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert "There are: compact, generate" in capsys.readouterr().err

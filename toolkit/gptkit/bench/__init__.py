@@ -1,0 +1,15 @@
+"""What `gptkit bench` measures: ours against a baseline, one file per name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from gptkit.bench.measure import Measurement
+
+NAMES = ("compact", "generate", "encode", "sweep", "startup")
+
+
+def measure(name: str, *, rounds: int) -> list[Measurement]:
+    """The measurements of one of `NAMES`."""
+    assert name in NAMES
+    return import_module(f"gptkit.bench.{name}").measure(rounds)

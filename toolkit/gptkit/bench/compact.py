@@ -1,0 +1,58 @@
+"""A training step on GPT-2's ids, with the compact softmax and with the full one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import torch
+
+from gptkit.bench.measure import Measurement, alternate
+from gptkit.config import decoder
+from gptkit.corpus import load_corpus
+from gptkit.encoded import encode_corpus
+from gptkit.models import build_model
+from gptkit.optim import make_optimizers
+from gptkit.training import batches_of, take_step
+
+AGREE = 1e-4  # nats: the losses of both, which are the same function in exact arithmetic
+
+
+def measure(rounds: int, *, steps: int = 10) -> list[Measurement]:
+    """The default decoder and step of `gptkit compare`, over the same batches again and again."""
+    corpus = encode_corpus(load_corpus(), "gpt2")
+    V = corpus.tokenizer.vocab_size
+    model_config, config = decoder()
+    model_config = replace(model_config, block_size=round(160 / corpus.train.bytes_per_token))
+    cpu = torch.device("cpu")
+    batches = list(islice(batches_of(corpus.train, config, model_config.block_size, cpu), steps))
+
+    losses: dict[str, list[float]] = {"dense": [], "compact": []}
+
+    def trainer(name: str, ids: np.ndarray) -> Callable[[], None]:
+        model = build_model(model_config, vocab_size=V, train_ids=ids, seed=0)
+        optimizers = make_optimizers(model, config)
+
+        def train() -> None:
+            for x, y, _ in batches:
+                loss = take_step(model, optimizers, x, y, step=1, done=0.0, config=config)
+                losses[name].append(loss)
+
+        return train
+
+    measured = alternate(
+        trainer("dense", np.arange(V)), trainer("compact", corpus.train.ids), rounds=rounds
+    )
+    first = zip(losses["dense"][:steps], losses["compact"][:steps], strict=True)
+    assert max(abs(a - b) for a, b in first) < AGREE
+    return [
+        Measurement(
+            name="compact",
+            what=f"{steps} decoder steps on GPT-2 ids, compact softmax, same losses",
+            against=f"the dense {V:,}-way softmax",
+            reach=4,
+            rounds=measured,
+        )
+    ]

@@ -1,0 +1,40 @@
+"""Encoding 100 MB of text."""
+
+from __future__ import annotations
+
+from gptkit.bench.measure import Measurement, alternate
+from gptkit.corpus import load_corpus
+from gptkit_tokenizers import get_tokenizer
+from gptkit_tokenizers.bpe import load_encoding
+
+N_BYTES = 100_000_000
+
+
+def measure(rounds: int, *, n_bytes: int = N_BYTES) -> list[Measurement]:
+    """Char against a list comprehension, gpt2 on all cores against one call of tiktoken."""
+    corpus = load_corpus().text
+    text = corpus * max(1, n_bytes // len(corpus.encode()))
+    size = f"{len(text.encode()) / 1e6:.0f} MB"
+    char, gpt2 = get_tokenizer("char", corpus), get_tokenizer("gpt2")
+    stoi = {c: char.encode(c)[0] for c in set(corpus)}
+    encode_ordinary = load_encoding("gpt2").encode_ordinary
+    return [
+        Measurement(
+            name="encode-char",
+            what=f"char encode of {size}",
+            against="[stoi[c] for c in text]",
+            reach=20,
+            rounds=alternate(
+                lambda: [stoi[c] for c in text], lambda: char.encode_array(text), rounds=rounds
+            ),
+        ),
+        Measurement(
+            name="encode-gpt2",
+            what=f"gpt2 encode of {size}, all cores",
+            against="one encode_ordinary call",
+            reach=1.6,
+            rounds=alternate(
+                lambda: encode_ordinary(text), lambda: gpt2.encode_array(text), rounds=rounds
+            ),
+        ),
+    ]

@@ -1,0 +1,33 @@
+"""What a user waits for before anything happens."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import partial
+
+from gptkit.bench.measure import Measurement, alternate
+
+CALL = "from gptkit.cli import main; main()"
+
+
+def measure(rounds: int) -> list[Measurement]:
+    """Two commands against the import of the libraries that every command needs."""
+
+    def baseline() -> None:
+        subprocess.run([sys.executable, "-c", "import typer, rich"], check=True)
+
+    def command(words: list[str]) -> None:
+        line = [sys.executable, "-c", CALL, *words]
+        subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+
+    return [
+        Measurement(
+            name=f"startup-{words[0].strip('-')}",
+            what=f"gptkit {' '.join(words)}",
+            against='python -c "import typer, rich"',
+            reach=1 / 3,
+            rounds=alternate(baseline, partial(command, words), rounds=rounds),
+        )
+        for words in (["--help"], ["encode", "x"])
+    ]
