@@ -10,6 +10,7 @@ from gptkit.experiment import Experiment
 from gptkit.figures import headline
 from gptkit.report.coverage import markdown as coverage_markdown
 from gptkit.report.markdown import command, loss_rows, markdown
+from gptkit.report.speed import markdown as speed_markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,6 +46,10 @@ def test_a_report_is_what_the_tool_writes_from_its_results(report):
 
 def test_the_proof_of_the_verdict_is_what_the_tool_writes():
     assert page("verdict") == coverage_markdown(results("verdict"))
+
+
+def test_the_measured_speed_is_what_the_tool_writes():
+    assert page("speed") == speed_markdown(results("speed"))
 
 
 def test_the_readme_shows_the_committed_results():
