@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -47,6 +44,9 @@ def doctor(
 
 
 def _facts() -> dict[str, dict[str, Any]]:
+    import platform
+    from concurrent.futures import ThreadPoolExecutor
+
     import torch
 
     from gptkit.corpus import cache_folder
@@ -90,6 +90,8 @@ def _copy_of_shakespeare() -> str:
 
 
 def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(package)
     except PackageNotFoundError:
