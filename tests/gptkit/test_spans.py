@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_a_block_holds_what_whole_tokens_of_both_cost(a_lengths, b_lengths, bloc
     assert blocks[-1] == n
     for nats, ends, laid in sides:
         assert set(blocks) <= set(ends)  # no token is cut
-        exact = [nats[(ends > a) & (ends <= b)].sum() for a, b in zip([0, *blocks], blocks)]  # noqa: B905
+        exact = [nats[(ends > a) & (ends <= b)].sum() for a, b in pairwise([0, *blocks])]
         assert block_bits(laid, blocks) * math.log(2) == pytest.approx(exact, rel=1e-6)
 
 

@@ -25,8 +25,7 @@ UNSURE_DECIMAL = 0.01  # bits per byte: an interval this wide leaves one decimal
 
 def cautions(result: dict[str, Any]) -> list[str]:
     """Warnings, one sentence each, for what results.json has but `warnings`."""
-    arms, split = result["arms"], result["claim"]
-    n_bytes = result["corpus"][f"{split}_bytes"]
+    arms = result["arms"]
     uniform, bigram = (
         {
             row["tokenizer"]: row["bits_per_byte"]
@@ -74,6 +73,14 @@ def cautions(result: dict[str, Any]) -> list[str]:
             f"{MOST_EPOCHS}, repeated text is worth less than new"
         ),
     )
+    return said + _of_text(result) + _of_matching(result) + _of_tuning(result)
+
+
+def _of_text(result: dict[str, Any]) -> list[str]:
+    """Where the text that the claim is from is too small."""
+    split = result["claim"]
+    n_bytes = result["corpus"][f"{split}_bytes"]
+    said = []
     blocks = n_bytes // block_bytes_for(n_bytes)
     if result["verdict"] and blocks < FEWEST_BLOCKS:
         said.append(
@@ -89,7 +96,7 @@ def cautions(result: dict[str, Any]) -> list[str]:
             f"the {split} text is too small for three decimals: over its blocks alone a "
             f"difference is known to ± {widest:.3f} bits per byte."
         )
-    return said + _of_matching(result) + _of_tuning(result)
+    return said
 
 
 def _of_matching(result: dict[str, Any]) -> list[str]:
