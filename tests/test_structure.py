@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 # From the bottom up; a module imports only from its own level's line or from those above it here.
 LEVELS = [
     {"errors"},
-    {"budget", "files", "show", "markov"},
+    {"budget", "files", "show", "markov", "memory"},
     {"config", "download", "corpus"},
     {"encoded", "vocabulary"},
     {"models"},
@@ -22,7 +22,7 @@ LEVELS = [
     {"engines", "equality"},
     {"figures"},
     {"cautions", "tables", "verdict"},
-    {"bench", "coverage", "result"},
+    {"bench", "coverage", "result", "estimate"},
     {"experiment"},
     {"report"},
     {"cli"},

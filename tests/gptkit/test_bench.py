@@ -1,12 +1,24 @@
 """The measuring stick itself; what it measures is in reports, not in tests."""
 
 import json
+from functools import partial
 
 import pytest
 
 from gptkit import bench
-from gptkit.bench import compact, encode, generate, startup, sweep
+from gptkit.bench import (
+    ablations,
+    compact,
+    encode,
+    generate,
+    parallel,
+    startup,
+    sweep,
+    time_to_loss,
+)
 from gptkit.bench.measure import Measurement, alternate, machine, tightest
+from gptkit.corpus import load_corpus
+from gptkit.encoded import encode_corpus
 from gptkit.report.speed import markdown
 
 
@@ -32,11 +44,25 @@ def test_the_tightest_is_nearest_to_what_it_must_reach():
     assert tightest([one, other]) is other
 
 
+TINY = ["--data", "markov:1", "--tokenizers", "char", "--budget", "4KB", "--sample-bytes", "9"]
+
+
+def soon():
+    short = partial(time_to_loss.baseline, steps=2)
+    return time_to_loss.measure(1, baseline=short, target=9.9, corpus=corpus_of_chars())
+
+
+def corpus_of_chars():
+    return encode_corpus(load_corpus("markov:1"), "char")
+
+
 @pytest.mark.filterwarnings("ignore:using python-docs")
 @pytest.mark.parametrize(
     ("measure", "names"),
     [
+        (lambda: soon(), ["time-to-loss", "loss-in-time"]),
         (lambda: compact.measure(1, steps=2), ["compact"]),
+        (lambda: parallel.measure(1, words=TINY), ["parallel", "memory"]),
         (lambda: generate.measure(1, n_tokens=20), ["generate"]),
         (lambda: encode.measure(1, n_bytes=1), ["encode-char", "encode-gpt2"]),
         (lambda: sweep.measure(1), ["sweep"]),
@@ -100,4 +126,39 @@ def test_an_unknown_measurement_is_refused(monkeypatch, capsys):
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 2
-    assert "There are: compact, generate" in capsys.readouterr().err
+    assert "There are: time-to-loss, compact" in capsys.readouterr().err
+
+
+def test_without_each_choice_there_is_a_row(monkeypatch):
+    monkeypatch.setattr(ablations, "LONGEST", 2)
+    corpus = load_corpus("markov:1")
+    encoded = {spec: encode_corpus(corpus, spec) for spec in ("char", "gpt2")}
+    rows = [ablations.bits_per_byte(c, encoded, "4KB") for c in ("nothing", "Muon")]
+    assert all(row[spec] > 0 for row in rows for spec in encoded)
+    assert rows[0]["char"] != rows[1]["char"]
+    soon = ablations.time_to_loss("token shift", encoded["char"], target=99.0, first=1)
+    never = ablations.time_to_loss("token shift", encoded["char"], target=0.0, first=1)
+    assert (soon["steps"], soon["reached"], never["reached"]) == (1, True, False)
+    found = {
+        "target": 1.0,
+        "budget": "4KB",
+        "time_to_loss": [soon, never],
+        "bits_per_byte": {"markov:1": rows},
+    }
+    page = markdown({"machine": machine(), "rounds": 1, "measurements": [], "ablations": found})
+    assert "| token shift | 1 | 0.0 |" in page
+    assert f"| token shift | more than {never['steps']} | more than 0.0 |" in page
+    assert f"| Muon | {rows[1]['char']:.3f} " in page
+
+
+@pytest.mark.parametrize("choice", ablations.CHOICES)
+def test_a_choice_is_taken_out_alone(choice):
+    model, training = time_to_loss.ours(batch_size=16)
+    changed = ablations.without(choice, (model, training))
+    different = {
+        name
+        for before, after in zip((model, training), changed, strict=True)
+        for name in before.__dataclass_fields__
+        if getattr(before, name) != getattr(after, name)
+    }
+    assert different == set(ablations.CHOICES[choice])

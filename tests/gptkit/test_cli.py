@@ -259,11 +259,11 @@ def test_an_interrupted_experiment_says_what_is_kept(gptkit, text_file, tmp_path
 
     real, calls = module.run_arm, []
 
-    def interrupted(arm, *args, **kwargs):
-        calls.append(arm.id)
+    def interrupted(job, **kwargs):
+        calls.append(job.arm.id)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return real(arm, *args, **kwargs)
+        return real(job, **kwargs)
 
     monkeypatch.setattr(module, "run_arm", interrupted)
     code, out, err = gptkit("compare", "-d", text_file, "--out", tmp_path / "runs", *SMALL)
@@ -285,12 +285,29 @@ def test_a_full_disk_is_a_message():
 
 def test_the_command_lines_defaults_are_the_experiments():
     options = inspect.signature(compare).parameters
+    by_recipe = {"models", "budget", "context_bytes", "bytes_per_step"}
     for name, field in Experiment.__dataclass_fields__.items():
-        default = field.default
+        default = None if name in by_recipe else field.default
         expected = ",".join(default) if isinstance(default, tuple) else default
         found = options[name].default
         shown = {"out": str, "split": float}.get(name, lambda value: value)
         assert shown(found) == expected, name
+
+
+def test_a_recipe_fills_in_what_was_not_asked(gptkit, text_file):
+    words = ("compare", "-d", text_file, "-t", "char", "--dry-run", "--json")
+    cost = json.loads(gptkit(*words, "--recipe", "gpu", "--context-bytes", "64")[1])
+    bigram, large = cost["arms"]
+    assert [bigram["model"], large["model"]] == ["bigram", "large"]
+    assert large["steps"] == round(12e6 / 16_384)
+    assert 10e6 < large["params"] < 13e6  # nanoGPT's has 10.65M
+    (decoder,) = json.loads(
+        gptkit(*words, "--recipe", "gpu", "-m", "decoder", "--budget", "99KB")[1]
+    )["arms"]
+    assert (decoder["model"], decoder["steps"]) == ("decoder", 6)
+    code, out, err = gptkit(*words, "--recipe", "tpu")
+    assert (code, out) == (2, "")
+    assert "There are: cpu, gpu." in err
 
 
 def test_version_and_help(gptkit):

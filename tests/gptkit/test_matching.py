@@ -130,13 +130,14 @@ def test_params_gives_every_tokenizer_the_same_total(encoded, tokenizers, recipe
         assert body["gpt2"] < body["byte"] <= body["char"]
     for arm in arms:
         assert arm.model.n_embd % (2 * arm.model.n_head) == 0
-        assert arm.model.n_layer == max(1, round(arm.model.n_embd * 3 / 128))
+        own = RECIPES[recipe]()[0]
+        assert arm.model.n_layer == max(1, round(arm.model.n_embd * own.n_layer / own.n_embd))
 
 
 def test_params_owns_a_body_that_is_hardly_there(encoded):
     notes = match_params(encoded, replace(ASKED, recipes=("bigram", "decoder"))).notes
     assert notes[0] == "bigram, without a body to shrink or grow, is matched by bytes"
-    assert notes[1].startswith("gpt2's vocabulary leaves decoder a body of 3,072 of 1,6")
+    assert notes[1].startswith("gpt2's vocabulary leaves decoder a body of 3,2")
     some = {t: encoded[t] for t in ("char", "byte")}
     assert match_params(some, replace(ASKED, recipes=("decoder",))).notes == ()
 
@@ -145,7 +146,7 @@ def test_params_of_one_tokenizer_keeps_close_to_its_size(encoded):
     (arm,) = match_params(
         {"byte": encoded["byte"]}, replace(ASKED, recipes=("decoder",), seeds=(0,))
     ).arms
-    assert (arm.model.n_embd, arm.model.n_layer, arm.model.n_hidden) == (128, 3, None)
+    assert (arm.model.n_embd, arm.model.n_layer, arm.model.n_hidden) == (128, 2, 256)
 
 
 def test_the_arms_built_have_the_parameters_that_were_matched(encoded):

@@ -108,13 +108,13 @@ def replace_dropout(model):
 def test_the_cache_changes_no_logit(recipe):
     model = make(recipe).float()
     ids = torch.randint(0, V, (2, T))
-    caches = model.new_caches()
+    cache = model.new_cache()
     for i in range(T):
         # the first three ids at once, as a prompt is read, then one by one
         if i < 2:
             continue
         unread = ids[:, :3] if i == 2 else ids[:, i : i + 1]
-        cached = model.next_log_probs(unread, caches)
+        cached = model.next_log_probs(unread, cache)
         assert (cached - model.next_log_probs(ids[:, : i + 1])).abs().max() < 1e-5
 
 
@@ -122,9 +122,9 @@ def test_the_cache_changes_no_logit(recipe):
 def test_the_cache_takes_several_ids_after_others(recipe):
     model = make(recipe)
     ids = torch.randint(0, V, (2, T))
-    caches = model.new_caches()
-    model.next_log_probs(ids[:, :4], caches)
-    cached = model.next_log_probs(ids[:, 4:9], caches)
+    cache = model.new_cache()
+    model.next_log_probs(ids[:, :4], cache)
+    cached = model.next_log_probs(ids[:, 4:9], cache)
     assert torch.allclose(cached, model.next_log_probs(ids[:, :9]), rtol=1e-9)
 
 

@@ -38,9 +38,29 @@ def independent_bits_per_byte(folder: Path, text: bytes) -> float:
             [a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)], -1
         )
 
+    table = w["ngrams.weight"]
+
+    def row_of(ngram, rows):
+        """The n-gram's row, in Python's whole numbers, cut to 64 bits with a sign."""
+
+        def signed(number):
+            return (number + 2**63) % 2**64 - 2**63
+
+        golden, key = -7046029254386353131, int(ngram[0])
+        for n, token in enumerate(ngram[1:], start=2):
+            key = signed(signed(key * golden) + int(token) + n)
+        return (signed(key * golden) >> 33) % rows
+
     def window_nats(context, targets):
         t = len(context)
-        x = norm(np.stack([embedding[i] for i in context]))
+        x = np.stack([embedding[i] for i in context])
+        for end in range(t):
+            for n in (2, 3, 4):
+                if end + 1 >= n:
+                    x[end] = x[end] + table[row_of(context[end + 1 - n : end + 1], len(table))]
+        x = norm(x)
+        half = C // 2
+        x = np.concatenate([x[:, :half], np.vstack([np.zeros((1, half)), x[:-1, half:]])], -1)
         for layer in range(config["n_layer"]):
             p = f"blocks.{layer}."
             qkv = norm(x) @ w[p + "attention.qkv.weight"].T

@@ -80,10 +80,10 @@ class Canned:
     def parameters(self):
         yield torch.zeros(1)
 
-    def new_caches(self):
+    def new_cache(self):
         return None
 
-    def next_log_probs(self, ids, caches):
+    def next_log_probs(self, ids, cache):
         certain = torch.full((1, 256), -torch.inf)
         certain[0, self.script.pop(0)] = 0.0
         return certain

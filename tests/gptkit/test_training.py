@@ -43,11 +43,14 @@ def test_events(encoded):
     assert steps[-1].loss < steps[0].loss
 
 
-@pytest.mark.parametrize("recipe", sorted(RECIPES))
+@pytest.mark.parametrize("recipe", ["bigram", "decoder", "lecture"])
 def test_the_model_ends_as_it_was_at_its_best(encoded, recipe):
     # A rate this high overshoots, so that the best evaluation is not the last.
-    rate = {"bigram": 60.0, "decoder": 3.0, "lecture": 1.0}[recipe]
-    model, events = run(encoded, recipe, learning_rate=rate, decay_fraction=None, evaluations=12)
+    rates = {"bigram": (60.0, 12), "decoder": (2.0, 60), "lecture": (1.0, 12)}
+    rate, steps = rates[recipe]
+    model, events = run(
+        encoded, recipe, learning_rate=rate, decay_fraction=None, steps=steps, evaluations=12
+    )
     evaluations = [e.evaluation.bits_per_byte for e in events if isinstance(e, Evaluated)]
     assert min(evaluations) < evaluations[-1]
     marked = [e.evaluation.bits_per_byte for e in events if isinstance(e, Evaluated) and e.best]

@@ -60,5 +60,8 @@ def make_batch(
 ) -> tuple[Tensor, Tensor]:
     """Inputs and targets (B, T), int64, of the windows that begin at `starts` (B,)."""
     windows = ids[starts[:, None] + np.arange(block_size + 1)].astype(np.int64)  # (B, T + 1)
-    batch = torch.from_numpy(windows).to(device)
+    batch = torch.from_numpy(windows)
+    if device.type == "cuda":
+        batch = batch.pin_memory()  # the copy then goes on beside the step before
+    batch = batch.to(device, non_blocking=True)
     return batch[:, :-1], batch[:, 1:]

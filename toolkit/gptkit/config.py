@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, TypeVar
 
 from gptkit.errors import ConfigError
@@ -33,20 +33,24 @@ def _from_dict(config: type[Config], data: dict[str, Any]) -> Config:
 class ModelConfig:
     """One model. The defaults are today's decoder; `lecture()` gives the lecture's.
 
-    `block_size` is the context in tokens; `n_hidden` the MLP's width, None for 4 · n_embd. The
-    bigram reads `architecture` alone: its context is one token whatever the window.
+    `block_size` is the context in tokens; `n_hidden` the MLP's width, None for 4 · n_embd;
+    `token_shift` and `ngram_rows` (of the hashed table, None for no table) are those of
+    `gptkit.models.embedding`. The bigram reads `architecture` alone: its context is one token
+    whatever the window.
     """
 
     architecture: Literal["bigram", "decoder"] = "decoder"
     block_size: int = 256
-    n_layer: int = 4
-    n_head: int = 4
+    n_layer: int = 2
+    n_head: int = 2
     n_embd: int = 128
-    n_hidden: int | None = None
+    n_hidden: int | None = 256
     norm: Literal["rms", "layer"] = "rms"
     positions: Literal["rotary", "learned"] = "rotary"
     qk_norm: bool = True
     embedding_norm: bool = True
+    token_shift: bool = True
+    ngram_rows: int | None = 4096
     activation: Literal["relu2", "relu"] = "relu2"
     bias: bool = False
     dropout: float | None = None
@@ -58,6 +62,10 @@ class ModelConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if self.n_hidden is not None and self.n_hidden < 1:
             raise ConfigError(f"n_hidden is {self.n_hidden}; at least 1, or None for 4 · n_embd.")
+        if self.ngram_rows is not None and self.ngram_rows < 1:
+            raise ConfigError(f"ngram_rows is {self.ngram_rows}; at least 1, or None for off.")
+        if self.token_shift and self.n_embd % 2:
+            raise ConfigError(f"n_embd {self.n_embd} is odd: token_shift takes half the channels.")
         if self.n_embd % self.n_head:
             raise ConfigError(
                 f"n_embd {self.n_embd} is not a multiple of n_head {self.n_head}: "
@@ -80,14 +88,21 @@ class ModelConfig:
         return 4 * self.n_embd if self.n_hidden is None else self.n_hidden
 
 
+RATES = ("learning_rate", "embedding_learning_rate", "muon_learning_rate")
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """How one arm is trained.
 
     Attributes:
         learning_rate: AdamW's peak.
+        embedding_learning_rate: AdamW's peak for the tokens' embedding; None for learning_rate.
+            Under Adam its best rate does not fall as the width grows, as other layers' does: Yang
+            et al., "Tensor Programs V", 2022.
         muon_learning_rate: Muon's peak, for the hidden matrices; None leaves all to AdamW.
-        betas, weight_decay: AdamW's; embeddings never decay.
+        muon_iterations: of the orthogonalisation in a step of Muon on a CPU.
+        betas, weight_decay: AdamW's; the embeddings of tokens and positions never decay.
         warmup_steps: steps of linear rise to the peak.
         decay_fraction: the last part of the training, over which the rate falls linearly to 0;
             None keeps it at its peak.
@@ -99,12 +114,16 @@ class TrainConfig:
         evaluations: how often the validation text is scored, evenly over the training; the last
             step's always is.
         eval_stride: tokens that evaluation windows advance; None for disjoint windows.
+        bf16: forward passes of training in bfloat16, on a GPU that has it; evaluation never is.
+        compiled: by torch.compile, on a GPU.
         seed: of the initial weights, the batches and the dropout.
     """
 
     learning_rate: float
+    embedding_learning_rate: float | None = None
     muon_learning_rate: float | None = None
-    betas: tuple[float, float] = (0.9, 0.95)
+    muon_iterations: int = 3
+    betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
     warmup_steps: int = 0
     decay_fraction: float | None = 1.0
@@ -115,6 +134,8 @@ class TrainConfig:
     batch_size: int = 8
     evaluations: int = 4
     eval_stride: int | None = None
+    bf16: bool = False
+    compiled: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -124,12 +145,13 @@ class TrainConfig:
                 f"steps is {self.steps} and seconds {self.seconds}: a training has the one or the "
                 "other."
             )
-        for name in ("steps", "batch_size", "evaluations"):
+        for name in ("steps", "batch_size", "evaluations", "muon_iterations"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}; it must be at least 1.")
-        positive = ("learning_rate", "muon_learning_rate", "grad_clip", "bytes_per_step", "seconds")
-        for name in positive:
+        if self.muon_iterations > 5:
+            raise ConfigError(f"muon_iterations is {self.muon_iterations}; it is at most 5.")
+        for name in (*RATES, "grad_clip", "bytes_per_step", "seconds"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} is {value}; it must be positive.")
@@ -165,39 +187,68 @@ class Arm:
 
 def bigram() -> tuple[ModelConfig, TrainConfig]:
     """The lecture's bigram table."""
-    return ModelConfig(architecture="bigram"), TrainConfig(learning_rate=0.3, betas=(0.9, 0.999))
+    return ModelConfig(architecture="bigram"), TrainConfig(learning_rate=0.3)
 
 
 def decoder() -> tuple[ModelConfig, TrainConfig]:
     """Today's decoder, sized so that a laptop's CPU trains it in well under a minute."""
     return (
-        ModelConfig(n_layer=3, n_head=4, n_embd=128),
-        TrainConfig(learning_rate=1e-2, muon_learning_rate=2e-2),
+        ModelConfig(),
+        TrainConfig(
+            learning_rate=1e-2,
+            embedding_learning_rate=0.1,
+            muon_learning_rate=2e-2,
+            weight_decay=0.2,
+        ),
+    )
+
+
+def large() -> tuple[ModelConfig, TrainConfig]:
+    """Today's decoder at the size of nanoGPT's for tiny Shakespeare on one GPU: 6 x 6 x 384."""
+    model, training = decoder()
+    return (
+        replace(model, n_layer=6, n_head=6, n_embd=384, n_hidden=None, dropout=0.2),
+        replace(training, evaluations=20, bf16=True, compiled=True),
     )
 
 
 def lecture() -> tuple[ModelConfig, TrainConfig]:
-    """The lecture's decoder, at the size of `decoder`: what a follower of the lecture builds."""
+    """The lecture's decoder, near `decoder`'s size: what a follower of the lecture builds."""
     return (
         ModelConfig(
             n_layer=3,
             n_head=4,
             n_embd=128,
+            n_hidden=None,
             norm="layer",
             positions="learned",
             qk_norm=False,
             embedding_norm=False,
+            token_shift=False,
+            ngram_rows=None,
             activation="relu",
             bias=True,
             dropout=0.2,
             zero_init_residual=False,
         ),
-        TrainConfig(learning_rate=1e-3, betas=(0.9, 0.999), weight_decay=0.01, decay_fraction=None),
+        TrainConfig(learning_rate=1e-3, weight_decay=0.01, decay_fraction=None),
     )
 
 
 RECIPES: dict[str, Callable[[], tuple[ModelConfig, TrainConfig]]] = {
     "bigram": bigram,
     "decoder": decoder,
+    "large": large,
     "lecture": lecture,
 }
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "cpu": {},
+    "gpu": {
+        "models": ("bigram", "large"),
+        "budget": "12MB",
+        "context_bytes": 256,
+        "bytes_per_step": 16_384,
+    },
+}
+"""An experiment's fields for a machine, where they are not `Experiment`'s defaults."""

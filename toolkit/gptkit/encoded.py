@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from gptkit.corpus import Corpus
-from gptkit_tokenizers import Tokenizer, audit, check_rebuild, get_tokenizer, token_lengths
+from gptkit_tokenizers import (
+    Tokenizer,
+    audit,
+    check_rebuild,
+    get_tokenizer,
+    token_lengths,
+    tokenizer_from_dict,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +46,13 @@ class EncodedCorpus:
     train: EncodedText
     val: EncodedText
     test: EncodedText | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: the tokenizer goes as what rebuilds it."""
+        return {**self.__dict__, "tokenizer": self.tokenizer.to_dict()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({**state, "tokenizer": tokenizer_from_dict(state["tokenizer"])})
 
     @cached_property
     def vocab_seen(self) -> int:

@@ -96,11 +96,12 @@ def sweep(
         )
     lead = block_size - stride  # targets of the first window that belong to the text before
     assert len(before) > lead
+    n_windows = -(-len(ids) // stride)
+    beyond = np.zeros(n_windows * stride - len(ids), dtype=ids.dtype)  # fills the last window
     text = torch.from_numpy(
-        np.concatenate([before[len(before) - lead - 1 :], ids]).astype(np.int64)
+        np.concatenate([before[len(before) - lead - 1 :], ids, beyond]).astype(np.int64)
     )
     device = next(model.parameters()).device
-    n_windows = len(ids) // stride
     rows = max(1, TOKENS_AT_ONCE // block_size)
     was_training = model.training
     model.eval()
@@ -112,12 +113,9 @@ def sweep(
             windows = reach.unfold(0, block_size + 1, stride)  # (R, T + 1)
             scored = model.nll(windows[:, :-1], windows[:, 1:])[:, lead:]
             nats.append(scored.double().flatten().cpu().numpy())
-        if n_windows * stride < len(ids):  # the last, shorter window
-            rest = text[n_windows * stride :].to(device).unsqueeze(0)
-            nats.append(model.nll(rest[:, :-1], rest[:, 1:])[0, lead:].double().cpu().numpy())
     finally:
         model.train(was_training)
-    return np.concatenate(nats)
+    return np.concatenate(nats)[: len(ids)]
 
 
 def evaluate(

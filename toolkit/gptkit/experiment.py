@@ -22,15 +22,19 @@ from gptkit.cautions import cautions
 from gptkit.config import RECIPES, Arm
 from gptkit.corpus import Corpus, load_corpus, shares_of
 from gptkit.encoded import EncodedCorpus, encode_corpus
-from gptkit.engines.local import OnEvent, Sampling, find_device, run_arm
+from gptkit.engines.local import Job, OnEvent, Sampling, find_device, run_arm
+from gptkit.engines.processes import run_in_processes
 from gptkit.equality import what_is_equal
 from gptkit.errors import ConfigError
+from gptkit.estimate import estimate
 from gptkit.files import write_json
-from gptkit.matching import MATCHES, Plan, Request
+from gptkit.matching import MATCHES, Plan, Request, training_flops
 from gptkit.result import Result
 from gptkit.runs import read_losses
 from gptkit.tuning import at_rate, training_slice, tune
 from gptkit.verdict import verdict
+
+PAYS = 1e12  # floating-point operations, of which starting processes costs about a tenth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +43,7 @@ class Experiment:
 
     Attributes:
         tokenizers: specs, as `get_tokenizer` takes them.
-        models: names of recipes: bigram, decoder, lecture.
+        models: names of recipes: bigram, decoder, large, lecture.
         data: a corpus, as `load_corpus` takes it; None for tinyshakespeare, or python-docs where
             it cannot be had.
         match: bytes, tokens, flops, params or time; see `gptkit.matching`.
@@ -53,6 +57,8 @@ class Experiment:
         split: the training share of the characters, as in 0.9, the rest being val; or the shares
             of train, val and test: then val chooses each arm's weights, and the claim is from test.
         stride_bytes: how far evaluation windows advance; None for disjoint windows.
+        jobs: how many arms are trained at a time, in processes that share the cores; None for as
+            many as there are cores where that pays, and one on a GPU or matched by time.
         prompt: what samples go on from; None for a line break, or the text's first character
             where it has none.
         sample_bytes, temperature, top_k: how samples are drawn.
@@ -79,6 +85,7 @@ class Experiment:
     out: str | Path = "runs"
     name: str | None = None
     device: str = "auto"
+    jobs: int | None = None
 
     def __post_init__(self) -> None:
         for field in ("tokenizers", "models"):
@@ -99,6 +106,7 @@ class Experiment:
             "sample_bytes",
             "stride_bytes",
             "top_k",
+            "jobs",
         ):
             value = getattr(self, field)
             if value is not None and value < 1:
@@ -152,35 +160,29 @@ class Experiment:
         """The arms, complete. Loads, encodes and audits the corpus; trains nothing."""
         return list(self._plan.arms)
 
+    def cost(self) -> dict[str, Any]:
+        """What the experiment will take, by two seconds of calibration; trains nothing to its end.
+
+        Per arm and in all: `seconds`, `memory_bytes`; per arm also `params`, `flops`, `steps`.
+        Tuning's trials are not counted.
+        """
+        jobs = self._jobs(self._plan.arms, folder=Path())
+        return estimate(jobs, processes=self._processes(jobs))
+
     def run(self, on_event: OnEvent | None = None) -> Result:
         """Train every arm and write `out/<name>/`; `on_event(arm, event)` hears of each step."""
         began = time.perf_counter()
         plan, device = self._plan, find_device(self.device)
-        sampling = Sampling(
-            prompt=self._prompt(),
-            n_bytes=self.sample_bytes,
-            temperature=self.temperature,
-            top_k=self.top_k,
-        )
         for encoded in self._encoded.values():
-            encoded.tokenizer.encode(sampling.prompt)  # an unspeakable prompt fails before training
+            encoded.tokenizer.encode(self._prompt())  # an unspeakable prompt fails before training
         hear: OnEvent = on_event or (lambda arm, event: None)
         folder = self._make_folder()
         entries: list[dict[str, Any]] = []
         try:
             tuned = self._tune(device, hear) if self.tune else []
-            for arm in _with_rates(plan.arms, tuned):
-                entries.append(
-                    run_arm(
-                        arm,
-                        self._encoded[arm.tokenizer],
-                        corpus=self.corpus,
-                        sampling=sampling,
-                        device=device,
-                        folder=folder / arm.id,
-                        on_event=hear,
-                    )
-                )
+            jobs = self._jobs(_with_rates(plan.arms, tuned), folder)
+            processes = self._processes(jobs)
+            entries = _train(jobs, processes, hear)
         finally:
             if not entries:  # nothing was finished: the name stays free
                 with suppress(OSError):
@@ -191,7 +193,7 @@ class Experiment:
             "corpus": self.corpus.to_dict(),
             "claim": "val" if self.corpus.test is None else "test",
             "match": what_is_equal(plan, entries),
-            "machine": _machine(device),
+            "machine": _machine(device) | {"at_a_time": processes},
             "tuning": tuned,
             "arms": entries,
             "baselines": baselines(self.corpus, self._encoded),
@@ -201,6 +203,33 @@ class Experiment:
         result = Result(data, folder=folder)
         write_json(folder / "results.json", result.to_dict())
         return result
+
+    def _jobs(self, arms: Sequence[Arm], folder: Path) -> list[Job]:
+        sampling = Sampling(
+            prompt=self._prompt(),
+            n_bytes=self.sample_bytes,
+            temperature=self.temperature,
+            top_k=self.top_k,
+        )
+        return [
+            Job(
+                arm=arm,
+                encoded=self._encoded[arm.tokenizer],
+                corpus=self.corpus,
+                sampling=sampling,
+                device=find_device(self.device),
+                folder=folder / arm.id,
+            )
+            for arm in arms
+        ]
+
+    def _processes(self, jobs: Sequence[Job]) -> int:
+        if self.jobs is not None:
+            return min(self.jobs, len(jobs))
+        if self.match == "time" or jobs[0].device.type == "cuda":
+            return 1
+        cost = sum(training_flops(job.arm, job.encoded) for job in jobs)
+        return min(len(jobs), torch.get_num_threads()) if cost > PAYS else 1
 
     def _tune(self, device: torch.device, hear: OnEvent) -> list[dict[str, Any]]:
         """What was tried, for each tokenizer and model; the first seed stands for all."""
@@ -219,7 +248,7 @@ class Experiment:
 
     def _asked(self) -> dict[str, Any]:
         asked = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        del asked["out"], asked["device"]
+        del asked["out"], asked["device"], asked["jobs"]
         return asked | {
             "tokenizers": list(self.tokenizers),
             "models": list(self.models),
@@ -250,15 +279,13 @@ class Experiment:
 def compare(
     *,
     tokenizers: Sequence[str] = ("char", "gpt2"),
-    models: Sequence[str] = ("bigram", "decoder"),
     data: str | None = None,
     seeds: int = 1,
     on_event: OnEvent | None = None,
     **options: Any,
 ) -> Result:
     """Run an `Experiment` and return its `Result`; `options` are the other fields of Experiment."""
-    experiment = Experiment(tokenizers=tokenizers, models=models, data=data, seeds=seeds, **options)
-    return experiment.run(on_event)
+    return Experiment(tokenizers=tokenizers, data=data, seeds=seeds, **options).run(on_event)
 
 
 def _check_known(what: str, name: str, known: Iterable[str]) -> None:
@@ -274,6 +301,16 @@ def _with_rates(arms: Sequence[Arm], tuned: Sequence[dict[str, Any]]) -> list[Ar
         replace(arm, train=at_rate(arm.train, factor.get((arm.tokenizer, arm.recipe), 1.0)))
         for arm in arms
     ]
+
+
+def _train(jobs: Sequence[Job], processes: int, hear: OnEvent) -> list[dict[str, Any]]:
+    """Each arm's entry, in the plan's order."""
+    if processes == 1:
+        return [run_arm(job, on_event=hear) for job in jobs]
+    cost = {job.arm.id: training_flops(job.arm, job.encoded) for job in jobs}
+    longest_first = sorted(jobs, key=lambda job: -cost[job.arm.id])
+    entries = run_in_processes(longest_first, processes=processes, on_event=hear)
+    return [entries[job.arm.id] for job in jobs]
 
 
 def _machine(device: torch.device) -> dict[str, Any]:

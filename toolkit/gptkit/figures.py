@@ -83,15 +83,17 @@ def match_says(result: dict[str, Any]) -> str:
     return f"Matched by {match['by']}{notes}"
 
 
-def flops_note(result: dict[str, Any]) -> str:
-    """How FLOPs were counted, and what the full softmax would have cost where that is more."""
+def cost_notes(result: dict[str, Any]) -> str:
+    """How FLOPs and seconds were counted, and what the full softmax would have cost."""
     more = [
         f"{seeds[0]['tokenizer']}-{seeds[0]['model']} {short(train['flops_full_softmax'])}"
         for seeds in by_model(result["arms"])
         if (train := seeds[0]["train"])["flops_full_softmax"] > LEVEL * train["flops"]
     ]
     note = "FLOPs as computed, with the compact softmax"
-    return f"{note}; with the full one: {', '.join(more)}." if more else f"{note}."
+    note = f"{note}; with the full one: {', '.join(more)}." if more else f"{note}."
+    at_a_time = result["machine"].get("at_a_time", 1)
+    return note if at_a_time == 1 else f"{note} Arms shared the cores, {at_a_time} at a time."
 
 
 def pair_of(verdict: dict[str, Any]) -> tuple[str, str, str]:

@@ -118,7 +118,7 @@ def match_flops(encoded: Encoded, asked: Request) -> Plan:
     of the windows that the arm will read. Arms are equal to within half a step.
     """
     plan = match_bytes(encoded, asked)
-    spent = {arm.id: _flops_after(arm, encoded[arm.tokenizer]) for arm in plan.arms}
+    spent = {arm.id: flops_after(arm, encoded[arm.tokenizer]) for arm in plan.arms}
     cheapest = {
         recipe: min(spent[arm.id][-1] for arm in plan.arms if arm.recipe == recipe)
         for recipe in asked.recipes
@@ -195,7 +195,7 @@ def _tokens(n_bytes: int, corpus: EncodedCorpus) -> int:
     return max(1, round(n_bytes / corpus.train.bytes_per_token))
 
 
-def _flops_after(arm: Arm, corpus: EncodedCorpus) -> np.ndarray:
+def flops_after(arm: Arm, corpus: EncodedCorpus) -> np.ndarray:
     """FLOPs (steps,) that an arm will have spent after each step."""
     block_size = arm.model.block_size
     columns = head_columns(corpus.vocab_seen, corpus.tokenizer.vocab_size)
@@ -209,6 +209,16 @@ def _flops_after(arm: Arm, corpus: EncodedCorpus) -> np.ndarray:
     )
     windows = [len(batch) for batch in islice(starts, arm.train.steps)]
     return np.cumsum(windows) * float(block_size * per_token)
+
+
+def training_flops(arm: Arm, corpus: EncodedCorpus) -> float:
+    """About the FLOPs of an arm's training in steps, its windows taken to be of average length."""
+    columns = head_columns(corpus.vocab_seen, corpus.tokenizer.vocab_size)
+    per_token = MODELS[arm.model.architecture].flops_per_token(arm.model, columns)
+    step_bytes = arm.train.bytes_per_step
+    window_tokens = arm.train.batch_size * arm.model.block_size
+    tokens = step_bytes / corpus.train.bytes_per_token if step_bytes else window_tokens
+    return (arm.train.steps or 1) * tokens * per_token
 
 
 def _nearest_step(spent: np.ndarray, flops: float) -> int:
@@ -235,7 +245,8 @@ def _sizes(model: ModelConfig, vocab_size: int, upto: float) -> Iterator[ModelCo
     while True:
         n_embd += step
         n_layer = max(1, round(model.n_layer * n_embd / model.n_embd))
-        sized = replace(model, n_embd=n_embd, n_layer=n_layer)
+        n_hidden = model.n_hidden and max(1, round(model.n_hidden * n_embd / model.n_embd))
+        sized = replace(model, n_embd=n_embd, n_layer=n_layer, n_hidden=n_hidden)
         yield sized
         if _total(sized, vocab_size) > upto:
             return

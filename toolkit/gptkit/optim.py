@@ -13,23 +13,32 @@ from torch import Tensor, nn
 from gptkit.config import TrainConfig
 from gptkit.models import Model
 
-# The quintic's coefficients and the scaling of the update are Keller Jordan's: "Muon: An optimizer
-# for hidden layers in neural networks", 2024.
-_A, _B, _C = 3.4445, -4.7750, 2.0315
+# Each iteration's a, b, c in x -> a x + b x³ + c x⁵: the best for singular values from 0.001 to 1.
+# Amsel et al., "The Polar Express", 2025; theirs shrinks the input and every iteration's output by
+# 1.01 so that rounding cannot push a value out of that range.
+POLAR_EXPRESS = (
+    (8.28721201814563, -23.595886519098837, 17.300387312530933),
+    (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
+    (3.9486908534822946, -2.908902115962949, 0.5518191394370137),
+    (3.3184196573706015, -2.488488024314874, 0.51004894012372),
+    (2.300652019954817, -1.6689039845747493, 0.4188073119525673),
+)
 
 
-def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
+def orthogonalise(matrices: Tensor, iterations: int = 5) -> Tensor:
     """About U Vᵀ of each matrix's singular value decomposition: (N, R, C) -> (N, R, C).
 
-    Newton–Schulz iterations, batched over equal shapes, in the matrices' own precision. The
-    singular values land near 1, between about 0.7 and 1.2, which is all Muon needs.
+    Polar Express iterations, `POLAR_EXPRESS` and no more of them, batched over equal shapes, in
+    the matrices' own precision. Singular values from 0.001 of the norm up land between 0.13 and
+    1.87 after three iterations, between 0.87 and 1.13 after five.
     """
     wide = matrices.shape[-2] <= matrices.shape[-1]
     x = matrices if wide else matrices.mT
-    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
-    for _ in range(steps):
+    norm = x.square().sum(-1, keepdim=True).sum(-2, keepdim=True).sqrt()
+    x = x / (1.01 * norm + 1e-7)
+    for a, b, c in POLAR_EXPRESS[:iterations]:
         gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=_B, alpha=_C), x, beta=_A)
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x if wide else x.mT
 
 
@@ -56,8 +65,16 @@ class Muon:
     Keller Jordan, "Muon: An optimizer for hidden layers in neural networks", 2024.
     """
 
-    def __init__(self, params: Iterable[nn.Parameter], *, lr: float, momentum: float = 0.95):
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter],
+        *,
+        lr: float,
+        momentum: float = 0.95,
+        iterations: int = 5,
+    ) -> None:
         self.momentum = momentum
+        self.iterations = iterations
         self.param_groups: list[dict[str, Any]] = [{"params": list(params), "lr": lr}]
         self._by_shape: defaultdict[torch.Size, list[tuple[nn.Parameter, Tensor]]]
         self._by_shape = defaultdict(list)  # each matrix with its running mean gradient
@@ -73,7 +90,7 @@ class Muon:
                 mean.lerp_(p.grad, 1 - self.momentum)
                 nesterov.append(p.grad.lerp(mean, self.momentum))
             lr = self.param_groups[0]["lr"] * math.sqrt(max(1, rows / columns))
-            updates = orthogonalise(torch.stack(nesterov))
+            updates = orthogonalise(torch.stack(nesterov), self.iterations)
             for (p, _), update in zip(members, updates, strict=True):
                 p.add_(update, alpha=-lr)
 
@@ -92,13 +109,20 @@ def make_optimizers(model: Model, config: TrainConfig) -> list[Optimizer]:
     if config.muon_learning_rate is not None:
         hidden = [p for n, p in model.named_parameters() if n.startswith("blocks.") and p.ndim == 2]
     muon = {id(p) for p in hidden}
-    kept: list[nn.Parameter] = []
+    tokens: list[nn.Parameter] = []
+    positions: list[nn.Parameter] = []
     decayed: list[nn.Parameter] = []
     for name, p in model.named_parameters():
         if id(p) not in muon:
-            (kept if name.startswith(("embedding.", "position.")) else decayed).append(p)
+            part = {"embedding": tokens, "position": positions}.get(name.split(".")[0], decayed)
+            part.append(p)
     groups = [
-        {"params": kept, "weight_decay": 0.0},
+        {
+            "params": tokens,
+            "lr": config.embedding_learning_rate or config.learning_rate,
+            "weight_decay": 0.0,
+        },
+        {"params": positions, "weight_decay": 0.0},
         {"params": decayed, "weight_decay": config.weight_decay},
     ]
     optimizers: list[Optimizer] = [
@@ -116,7 +140,9 @@ def make_optimizers(model: Model, config: TrainConfig) -> list[Optimizer]:
                 torch.optim.Muon(hidden, lr=config.muon_learning_rate, weight_decay=0.0)
             )
         else:
-            optimizers.append(Muon(hidden, lr=config.muon_learning_rate))
+            optimizers.append(
+                Muon(hidden, lr=config.muon_learning_rate, iterations=config.muon_iterations)
+            )
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]

@@ -25,7 +25,7 @@ def draw(
     return int(torch.multinomial(scores.softmax(0), 1, generator=generator))
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def generate(
     model: Model,
     prompt: Sequence[int],
@@ -62,16 +62,16 @@ def generate(
     model.eval()
     try:
         window = list(prompt)[-block_size:]
-        caches, unread = model.new_caches(), window
+        cache, unread = model.new_cache(), window
         while True:
-            log_probs = model.next_log_probs(torch.tensor([unread], device=device), caches)[0]
+            log_probs = model.next_log_probs(torch.tensor([unread], device=device), cache)[0]
             token = draw(log_probs, temperature=temperature, top_k=top_k, generator=generator)
             yield token
             window.append(token)
             unread = [token]
             if len(window) > block_size:
                 window = window[-max(1, block_size // 2) :]
-                caches, unread = model.new_caches(), window
+                cache, unread = model.new_cache(), window
     finally:
         model.train(was_training)
 

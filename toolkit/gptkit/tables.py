@@ -14,8 +14,8 @@ from gptkit.figures import (
     bits_of,
     by_model,
     claimed,
+    cost_notes,
     deviation_of,
-    flops_note,
     leader,
     match_rows,
     match_says,
@@ -104,7 +104,7 @@ def match_table(result: dict[str, Any]) -> Table:
     """What is equal across the tokenizers, and what is not."""
     table = Table(
         title=Text(printable(match_says(result))),
-        caption=Text(printable(flops_note(result))),
+        caption=Text(printable(cost_notes(result))),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         padding=0,
@@ -166,3 +166,42 @@ def sample_table(result: dict[str, Any]) -> Table:
         for t in tokenizers:
             table.add_row(model, Text(printable(t)), Text(printable(text[t, model]).strip("\n")))
     return table
+
+
+def cost_table(cost: dict[str, Any]) -> Table:
+    """A row per tokenizer and model, of what one of its arms will take."""
+    arms = {(arm["tokenizer"], arm["model"]): arm for arm in reversed(cost["arms"])}
+    n_seeds = len({arm["seed"] for arm in cost["arms"]})
+    table = Table(
+        title="What it would cost" + (f", for each of {n_seeds} seeds" if n_seeds > 1 else ""),
+        caption="Parameters are the dense model's; memory is that of the weights, their "
+        "gradients, the optimiser and the best weights; seconds are with all cores.",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        caption_justify="left",
+    )
+    table.add_column("tokenizer", overflow="fold")
+    for heading in ("model", "steps", "params", "FLOPs", "MB", "s"):
+        table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
+    for (tokenizer, model), arm in reversed(arms.items()):
+        steps, flops = arm["steps"], arm["flops"]
+        table.add_row(
+            printable(tokenizer),
+            model,
+            "by time" if steps is None else f"{steps:,}",
+            short(arm["params"]),
+            "" if flops is None else short(flops),
+            f"{arm['memory_bytes'] / 1e6:,.0f}",
+            f"{arm['seconds']:,.1f}",
+        )
+    return table
+
+
+def cost_note(cost: dict[str, Any]) -> str:
+    """The whole experiment's time and memory, in a sentence."""
+    n, seconds = cost["processes"], cost["seconds"]
+    took = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
+    return (
+        f"In all about {took} and {cost['memory_bytes'] / 1e9:.1f} GB, "
+        f"{'one arm' if n == 1 else f'{n} arms'} at a time."
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,8 +15,9 @@ from gptkit.config import TrainConfig
 from gptkit.encoded import EncodedCorpus, EncodedText
 from gptkit.errors import TrainingError
 from gptkit.evaluation import Evaluation, evaluate
+from gptkit.memory import keep_freed_memory
 from gptkit.models import Model
-from gptkit.optim import Optimizer, clip_gradients, make_optimizers, rate_at
+from gptkit.optim import Optimizer, bf16_is_native, clip_gradients, make_optimizers, rate_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +57,11 @@ def train(
     Raises:
         TrainingError: the loss is no longer a number.
     """
+    keep_freed_memory()
     device = next(model.parameters()).device
     optimizers = make_optimizers(model, config)
     batches = batches_of(corpus.train, config, model.config.block_size, device)
+    nll = torch.compile(model.nll) if config.compiled and device.type == "cuda" else model.nll
     seconds, train_bytes, train_tokens = 0.0, 0, 0
     best = math.inf
     best_weights: dict[str, Tensor] = {}
@@ -69,7 +72,9 @@ def train(
             began = time.perf_counter()
             step += 1
             ids, targets, n_bytes = next(batches)
-            loss = take_step(model, optimizers, ids, targets, step=step, done=done, config=config)
+            loss = take_step(
+                model, optimizers, ids, targets, step=step, done=done, config=config, nll=nll
+            )
             took = time.perf_counter() - began
             seconds += took
             train_bytes += n_bytes
@@ -146,14 +151,18 @@ def take_step(
     step: int,
     done: float,
     config: TrainConfig,
+    nll: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> float:
     """One update from a batch (B, T), at the schedule's rate; its mean loss, in nats.
 
     Args:
         step: counted from 1.
         done: the part of the training that lies before it.
+        nll: the model's, compiled; None for as it is.
     """
-    loss = model.nll(ids, targets).mean()
+    bf16 = config.bf16 and bf16_is_native(ids.device)
+    with torch.autocast(ids.device.type, torch.bfloat16, enabled=bf16):
+        loss = (nll or model.nll)(ids, targets).mean()
     loss.backward()
     if config.grad_clip is not None:
         clip_gradients(model, config.grad_clip)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from gptkit.config import Arm, TrainConfig
+from gptkit.config import RATES, Arm, TrainConfig
 from gptkit.corpus import Corpus
 from gptkit.encoded import EncodedCorpus, encode_text
 from gptkit.errors import TrainingError
@@ -49,12 +49,8 @@ def training_slice(encoded: EncodedCorpus, corpus: Corpus) -> EncodedCorpus:
 
 def at_rate(config: TrainConfig, factor: float) -> TrainConfig:
     """The config with its learning rates times `factor`."""
-    muon = config.muon_learning_rate
-    return replace(
-        config,
-        learning_rate=config.learning_rate * factor,
-        muon_learning_rate=None if muon is None else muon * factor,
-    )
+    rates = {name: getattr(config, name) for name in RATES}
+    return replace(config, **{name: rate * factor for name, rate in rates.items() if rate})
 
 
 def tune(

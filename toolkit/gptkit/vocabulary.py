@@ -16,10 +16,14 @@ model, where they get no gradient and no weight decay.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+COLUMNS_AT_ONCE = 2048
 
 
 def used_ids(train_ids: np.ndarray, vocab_size: int) -> Tensor:
@@ -40,13 +44,18 @@ def head_columns(n_used: int, vocab_size: int) -> int:
     return n_used + (n_used < vocab_size)
 
 
-def divide_gradient(parameter: Tensor, copies: Tensor) -> Tensor:
-    """`parameter` itself, whose gradient arrives divided by `copies` (broadcast, at least 1).
+class DivideGradient(torch.autograd.Function):
+    """A parameter itself, whose gradient arrives divided by `copies` (broadcast, at least 1)."""
 
-    The value is exact: x + (x - x) / copies is x in floating point too.
-    """
-    fixed = parameter.detach()
-    return fixed + (parameter - fixed) / copies
+    @staticmethod
+    def forward(ctx: Any, parameter: Tensor, copies: Tensor) -> Tensor:
+        ctx.save_for_backward(copies)
+        return parameter.view_as(parameter)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
+        (copies,) = ctx.saved_tensors
+        return grad_outputs[0] / copies, None
 
 
 class CompactEmbedding(nn.Module):
@@ -79,6 +88,53 @@ class CompactEmbedding(nn.Module):
         return torch.where((rows >= k).unsqueeze(-1), kept, x)
 
 
+class CrossEntropy(torch.autograd.Function):
+    """The compact head's loss on a CPU, `COLUMNS_AT_ONCE` of its logits at a time.
+
+    A block of logits stays in the cache for all that is done with it, where the whole of them
+    (13 MB in a default step on GPT-2's ids) would go to memory and back each time.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, copies: Tensor, columns: Tensor) -> Tensor:
+        """Nats (N,) of the columns (N,) for x (N, C), weight (k, C) and copies (k,)."""
+        log_copies = copies.log()
+        blocks, tops, totals = [], [], []
+        for w, b in zip(
+            weight.split(COLUMNS_AT_ONCE), log_copies.split(COLUMNS_AT_ONCE), strict=True
+        ):
+            logits = torch.addmm(b, x, w.mT)  # (N, up to COLUMNS_AT_ONCE)
+            top = logits.amax(dim=-1, keepdim=True)
+            blocks.append(logits.sub_(top).exp_())
+            totals.append(blocks[-1].sum(dim=-1, keepdim=True).log() + top)
+            tops.append(top)
+        normaliser = torch.cat(totals, dim=-1).logsumexp(dim=-1, keepdim=True)  # (N, 1)
+        ctx.save_for_backward(x, weight, copies, columns, normaliser, *tops, *blocks)
+        logit = (x * weight[columns]).sum(dim=-1)  # a single one's, so without ln m
+        return normaliser.squeeze(-1) - logit
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        x, weight, copies, columns, normaliser, *saved = ctx.saved_tensors
+        grad = grad_outputs[0].unsqueeze(-1)  # (N, 1)
+        grad_x = -grad * weight[columns]
+        grad_weight = torch.empty_like(weight)
+        half = len(saved) // 2
+        pieces = zip(
+            saved[:half],
+            saved[half:],
+            weight.split(COLUMNS_AT_ONCE),
+            grad_weight.split(COLUMNS_AT_ONCE),
+            strict=True,
+        )
+        for top, block, w, grad_w in pieces:
+            grad_logits = block * ((top - normaliser).exp() * grad)
+            grad_x.addmm_(grad_logits, w)
+            torch.mm(grad_logits.mT, x, out=grad_w)
+        grad_weight.index_add_(0, columns, x * -grad)
+        return grad_x, grad_weight / copies.unsqueeze(-1), None, None
+
+
 class CompactHead(nn.Module):
     """The output layer, a zero-initialised linear map to V logits, kept as k + 1 columns."""
 
@@ -100,8 +156,11 @@ class CompactHead(nn.Module):
     def nll(self, x: Tensor, targets: Tensor) -> Tensor:
         """Nats per target: x (B, T, C), targets (B, T) in the tokenizer's ids -> (B, T)."""
         columns = self.column[targets]
+        if x.device.type == "cpu" and len(self.weight) > COLUMNS_AT_ONCE:
+            loss = CrossEntropy.apply(x.flatten(0, -2), self.weight, self.copies, columns.flatten())
+            return loss.view_as(targets)
         weight = (
-            divide_gradient(self.weight, self.copies.unsqueeze(-1))
+            DivideGradient.apply(self.weight, self.copies.unsqueeze(-1))
             if self.n_unused
             else self.weight
         )

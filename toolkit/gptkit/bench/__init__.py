@@ -6,10 +6,10 @@ from importlib import import_module
 
 from gptkit.bench.measure import Measurement
 
-NAMES = ("compact", "generate", "encode", "sweep", "startup")
+NAMES = ("time-to-loss", "compact", "parallel", "generate", "encode", "sweep", "startup")
 
 
 def measure(name: str, *, rounds: int) -> list[Measurement]:
     """The measurements of one of `NAMES`."""
     assert name in NAMES
-    return import_module(f"gptkit.bench.{name}").measure(rounds)
+    return import_module(f"gptkit.bench.{name.replace('-', '_')}").measure(rounds)

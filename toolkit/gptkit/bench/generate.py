@@ -15,7 +15,7 @@ from gptkit.sampling import draw, generate
 VOCAB_SIZE, BLOCK_SIZE = 65, 256
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def recompute(model: Model, n: int) -> list[int]:
     """N ids, the whole window read again for each."""
     generator = torch.Generator().manual_seed(0)
@@ -29,7 +29,7 @@ def recompute(model: Model, n: int) -> list[int]:
 def measure(rounds: int, *, n_tokens: int = 512) -> list[Measurement]:
     """A decoder of four layers, width 128, block 256, over characters."""
     model = build_model(
-        ModelConfig(block_size=BLOCK_SIZE),
+        ModelConfig(block_size=BLOCK_SIZE, n_layer=4, n_head=4, n_hidden=None),
         vocab_size=VOCAB_SIZE,
         train_ids=np.arange(VOCAB_SIZE),
         seed=0,

@@ -18,7 +18,8 @@ class Measurement:
     Attributes:
         what, against: the work as we do it, and as the baseline does.
         reach: the ratio to be reached, baseline over ours.
-        rounds: for each, the seconds of the baseline and of ours, for the same work.
+        rounds: for each, what the baseline took and what ours took, for the same work.
+        unit: of both, less being better.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Measurement:
     against: str
     reach: float
     rounds: tuple[tuple[float, float], ...]
+    unit: str = "s"
 
     @property
     def baseline(self) -> float:
@@ -41,12 +43,13 @@ class Measurement:
         return self.baseline / self.ours
 
     def to_dict(self) -> dict[str, Any]:
-        """Seconds; a ratio above 1 means that ours is the faster."""
+        """In `unit`; a ratio above 1 means that ours is the better."""
         ratios = [baseline / ours for baseline, ours in self.rounds]
         return {
             "name": self.name,
             "what": self.what,
             "against": self.against,
+            "unit": self.unit,
             "reach": self.reach,
             "baseline": self.baseline,
             "ours": self.ours,

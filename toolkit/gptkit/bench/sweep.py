@@ -20,7 +20,7 @@ def measure(rounds: int) -> list[Measurement]:
     """A decoder of four layers, width 128, block 64, over characters."""
     corpus = encode_corpus(load_corpus(), "char")
     model = build_model(
-        ModelConfig(block_size=BLOCK_SIZE),
+        ModelConfig(block_size=BLOCK_SIZE, n_layer=4, n_head=4, n_hidden=None),
         vocab_size=corpus.tokenizer.vocab_size,
         train_ids=corpus.train.ids,
         seed=0,

@@ -10,10 +10,16 @@ import typer
 
 def bench(
     name: Annotated[
-        str | None, typer.Argument(help="compact, generate, encode, sweep or startup.  [all]")
+        str | None,
+        typer.Argument(
+            help="time-to-loss, compact, parallel, generate, encode, sweep or startup.  [all]"
+        ),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Of baseline and ours, in turns.")] = 5,
     out: Annotated[Path | None, typer.Option(help="A folder for the report of all.")] = None,
+    ablations: Annotated[
+        bool, typer.Option("--ablations", help="Also train without each choice of the recipe.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Measure gptkit's speed against baselines, in turns on this machine."""
@@ -32,6 +38,11 @@ def bench(
         typer.echo(f"measuring {each}, {rounds} rounds", err=True)
         measured += [m.to_dict() for m in measure(each, rounds=rounds)]
     result = {"machine": machine(), "rounds": rounds, "measurements": measured}
+    if ablations:
+        from gptkit.bench.ablations import measure as without_each
+
+        typer.echo("training without each choice of the recipe", err=True)
+        result["ablations"] = without_each()
     if out is not None:
         write_text(out / "report.md", markdown(result))
         write_json(out / "results.json", result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,8 +23,15 @@ def compare(
         str, typer.Option("--tokenizers", "-t", help="Specs, separated by commas.")
     ] = "char,gpt2",
     models: Annotated[
-        str, typer.Option("--models", "-m", help="Of bigram, decoder, lecture.")
-    ] = "bigram,decoder",
+        str | None,
+        typer.Option(
+            "--models", "-m", help="Of bigram, decoder, large, lecture.  [default: bigram,decoder]"
+        ),
+    ] = None,
+    recipe: Annotated[
+        str,
+        typer.Option(help="cpu, or gpu: the large decoder, 12MB in steps of 16 kB, context 256."),
+    ] = "cpu",
     data: Annotated[
         str | None,
         typer.Option(
@@ -48,8 +55,12 @@ def compare(
     tune: Annotated[
         bool, typer.Option("--tune", help="Choose learning rates by short trials first.")
     ] = False,
-    context_bytes: Annotated[int, typer.Option(help="How far back a model sees.")] = 160,
-    bytes_per_step: Annotated[int, typer.Option(help="Text per training step.")] = 1024,
+    context_bytes: Annotated[
+        int | None, typer.Option(help="How far back a model sees.  [default: 160]")
+    ] = None,
+    bytes_per_step: Annotated[
+        int | None, typer.Option(help="Text per training step.  [default: 1024]")
+    ] = None,
     split: Annotated[
         str,
         typer.Option(
@@ -74,6 +85,13 @@ def compare(
         str | None, typer.Option(help="The experiment's folder.  [default: its tokenizers]")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Arms trained at a time, sharing the cores.  [default: what pays]"),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would cost, and train nothing.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print results.json on stdout, and nothing else there.")
     ] = False,
@@ -88,14 +106,10 @@ def compare(
 
         experiment = Experiment(
             tokenizers=_listed(tokenizers),
-            models=_listed(models),
             data=data,
             match=match,
-            budget=budget,
             seeds=seeds,
             tune=tune,
-            context_bytes=context_bytes,
-            bytes_per_step=bytes_per_step,
             split=_shares(split),
             stride_bytes=stride_bytes,
             prompt=prompt,
@@ -105,8 +119,21 @@ def compare(
             out=out,
             name=name,
             device=device,
+            jobs=jobs,
+            **_by_recipe(
+                recipe,
+                match,
+                models=None if models is None else _listed(models),
+                budget=budget,
+                context_bytes=context_bytes,
+                bytes_per_step=bytes_per_step,
+            ),
         )
         experiment.plan()
+        cost = experiment.cost() if dry_run else None
+    if cost is not None:
+        _print_cost(cost, as_json=as_json)
+        return
     try:
         result = _run_live(experiment, err) if live else _run_plain(experiment)
     except KeyboardInterrupt:
@@ -118,6 +145,19 @@ def compare(
         typer.echo(json.dumps(result.to_dict()))
     else:
         _print(result)
+
+
+def _by_recipe(recipe: str, match: str, **asked: Any) -> dict[str, Any]:
+    """What was asked, and the recipe's where it was not."""
+    from gptkit.config import PRESETS
+    from gptkit.errors import ConfigError
+
+    if recipe not in PRESETS:
+        raise ConfigError(f"there is no recipe {recipe!r}.\nThere are: {', '.join(PRESETS)}.")
+    preset = dict(PRESETS[recipe])
+    if match == "time":
+        preset.pop("budget", None)
+    return preset | {name: value for name, value in asked.items() if value is not None}
 
 
 def _listed(names: str) -> list[str]:
@@ -222,6 +262,21 @@ def _run_plain(experiment: Experiment) -> Result:
             )
 
     return experiment.run(show)
+
+
+def _print_cost(cost: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(cost))
+        return
+    from rich.console import Console
+
+    from gptkit.tables import cost_note, cost_table
+
+    console = Console(highlight=False)
+    console.print(cost_table(cost))
+    console.print(cost_note(cost), markup=False)
 
 
 def _print(result: Result) -> None:

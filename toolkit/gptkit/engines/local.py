@@ -1,4 +1,4 @@
-"""Run arms on this machine, one after another."""
+"""One arm, trained, asked to write, and recorded."""
 
 from __future__ import annotations
 
@@ -60,23 +60,27 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def run_arm(
-    arm: Arm,
-    encoded: EncodedCorpus,
-    *,
-    corpus: Corpus,
-    sampling: Sampling,
-    device: torch.device,
-    folder: Path,
-    on_event: OnEvent,
-) -> dict[str, Any]:
-    """Train one arm, let it write, record it in `folder`, and return its entry in results.json."""
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """All that training an arm takes; `folder`, which must not exist, is where it is recorded."""
+
+    arm: Arm
+    encoded: EncodedCorpus
+    corpus: Corpus
+    sampling: Sampling
+    device: torch.device
+    folder: Path
+
+
+def run_arm(job: Job, *, on_event: OnEvent) -> dict[str, Any]:
+    """Train an arm, let it write, record it, and return its entry in results.json."""
+    arm, encoded, corpus, sampling = job.arm, job.encoded, job.corpus, job.sampling
     model = build_model(
         arm.model,
         vocab_size=encoded.tokenizer.vocab_size,
         train_ids=encoded.train.ids,
         seed=arm.train.seed,
-    ).to(device)
+    ).to(job.device)
     steps, evaluations = [], []
     for event in train(model, encoded, arm.train):
         on_event(arm, event)
@@ -103,7 +107,7 @@ def run_arm(
     )
     entry["samples"] = [{"prompt": sampling.prompt, "text": sample}]
     write_run(
-        folder,
+        job.folder,
         arm=arm,
         corpus=corpus.to_dict(),
         tokenizer=encoded.tokenizer,

@@ -37,7 +37,7 @@ def rotary_table(block_size: int, head_dim: int, base: float = 10_000.0) -> tupl
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn the channel pairs (i, i + D / 2) of x (B, H, T, D) by the table's angles (T, D / 2)."""
+    """Turn the channel pairs (i, i + D / 2) of x (…, T, D) by the table's angles (T, D / 2)."""
     a, b = x.chunk(2, dim=-1)
     return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
 
@@ -62,22 +62,25 @@ class CausalSelfAttention(nn.Module):
         c = self.config
         B, T, C = x.shape
         qkv = self.qkv(x).view(B, T, 3, c.n_head, c.head_dim)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, H, T, D) each
+        qkv = qkv.permute(2, 0, 3, 1, 4)  # (3, B, H, T, D)
+        qk, v = qkv[:2], qkv[2]
         if c.qk_norm:
-            q, k = F.rms_norm(q, (c.head_dim,)), F.rms_norm(k, (c.head_dim,))
+            qk = F.rms_norm(qk, (c.head_dim,))
         if rotary is not None:
-            q, k = rotate(q, *rotary), rotate(k, *rotary)
+            qk = rotate(qk, *rotary)
+        q, k = qk
         mask = None
         if cache is not None:
             read = len(cache)
             k, v = cache.extend(k, v)
-            mask = torch.ones(T, read + T, dtype=torch.bool, device=x.device).tril(read)
+            if T > 1:
+                mask = torch.ones(T, read + T, dtype=torch.bool, device=x.device).tril(read)
         y = F.scaled_dot_product_attention(
             q,
             k,
             v,
             attn_mask=mask,
-            is_causal=mask is None,
+            is_causal=cache is None,
             dropout_p=self.dropout.p if self.training else 0.0,
         )
         return self.dropout(self.proj(y.transpose(1, 2).reshape(B, T, C)))

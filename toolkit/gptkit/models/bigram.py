@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gptkit.config import ModelConfig
-from gptkit.models.attention import KVCache
-from gptkit.vocabulary import divide_gradient
+from gptkit.vocabulary import DivideGradient
 
 
 class Bigram(nn.Module):
@@ -52,7 +51,7 @@ class Bigram(nn.Module):
 
     def nll(self, ids: Tensor, targets: Tensor) -> Tensor:
         """Nats per target: ids (B, T), targets (B, T) -> (B, T)."""
-        shared = divide_gradient(self.shared, self.copies.clamp(min=1))
+        shared = DivideGradient.apply(self.shared, self.copies.clamp(min=1))
         rows, row_of = torch.unique(ids, return_inverse=True)
         normaliser = self._row_logsumexp(rows, shared)[row_of]  # (B, T)
         pairs = ids * self.vocab_size + targets
@@ -72,7 +71,7 @@ class Bigram(nn.Module):
         total = (others - top).exp().index_add(0, row, (logits - top[row]).exp())
         return top + total.log()
 
-    def next_log_probs(self, ids: Tensor, caches: list[KVCache] | None = None) -> Tensor:
+    def next_log_probs(self, ids: Tensor, cache: object = None) -> Tensor:
         """Log-probabilities (B, V) of the id that follows ids (B, T): its last one decides."""
         last = ids[:, -1]
         logits = self.shared[last].unsqueeze(1).repeat(1, self.vocab_size)  # (B, V)
@@ -81,7 +80,7 @@ class Bigram(nn.Module):
             logits[b, self.support[pairs] - i * self.vocab_size] = self.weight[pairs]
         return logits.log_softmax(dim=-1)
 
-    def new_caches(self) -> None:
+    def new_cache(self) -> None:
         return None
 
     def gradient_copies(self) -> dict[nn.Parameter, Tensor]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from gptkit.config import ModelConfig
 from gptkit.models.attention import CausalSelfAttention, KVCache, rotary_table
+from gptkit.models.embedding import LONGEST, HashedNgrams, shift_half
 from gptkit.vocabulary import CompactEmbedding, CompactHead, used_ids
 
 
@@ -72,6 +73,27 @@ class Block(nn.Module):
         return x + self.mlp(self.mlp_norm(x))
 
 
+class Cache:
+    """What a decoder keeps of the ids it has read: the last few, and each layer's keys and values.
+
+    The last few are those that the embedding of the next position looks back on.
+    """
+
+    def __init__(self, n_layer: int) -> None:
+        self.layers = [KVCache() for _ in range(n_layer)]
+        self._recent: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.layers[0])
+
+    def read(self, ids: Tensor) -> Tensor:
+        """Ids (B, T) with the last few of those read before in front."""
+        if self._recent is not None:
+            ids = torch.cat([self._recent, ids], dim=1)
+        self._recent = ids[:, -LONGEST:]
+        return ids
+
+
 class Decoder(nn.Module):
     """The next id's distribution after each position of ids (B, T), T at most `block_size`.
 
@@ -96,6 +118,8 @@ class Decoder(nn.Module):
         self.embedding = CompactEmbedding(
             vocab_size, config.n_embd, support, std=1.0 if config.embedding_norm else 0.02
         )
+        rows = config.ngram_rows
+        self.ngrams = None if rows is None else HashedNgrams(rows, config.n_embd)
         self.dropout = nn.Dropout(config.dropout or 0.0)
         self.embedding_norm = make_norm(config) if config.embedding_norm else nn.Identity()
         self.norm = make_norm(config)
@@ -129,40 +153,45 @@ class Decoder(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def hidden(self, ids: Tensor, caches: list[KVCache] | None = None) -> Tensor:
+    def hidden(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
         """What the head reads: ids (B, T) -> (B, T, C)."""
-        first = len(caches[0]) if caches else 0
-        here = slice(first, first + ids.shape[1])
-        if here.stop > self.config.block_size:
-            raise ValueError(
-                f"{here.stop} positions do not fit in block_size {self.config.block_size}"
-            )
-        x = self.embedding(ids)
+        T = ids.shape[1]
+        end = T + (0 if cache is None else len(cache))
+        if end > self.config.block_size:
+            raise ValueError(f"{end} positions do not fit in block_size {self.config.block_size}")
+        x = self._embed(ids if cache is None else cache.read(ids), end)[:, -T:]
         rotary = None
         if self.position is None:
-            rotary = self.cos[here], self.sin[here]
-        else:
-            x = x + self.position.weight[here]
-        x = self.embedding_norm(self.dropout(x))
+            rotary = self.cos[end - T : end], self.sin[end - T : end]
         for i, block in enumerate(self.blocks):
-            x = block(x, rotary, caches[i] if caches else None)
+            x = block(x, rotary, None if cache is None else cache.layers[i])
         return self.norm(x)
+
+    def _embed(self, ids: Tensor, end: int) -> Tensor:
+        """Ids (B, T), of which the last is at position end - 1 -> (B, T, C)."""
+        x = self.embedding(ids)
+        if self.ngrams is not None:
+            x = x + self.ngrams(ids)
+        if self.position is not None:
+            x = x + self.position.weight[end - ids.shape[1] : end]
+        x = self.embedding_norm(self.dropout(x))
+        return shift_half(x) if self.config.token_shift else x
 
     def nll(self, ids: Tensor, targets: Tensor) -> Tensor:
         """Nats per target: ids (B, T), targets (B, T) -> (B, T)."""
         return self.head.nll(self.hidden(ids), targets)
 
-    def next_log_probs(self, ids: Tensor, caches: list[KVCache] | None = None) -> Tensor:
+    def next_log_probs(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
         """Log-probabilities (B, V) of the id that follows ids (B, T).
 
-        With `caches`, ids are only those not read yet; without, the last block_size of them count.
+        With a cache, ids are only those not read yet; without, the last block_size of them count.
         """
-        if caches is None:
+        if cache is None:
             ids = ids[:, -self.config.block_size :]
-        return self.head.log_probs(self.hidden(ids, caches)[:, -1])
+        return self.head.log_probs(self.hidden(ids, cache)[:, -1])
 
-    def new_caches(self) -> list[KVCache]:
-        return [KVCache() for _ in self.blocks]
+    def new_cache(self) -> Cache:
+        return Cache(self.config.n_layer)
 
     def gradient_copies(self) -> dict[nn.Parameter, Tensor]:
         """How many of the dense model's parameters each of these entries stands for."""
@@ -179,8 +208,8 @@ class Decoder(nn.Module):
         norm = C * (1 + config.bias) if config.norm == "layer" else 0
         block = 4 * C * C + 2 * C * W + config.bias * (5 * C + W) + 2 * norm
         body = config.n_layer * block + norm * (1 + config.embedding_norm)
-        positions = config.block_size * C if config.positions == "learned" else 0
-        embedding, head = vocab_size * C + positions, vocab_size * C
+        positions = config.block_size if config.positions == "learned" else 0
+        embedding, head = (vocab_size + positions + (config.ngram_rows or 0)) * C, vocab_size * C
         total = embedding + body + head
         return {"embedding": embedding, "body": body, "head": head, "total": total}
 

@@ -14,8 +14,8 @@ from gptkit.figures import (
     bits_of,
     by_model,
     claimed,
+    cost_notes,
     deviation_of,
-    flops_note,
     headline,
     match_rows,
     match_says,
@@ -145,7 +145,7 @@ def _matching(result: dict[str, Any]) -> list[str]:
     lines = [f"## {_cell(match_says(result))}", "", *_head(MATCH_COLUMNS, names=2)]
     for model, rows in match_rows(result).items():
         lines += [_row([_cell(name), model, *cells]) for name, *cells in rows]
-    return [*lines, "", _cell(flops_note(result))]
+    return [*lines, "", _cell(cost_notes(result))]
 
 
 def _spans(result: dict[str, Any]) -> list[str]:

@@ -1,0 +1,78 @@
+"""The default comparison: its arms in parallel processes, and one after another."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gptkit.bench.measure import Measurement
+
+CALL = "from gptkit.cli import main; main()"
+LIMIT = 2.0  # GB, of all processes together
+
+
+def compare(words: Sequence[str]) -> tuple[float, float, dict[str, Any]]:
+    """A whole command: its seconds, its peak memory in GB, and its results.json."""
+    peak = 0.0
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as out, (Path(out) / "stdout").open("w+b") as stdout:
+        command = [sys.executable, "-c", CALL, "compare", "--json", "--out", out, *words]
+        with subprocess.Popen(command, stdout=stdout, stderr=subprocess.DEVNULL) as process:
+            while process.poll() is None:
+                peak = max(peak, memory(process.pid))
+                time.sleep(0.1)
+        took = time.perf_counter() - began
+        assert process.returncode == 0
+        stdout.seek(0)
+        return took, peak, json.load(stdout)
+
+
+def memory(pid: int) -> float:
+    """GB of a process and its children, pages that several share counted once; 0 off Linux."""
+    total, tasks = 0.0, Path(f"/proc/{pid}/task")
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                total = int(line.split()[1]) * 1024 / 1e9
+        children = " ".join((task / "children").read_text() for task in tasks.iterdir())
+    except OSError:  # it has ended
+        return total
+    return total + sum(memory(int(child)) for child in children.split())
+
+
+def measure(rounds: int, *, words: Sequence[str] = ()) -> list[Measurement]:
+    """Whole commands, loading PyTorch included; both must give the same losses and samples."""
+    times, peaks = [], []
+    for _ in range(rounds):
+        one_by_one, _, known = compare(["--jobs", "1", *words])
+        parallel, peak, found = compare(["--jobs", "2", *words])
+        assert _timeless(known) == _timeless(found)
+        times.append((one_by_one, parallel))
+        peaks.append((LIMIT, peak or LIMIT))
+    return [
+        Measurement(
+            name="parallel",
+            what="gptkit compare, two arms at a time, same numbers",
+            against="one arm after another",
+            reach=1 / 0.8,
+            rounds=tuple(times),
+        ),
+        Measurement(
+            name="memory",
+            what="peak memory of gptkit compare, all its processes",
+            against="the limit",
+            unit="GB",
+            reach=1,
+            rounds=tuple(peaks),
+        ),
+    ]
+
+
+def _timeless(data: dict[str, Any]) -> list[Any]:
+    return [(a["id"], a["val"], a["samples"], a["train"]["bytes"]) for a in data["arms"]]

@@ -1,0 +1,23 @@
+"""What the C library does with memory that a training step gives back."""
+
+from __future__ import annotations
+
+import ctypes
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
+KEPT = 1 << 30
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep what is freed, up to 1 GiB, for the next step instead of the next process.
+
+    Every step frees its tensors and asks for the same again. By default the large ones go back to
+    the operating system and come again page by page, a fault for each 4 KiB: a quarter of a step
+    on GPT-2's ids. Other C libraries are left as they are.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(M_MMAP_THRESHOLD, KEPT)
+    mallopt(M_TRIM_THRESHOLD, KEPT)

@@ -1,0 +1,46 @@
+"""What the decoder reads at a position beside its token: the n-grams that end there, and the
+position before."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LONGEST = 4  # tokens of an n-gram
+_MULTIPLIER = -7046029254386353131  # 2^64 / the golden ratio, in 64 bits with a sign
+
+
+class HashedNgrams(nn.Module):
+    """A row for each of the last 2, 3 and 4 ids together; the rows are added.
+
+    All n-grams share one table, whose row is chosen by a multiplicative hash (Knuth, "The Art of
+    Computer Programming", volume 3, 6.4): it serves 65 ids and 50,257 at the same size, and
+    n-grams that fall on one row share it. As in Pagnoni et al., "Byte Latent Transformer", 2024.
+    The table starts at zero, so an untrained one adds nothing.
+    """
+
+    def __init__(self, rows: int, n_embd: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(rows, n_embd))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Ids (B, T) -> (B, T, C); an n-gram that would begin before the ids adds nothing."""
+        T = ids.shape[1]
+        key, x = ids, None
+        for n in range(2, min(LONGEST, T) + 1):
+            key = key[:, :-1] * _MULTIPLIER + ids[:, n - 1 :] + n  # (B, T - n + 1)
+            row = (key * _MULTIPLIER >> 33) % len(self.weight)
+            found = F.pad(F.embedding(row, self.weight), (0, 0, n - 1, 0))  # (B, T, C)
+            x = found if x is None else x + found
+        return torch.zeros((), device=ids.device) if x is None else x
+
+
+def shift_half(x: Tensor) -> Tensor:
+    """The second half of the channels from the position before: (B, T, C) -> (B, T, C).
+
+    Attention then finds the bigram ready made. Bo Peng's token shift: "RWKV: Reinventing RNNs for
+    the Transformer Era", 2023. The first position has none before it: zeros.
+    """
+    here, before = x.chunk(2, dim=-1)
+    return torch.cat([here, F.pad(before, (0, 0, 1, 0))[:, :-1]], dim=-1)
