@@ -144,7 +144,8 @@ def _makespan(costs: Sequence[Cost], *, processes: int, threads: int) -> float:
         paces = []
         for cost, _ in busy:
             slow, fast = cost.seconds[fewest], cost.seconds[threads]
-            paces.append(1 / float(np.interp(mine, [fewest, threads], [slow, fast])))
+            core = min(1.0, mine / fewest)  # less than one each, with more processes than cores
+            paces.append(core / float(np.interp(mine, [fewest, threads], [slow, fast])))
         step = min(left / pace for (_, left), pace in zip(busy, paces, strict=True))
         elapsed += step
         after = [(cost, left - step * pace) for (cost, left), pace in zip(busy, paces, strict=True)]

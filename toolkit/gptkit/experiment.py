@@ -205,6 +205,7 @@ class Experiment:
         return result
 
     def _jobs(self, arms: Sequence[Arm], folder: Path) -> list[Job]:
+        device = find_device(self.device)
         sampling = Sampling(
             prompt=self._prompt(),
             n_bytes=self.sample_bytes,
@@ -217,7 +218,7 @@ class Experiment:
                 encoded=self._encoded[arm.tokenizer],
                 corpus=self.corpus,
                 sampling=sampling,
-                device=find_device(self.device),
+                device=device,
                 folder=folder / arm.id,
             )
             for arm in arms

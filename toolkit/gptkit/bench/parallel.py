@@ -47,18 +47,18 @@ def memory(pid: int) -> float:
 
 
 def measure(rounds: int, *, words: Sequence[str] = ()) -> list[Measurement]:
-    """Whole commands, loading PyTorch included; both must give the same losses and samples."""
-    times, peaks = [], []
+    """Whole commands, loading PyTorch included; says whether losses and samples are the same."""
+    times, peaks, same = [], [], True
     for _ in range(rounds):
         one_by_one, _, known = compare(["--jobs", "1", *words])
         parallel, peak, found = compare(["--jobs", "2", *words])
-        assert _timeless(known) == _timeless(found)
+        same = same and _timeless(known) == _timeless(found)
         times.append((one_by_one, parallel))
         peaks.append((LIMIT, peak or LIMIT))
     return [
         Measurement(
             name="parallel",
-            what="gptkit compare, two arms at a time, same numbers",
+            what=f"gptkit compare, two arms at a time, {'same' if same else 'OTHER'} numbers",
             against="one arm after another",
             reach=1 / 0.8,
             rounds=tuple(times),
