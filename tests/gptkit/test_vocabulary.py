@@ -66,7 +66,7 @@ def decoder(support, recipe):
 @pytest.mark.parametrize("recipe", ["decoder", "lecture"])
 @pytest.mark.parametrize(("grad_clip", "at_once"), [(None, 2048), (0.05, 30), (None, 7)])
 def test_decoder_trains_as_the_dense_one_does(texts, recipe, grad_clip, at_once, monkeypatch):
-    monkeypatch.setattr(vocabulary, "COLUMNS_AT_ONCE", at_once)
+    monkeypatch.setattr(vocabulary, "AT_ONCE", at_once)
     train, other = texts
     config = replace(RECIPES[recipe]()[1], weight_decay=0.1)
     compact = decoder(used_ids(train, V), recipe)
@@ -127,6 +127,23 @@ def test_head_without_unused_ids_is_linear_and_cross_entropy():
     x, targets = torch.randn(2, 3, 5, dtype=torch.float64), torch.randint(0, V, (2, 3))
     expected = F.cross_entropy((x @ head.weight.T).flatten(0, 1), targets.flatten())
     assert torch.allclose(head.nll(x, targets).mean(), expected, rtol=1e-12)
+
+
+def test_a_target_too_unlikely_for_floats_keeps_its_loss_and_gradient(monkeypatch):
+    monkeypatch.setattr(vocabulary, "AT_ONCE", 8)
+    head = CompactHead(V, 5, torch.arange(0, V, 2))
+    torch.nn.init.normal_(head.weight, std=40)
+    x = torch.randn(2, 3, 5, requires_grad=True)
+    targets = torch.randint(0, V, (2, 3))
+    head.nll(x, targets).sum().backward()
+    dense = head.weight.detach()[head.column].double().requires_grad_()
+    y = x.detach().double().requires_grad_()
+    expected = F.cross_entropy((y @ dense.T).flatten(0, 1), targets.flatten(), reduction="none")
+    expected.sum().backward()
+    assert expected.max() > 100  # more nats than e^x has floats for
+    # 2^-24 of a logit of some hundreds is 2e-5 of the probability it gives
+    assert torch.allclose(head.nll(x, targets).flatten().double(), expected, rtol=1e-5)
+    assert torch.allclose(x.grad.double(), y.grad, rtol=1e-4, atol=1e-4)
 
 
 def test_every_unused_id_has_its_honest_share():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from gptkit.encoded import EncodedText
 from gptkit.engines.local import Job
 from gptkit.evaluation import evaluate
 from gptkit.matching import training_flops
-from gptkit.memory import keep_freed_memory
+from gptkit.memory import keep_freed_memory, peak_memory
 from gptkit.models import Model, build_model
 from gptkit.optim import make_optimizers
 from gptkit.training import batches_of, take_step
@@ -50,7 +48,7 @@ def estimate(jobs: Sequence[Job], *, processes: int) -> dict[str, Any]:
         for which, job in first.items()
     }
     costs = [measured[job.arm.tokenizer, job.arm.recipe] for job in jobs]
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    largest = peak_memory()
     return {
         "arms": [
             {
@@ -67,7 +65,7 @@ def estimate(jobs: Sequence[Job], *, processes: int) -> dict[str, Any]:
             for job, cost in zip(jobs, costs, strict=True)
         ],
         "processes": processes,
-        "memory_bytes": processes * largest * (1 if sys.platform == "darwin" else 1024),
+        "memory_bytes": largest and processes * largest,
         "seconds": _makespan(costs, processes=processes, threads=threads),
     }
 

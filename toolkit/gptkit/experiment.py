@@ -163,7 +163,8 @@ class Experiment:
     def cost(self) -> dict[str, Any]:
         """What the experiment will take, by two seconds of calibration; trains nothing to its end.
 
-        Per arm and in all: `seconds`, `memory_bytes`; per arm also `params`, `flops`, `steps`.
+        Per arm and in all: `seconds`, `memory_bytes` (in all None on Windows); per arm also
+        `params`, `flops`, `steps`.
         Tuning's trials are not counted.
         """
         jobs = self._jobs(self._plan.arms, folder=Path())

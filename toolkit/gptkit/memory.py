@@ -1,8 +1,9 @@
-"""What the C library does with memory that a training step gives back."""
+"""What the C library does with memory that a training step gives back; how much there was."""
 
 from __future__ import annotations
 
 import ctypes
+import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
 KEPT = 1 << 30
@@ -21,3 +22,13 @@ def keep_freed_memory() -> None:
         return
     mallopt(M_MMAP_THRESHOLD, KEPT)
     mallopt(M_TRIM_THRESHOLD, KEPT)
+
+
+def peak_memory() -> int | None:
+    """The most bytes that this process has held so far; None on Windows, which does not tell."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    kept = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kept if sys.platform == "darwin" else kept * 1024

@@ -199,9 +199,9 @@ def cost_table(cost: dict[str, Any]) -> Table:
 
 def cost_note(cost: dict[str, Any]) -> str:
     """The whole experiment's time and memory, in a sentence."""
-    n, seconds = cost["processes"], cost["seconds"]
+    n, seconds, memory = cost["processes"], cost["seconds"], cost["memory_bytes"]
     took = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
     return (
-        f"In all about {took} and {cost['memory_bytes'] / 1e9:.1f} GB, "
+        f"In all about {took}{'' if memory is None else f' and {memory / 1e9:.1f} GB'}, "
         f"{'one arm' if n == 1 else f'{n} arms'} at a time."
     )

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-COLUMNS_AT_ONCE = 2048
+AT_ONCE = 2048  # columns of the head
 
 
 def used_ids(train_ids: np.ndarray, vocab_size: int) -> Tensor:
@@ -89,50 +89,54 @@ class CompactEmbedding(nn.Module):
 
 
 class CrossEntropy(torch.autograd.Function):
-    """The compact head's loss on a CPU, `COLUMNS_AT_ONCE` of its logits at a time.
+    """The compact head's loss on a CPU, `AT_ONCE` of its logits at a time.
 
     A block of logits stays in the cache for all that is done with it, where the whole of them
     (13 MB in a default step on GPT-2's ids) would go to memory and back each time.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, copies: Tensor, columns: Tensor) -> Tensor:
-        """Nats (N,) of the columns (N,) for x (N, C), weight (k, C) and copies (k,)."""
-        log_copies = copies.log()
-        blocks, tops, totals = [], [], []
-        for w, b in zip(
-            weight.split(COLUMNS_AT_ONCE), log_copies.split(COLUMNS_AT_ONCE), strict=True
-        ):
-            logits = torch.addmm(b, x, w.mT)  # (N, up to COLUMNS_AT_ONCE)
-            top = logits.amax(dim=-1, keepdim=True)
-            blocks.append(logits.sub_(top).exp_())
-            totals.append(blocks[-1].sum(dim=-1, keepdim=True).log() + top)
-            tops.append(top)
-        normaliser = torch.cat(totals, dim=-1).logsumexp(dim=-1, keepdim=True)  # (N, 1)
-        ctx.save_for_backward(x, weight, copies, columns, normaliser, *tops, *blocks)
-        logit = (x * weight[columns]).sum(dim=-1)  # a single one's, so without ln m
-        return normaliser.squeeze(-1) - logit
+    def forward(ctx: Any, x: Tensor, weight: Tensor, n_unused: int, columns: Tensor) -> Tensor:
+        """Nats (N,) of the columns (N,), from x (N, C) and the head's weight."""
+        target = (x * weight[columns]).sum(dim=-1)  # (N,): a single one's, without ln m
+        blocks, total = exponentials(x, weight, n_unused, offset=target)
+        nats = total.log()
+        if total.isinf().any():  # a target below e^-88: from the largest logit down instead
+            offset = torch.stack([(w @ x.mT).amax(dim=0) for w in weight.split(AT_ONCE)]).amax(0)
+            blocks, total = exponentials(x, weight, n_unused, offset=offset)
+            nats = total.log() + offset - target
+        ctx.n_unused = n_unused
+        ctx.save_for_backward(x, weight, columns, total, *blocks)
+        return nats
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        x, weight, copies, columns, normaliser, *saved = ctx.saved_tensors
-        grad = grad_outputs[0].unsqueeze(-1)  # (N, 1)
-        grad_x = -grad * weight[columns]
+        x, weight, columns, total, *blocks = ctx.saved_tensors
+        (grad,) = grad_outputs  # (N,)
+        grad_x = weight[columns] * -grad.unsqueeze(-1)
         grad_weight = torch.empty_like(weight)
-        half = len(saved) // 2
-        pieces = zip(
-            saved[:half],
-            saved[half:],
-            weight.split(COLUMNS_AT_ONCE),
-            grad_weight.split(COLUMNS_AT_ONCE),
-            strict=True,
-        )
-        for top, block, w, grad_w in pieces:
-            grad_logits = block * ((top - normaliser).exp() * grad)
-            grad_x.addmm_(grad_logits, w)
-            torch.mm(grad_logits.mT, x, out=grad_w)
-        grad_weight.index_add_(0, columns, x * -grad)
-        return grad_x, grad_weight / copies.unsqueeze(-1), None, None
+        pieces = zip(blocks, weight.split(AT_ONCE), grad_weight.split(AT_ONCE), strict=True)
+        for block, w, grad_w in pieces:
+            grad_logits = block * (grad / total)
+            grad_x.addmm_(grad_logits.mT, w)
+            torch.mm(grad_logits, x, out=grad_w)
+        grad_weight.index_add_(0, columns, x * -grad.unsqueeze(-1))
+        if ctx.n_unused:
+            grad_weight[-1] /= ctx.n_unused
+        return grad_x, grad_weight, None, None
+
+
+def exponentials(
+    x: Tensor, weight: Tensor, n_unused: int, *, offset: Tensor
+) -> tuple[list[Tensor], Tensor]:
+    """exp(logit - offset) in blocks (up to AT_ONCE, N), and their sum (N,) over all columns."""
+    blocks = []
+    xT = x.mT.contiguous()  # (C, N)
+    for w in weight.split(AT_ONCE):
+        blocks.append(torch.addmm(-offset, w, xT).exp_())
+    if n_unused:
+        blocks[-1][-1] *= n_unused
+    return blocks, torch.stack([block.sum(dim=0) for block in blocks]).sum(dim=0)
 
 
 class CompactHead(nn.Module):
@@ -156,8 +160,10 @@ class CompactHead(nn.Module):
     def nll(self, x: Tensor, targets: Tensor) -> Tensor:
         """Nats per target: x (B, T, C), targets (B, T) in the tokenizer's ids -> (B, T)."""
         columns = self.column[targets]
-        if x.device.type == "cpu" and len(self.weight) > COLUMNS_AT_ONCE:
-            loss = CrossEntropy.apply(x.flatten(0, -2), self.weight, self.copies, columns.flatten())
+        if x.device.type == "cpu" and len(self.weight) > AT_ONCE:
+            loss = CrossEntropy.apply(
+                x.flatten(0, -2), self.weight, self.n_unused, columns.flatten()
+            )
             return loss.view_as(targets)
         weight = (
             DivideGradient.apply(self.weight, self.copies.unsqueeze(-1))
