@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from gptkit.config import RECIPES, ConfigError, ModelConfig
 from gptkit.models import MODELS, Decoder, build_model
 from gptkit.models.attention import rotary_table, rotate
+from gptkit.models.elementwise import SquaredReLU, rms_norm
 
 V, T = 40, 12
 TRAIN = np.random.default_rng(0).integers(0, 25, size=500).astype(np.uint8)  # 15 ids unused
@@ -194,3 +196,13 @@ def test_an_untrained_table_of_gpt2s_size_is_small():
     assert sum(t.numel() * t.element_size() for t in model.state_dict().values()) < 5e6
     assert isinstance(model, MODELS["bigram"])
     assert not isinstance(model, Decoder)
+
+
+def test_rms_norm_is_pytorchs_and_its_gradient_true():
+    x = torch.randn(3, 5, 8, dtype=torch.float64, requires_grad=True)
+    assert torch.allclose(rms_norm(x), F.rms_norm(x, (8,)), rtol=1e-14, atol=0)
+    assert torch.autograd.gradcheck(rms_norm, (x,))
+    assert torch.autograd.gradcheck(SquaredReLU.apply, (x,))
+    zero = torch.zeros(2, 8, requires_grad=True)
+    rms_norm(zero).sum().backward()
+    assert zero.grad.isfinite().all()

@@ -7,23 +7,30 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gptkit.config import ModelConfig
+from gptkit.models.elementwise import rms_norm
 
 
 class KVCache:
-    """The keys and values of one layer for the positions read so far: (B, H, T, D) each."""
+    """The keys and values of one layer for the positions read so far, `block_size` at most."""
 
-    def __init__(self) -> None:
-        self.keys: Tensor | None = None
-        self.values: Tensor | None = None
+    def __init__(self, block_size: int) -> None:
+        self._block_size = block_size
+        self._kept: Tensor | None = None  # (2, B, H, block_size, D)
+        self._read = 0
 
     def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        if self.keys is not None and self.values is not None:
-            k, v = torch.cat([self.keys, k], dim=2), torch.cat([self.values, v], dim=2)
-        self.keys, self.values = k, v
-        return k, v
+        """Keep k and v (B, H, T, D); all that is kept, (B, H, T + read before, D) each."""
+        if self._kept is None:
+            B, H, _, D = k.shape
+            self._kept = k.new_empty(2, B, H, self._block_size, D)
+        start, self._read = self._read, self._read + k.shape[2]
+        self._kept[0, :, :, start : self._read] = k
+        self._kept[1, :, :, start : self._read] = v
+        keys, values = self._kept[:, :, :, : self._read]
+        return keys, values
 
     def __len__(self) -> int:
-        return 0 if self.keys is None else self.keys.shape[2]
+        return self._read
 
 
 def rotary_table(block_size: int, head_dim: int, base: float = 10_000.0) -> tuple[Tensor, Tensor]:
@@ -65,7 +72,7 @@ class CausalSelfAttention(nn.Module):
         qkv = qkv.permute(2, 0, 3, 1, 4)  # (3, B, H, T, D)
         qk, v = qkv[:2], qkv[2]
         if c.qk_norm:
-            qk = F.rms_norm(qk, (c.head_dim,))
+            qk = rms_norm(qk)
         if rotary is not None:
             qk = rotate(qk, *rotary)
         q, k = qk

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,34 +11,16 @@ from torch import Tensor, nn
 
 from gptkit.config import ModelConfig
 from gptkit.models.attention import CausalSelfAttention, KVCache, rotary_table
+from gptkit.models.elementwise import RMSNorm, SquaredReLU
 from gptkit.models.embedding import LONGEST, HashedNgrams, shift_half
 from gptkit.vocabulary import CompactEmbedding, CompactHead, used_ids
 
 
 def make_norm(config: ModelConfig) -> nn.Module:
-    """LayerNorm with its gain, or RMSNorm without (Zhang and Sennrich, 2019)."""
+    """LayerNorm with its gain, or RMSNorm without."""
     if config.norm == "layer":
         return nn.LayerNorm(config.n_embd, bias=config.bias)
-    return nn.RMSNorm(config.n_embd, elementwise_affine=False)
-
-
-class SquaredReLU(torch.autograd.Function):
-    """max(x, 0)², the activation of So et al., "Primer", 2021.
-
-    As one operation it keeps one tensor for the backward pass, 2 · max(x, 0), where
-    `relu(x).square()` keeps two and runs twice as many passes over them.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        rectified = torch.relu(x)
-        ctx.save_for_backward(rectified)
-        return rectified * rectified
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
-        (rectified,) = ctx.saved_tensors
-        return (grad_outputs[0] * rectified).mul_(2)
+    return RMSNorm()
 
 
 class MLP(nn.Module):
@@ -79,8 +60,8 @@ class Cache:
     The last few are those that the embedding of the next position looks back on.
     """
 
-    def __init__(self, n_layer: int) -> None:
-        self.layers = [KVCache() for _ in range(n_layer)]
+    def __init__(self, config: ModelConfig) -> None:
+        self.layers = [KVCache(config.block_size) for _ in range(config.n_layer)]
         self._recent: Tensor | None = None
 
     def __len__(self) -> int:
@@ -191,7 +172,7 @@ class Decoder(nn.Module):
         return self.head.log_probs(self.hidden(ids, cache)[:, -1])
 
     def new_cache(self) -> Cache:
-        return Cache(self.config.n_layer)
+        return Cache(self.config)
 
     def gradient_copies(self) -> dict[nn.Parameter, Tensor]:
         """How many of the dense model's parameters each of these entries stands for."""

@@ -27,13 +27,19 @@ class HashedNgrams(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Ids (B, T) -> (B, T, C); an n-gram that would begin before the ids adds nothing."""
         T = ids.shape[1]
-        key, x = ids, None
+        key, rows = ids, []
         for n in range(2, min(LONGEST, T) + 1):
             key = key[:, :-1] * _MULTIPLIER + ids[:, n - 1 :] + n  # (B, T - n + 1)
-            row = (key * _MULTIPLIER >> 33) % len(self.weight)
-            found = F.pad(F.embedding(row, self.weight), (0, 0, n - 1, 0))  # (B, T, C)
-            x = found if x is None else x + found
-        return torch.zeros((), device=ids.device) if x is None else x
+            rows.append((key * _MULTIPLIER >> 33) % len(self.weight))
+        if not rows:
+            return torch.zeros((), device=ids.device)
+        # Looked up at once, so that the table's gradient is made once.
+        found = F.embedding(torch.cat(rows, dim=1), self.weight)
+        parts = found.split([row.shape[1] for row in rows], dim=1)
+        x = F.pad(parts[0], (0, 0, 1, 0))  # (B, T, C)
+        for n, part in enumerate(parts[1:], start=3):
+            x[:, n - 1 :] += part
+        return x
 
 
 def shift_half(x: Tensor) -> Tensor:
