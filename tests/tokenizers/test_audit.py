@@ -33,7 +33,7 @@ def test_missing_bytes_at_the_end_are_found():
 
 
 def test_token_bytes_must_add_up():
-    with pytest.raises(TokenizerError, match="add up to 0, the text has 3"):
+    with pytest.raises(TokenizerError, match="add up to 0, what it decodes has 3"):
         audit(Forgetful(), "abc", Forgetful().encode_array("abc"))
 
 

@@ -10,7 +10,7 @@ from tiktoken_ext import openai_public
 
 import gptkit_tokenizers.bpe as bpe
 from gptkit_tokenizers import TokenizerError, get_tokenizer
-from gptkit_tokenizers.pieces import encode_in_pieces
+from gptkit_tokenizers.pieces import encode_in_pieces, next_word
 
 
 def test_golden_ids():
@@ -86,7 +86,7 @@ def test_pieces_cut_no_token_under_any_of_openais_patterns(parts):
             return encoding.encode_to_numpy(text, disallowed_special=())
 
         whole = encode(text)
-        pieces = encode_in_pieces(text, encode, next_cut=bpe._next_cut, piece=1)
+        pieces = encode_in_pieces(text, encode, next_cut=next_word, piece=1)
         assert pieces.tolist() == whole.tolist(), name
 
 

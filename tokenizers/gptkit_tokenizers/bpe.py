@@ -1,21 +1,24 @@
-"""tiktoken's byte-pair encodings: gpt2 from the ranks shipped here, the others by name."""
+"""Byte-pair encodings by tiktoken: gpt2 from the ranks shipped here, its others by name, and any
+other table of ranks: learned, or read from a file."""
 
 from __future__ import annotations
 
 import hashlib
 import lzma
-import re
+from base64 import b64encode
+from binascii import Error as Base64Error
 from binascii import a2b_base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import tiktoken
 from tiktoken_ext import openai_public
 
 from gptkit_tokenizers.base import TokenizerError, id_dtype, unknown_id, utf8
-from gptkit_tokenizers.pieces import encode_in_pieces
+from gptkit_tokenizers.pieces import encode_in_pieces, next_word
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,22 +26,36 @@ if TYPE_CHECKING:
 SHIPPED = ("gpt2", "r50k_base")  # one table of ranks, two names
 RANKS_SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
 
-# OpenAI's patterns all end a token between a letter and a space before another letter, so a text
-# cut there keeps its ids. Nothing is known of the patterns that tiktoken plug-ins bring.
-_SAFE_CUT = re.compile(r"[A-Za-z](?= [A-Za-z])")
-
 
 class TiktokenTokenizer:
     """
+    Args:
+        name: one of tiktoken's; with `ranks`, the spec they came by.
+        ranks: 0, 1, 2, … of each token's bytes, all 256 single bytes among them.
+        pattern: of the words that no token crosses, with `ranks`; OpenAI's.
+
     >>> TiktokenTokenizer("gpt2").encode("Hello, world!")
     [15496, 11, 995, 0]
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        ranks: Mapping[bytes, int] | None = None,
+        *,
+        pattern: str = openai_public.r50k_pat_str,
+    ) -> None:
         self.name = name
-        self._encoding = load_encoding(name)
+        self._ranks, self._pattern = ranks, pattern
+        if ranks is None:
+            self._encoding = load_encoding(name)
+        else:
+            self._encoding = tiktoken.Encoding(
+                name, pat_str=pattern, mergeable_ranks=dict(ranks), special_tokens={}
+            )
         self.vocab_size = self._encoding.n_vocab
-        self._cuts_known = name in openai_public.ENCODING_CONSTRUCTORS
+        # Nothing is known of the patterns that tiktoken plug-ins bring.
+        self._cuts_known = ranks is not None or name in openai_public.ENCODING_CONSTRUCTORS
 
     def encode(self, text: str) -> list[int]:
         utf8(text)
@@ -47,7 +64,7 @@ class TiktokenTokenizer:
     def encode_array(self, text: str) -> np.ndarray:
         utf8(text)
         if self._cuts_known:
-            return encode_in_pieces(text, self._encode_piece, next_cut=_next_cut)
+            return encode_in_pieces(text, self._encode_piece, next_cut=next_word)
         return self._encode_piece(text)
 
     def _encode_piece(self, text: str) -> np.ndarray:
@@ -73,16 +90,61 @@ class TiktokenTokenizer:
             return b""
 
     def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name}
+        if self._ranks is None:
+            return {"name": self.name}
+        in_order = sorted(self._ranks, key=self._ranks.__getitem__)
+        return {
+            "name": self.name,
+            "pattern": self._pattern,
+            "ranks": [b64encode(token).decode() for token in in_order],
+        }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        return cls(data["name"])
+        if "ranks" not in data:
+            return cls(data["name"])
+        ranks = {a2b_base64(token): rank for rank, token in enumerate(data["ranks"])}
+        return cls(data["name"], ranks, pattern=data["pattern"])
+
+    @classmethod
+    def from_file(cls, name: str, path: Path) -> Self:
+        """Read a `.tiktoken` file: a token in base 64 and its rank to the line.
+
+        Words are those of the OpenAI encoding that the file is named after, else GPT-2's.
+
+        Raises:
+            TokenizerError: it is none, or lacks a single byte.
+        """
+        try:
+            lines = path.read_bytes().splitlines()
+            pairs = [line.split() for line in lines if line]
+            ranks = {a2b_base64(token, strict_mode=True): int(rank) for token, rank in pairs}
+        except (OSError, ValueError, Base64Error) as error:
+            raise TokenizerError(
+                f"{path} cannot be read as tiktoken ranks: {error}.\n"
+                "A line is a token in base 64, a space, and its rank."
+            ) from error
+        missing = [byte for byte in range(256) if bytes([byte]) not in ranks]
+        if missing or sorted(ranks.values()) != list(range(len(ranks))):
+            reason = f"byte 0x{missing[0]:02x} has none" if missing else "they do not count from 0"
+            raise TokenizerError(
+                f"{path} cannot be used: of its {len(ranks):,} ranks, {reason}.\n"
+                "Every single byte needs a rank, and the ranks must be 0, 1, 2, …"
+            )
+        return cls(name, ranks, pattern=_pattern_of(path.stem))
 
 
-def _next_cut(text: str, index: int) -> int:
-    found = _SAFE_CUT.search(text, index)
-    return found.end() if found else len(text)
+def _pattern_of(name: str) -> str:
+    """The pattern of one of OpenAI's encodings, without its ranks; GPT-2's for any other name."""
+    constructor = openai_public.ENCODING_CONSTRUCTORS.get(name)
+    if constructor is None:
+        return openai_public.r50k_pat_str
+    load = openai_public.load_tiktoken_bpe
+    openai_public.load_tiktoken_bpe = lambda *args, **options: {}
+    try:
+        return constructor()["pat_str"]
+    finally:
+        openai_public.load_tiktoken_bpe = load
 
 
 def shipped_ranks() -> dict[bytes, int]:

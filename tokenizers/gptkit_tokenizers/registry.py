@@ -1,4 +1,5 @@
-"""Spec string -> tokenizer: the built-in kinds, tiktoken's names, and plug-ins.
+"""Spec string -> tokenizer: the built-in kinds, the learned, tiktoken's names, files, the hub,
+and plug-ins.
 
 A plug-in is an entry point in the group `gptkit.tokenizers`: a class or a function, called with
 no argument, or with `text=` the training text if it takes one.
@@ -10,22 +11,26 @@ import difflib
 import inspect
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from gptkit_tokenizers.base import NeedsText, Tokenizer, TokenizerError
+from gptkit_tokenizers.testing import TEXTS, BrokenContract, check_contract
 
 GROUP = "gptkit.tokenizers"
 BUILT_IN = {
     "char": "one id per character of the corpus's alphabet",
     "char+bytes": "char, with one id per byte for all other characters",
     "byte": "one id per UTF-8 byte",
+    "bpe:N": "byte-pair encoding of N ids, learned from the training text",
+    "unigram:N": "unigram language model of N ids, learned from the training text",
+    "wordpiece:N": "WordPiece of N ids, learned from the training text",
 }
-
-
-_CONTRACT = (
-    *("name", "vocab_size", "encode", "encode_array", "decode_bytes"),
-    *("decode", "token_bytes", "to_dict", "from_dict"),
-)
+FILES = {
+    ".json": "HuggingFace's tokenizer.json",
+    ".model": "SentencePiece's model",
+    ".tiktoken": "tiktoken's ranks",
+}
 
 
 def available() -> dict[str, str]:
@@ -42,12 +47,15 @@ def get_tokenizer(spec: str, text: str | None = None) -> Tokenizer:
     """Build the tokenizer that a spec names.
 
     Args:
-        spec: `char`, `char+bytes`, `byte`, `gpt2`, any tiktoken encoding, or a plug-in's name.
+        spec: `char`, `char+bytes`, `byte`, `gpt2`, any tiktoken encoding; `bpe:N`, `unigram:N`,
+            `wordpiece:N`; a file that ends in .json, .model or .tiktoken; `hf:OWNER/NAME`, whose
+            tokenizer.json is on the Hugging Face hub; or a plug-in's name.
         text: what a tokenizer is built from, if it is built from text: `char` takes its alphabet
-            from it.
+            from it, `bpe:N` learns from it.
 
     Raises:
-        TokenizerError: an unknown spec (with the nearest name), text missing, a plug-in's failure.
+        TokenizerError: an unknown spec (with the nearest name), text missing, a file that is not
+            what its name says, a plug-in's failure.
 
     >>> get_tokenizer("byte").vocab_size
     256
@@ -58,7 +66,12 @@ def get_tokenizer(spec: str, text: str | None = None) -> Tokenizer:
         from gptkit_tokenizers.char import CharTokenizer
 
         return CharTokenizer.from_text(_needed(text, spec), byte_fallback=spec == "char+bytes")
-    known = _by_name(spec)
+    if spec.partition(":")[0] in ("bpe", "unigram", "wordpiece"):
+        from gptkit_tokenizers.trained import parse, train_tokenizer
+
+        parse(spec)
+        return train_tokenizer(spec, _needed(text, spec))
+    known = _from_file(spec) or _by_name(spec)
     return _build(_plug_in(spec), text) if known is None else known
 
 
@@ -73,6 +86,18 @@ def tokenizer_from_dict(data: dict[str, Any]) -> Tokenizer:
         from gptkit_tokenizers.char import CharTokenizer
 
         return CharTokenizer.from_dict(data)
+    if "ranks" in data:
+        from gptkit_tokenizers.bpe import TiktokenTokenizer
+
+        return TiktokenTokenizer.from_dict(data)
+    if "huggingface" in data:
+        from gptkit_tokenizers.huggingface import HuggingFaceTokenizer
+
+        return HuggingFaceTokenizer.from_dict(data)
+    if "sentencepiece" in data:
+        from gptkit_tokenizers.sentencepiece_model import SentencePieceTokenizer
+
+        return SentencePieceTokenizer.from_dict(data)
     known = _by_name(spec)
     if known is not None:
         return known
@@ -80,6 +105,36 @@ def tokenizer_from_dict(data: dict[str, Any]) -> Tokenizer:
     builder = _load(plug_in)
     from_dict = getattr(builder, "from_dict", None) or type(_build(plug_in, None)).from_dict
     return from_dict(data)
+
+
+def _from_file(spec: str) -> Tokenizer | None:
+    """What a file or a repository on the hub describes; None for a spec that names neither."""
+    if spec.startswith("hf:"):
+        from gptkit_tokenizers.huggingface import HuggingFaceTokenizer
+
+        return HuggingFaceTokenizer.from_hub(spec)
+    path = Path(spec)
+    if path.suffix not in FILES:
+        return None
+    if not path.is_file():
+        raise TokenizerError(
+            f"there is no file {spec}.\nName one that exists: {_described(FILES)}."
+        )
+    if path.suffix == ".json":
+        from gptkit_tokenizers.huggingface import HuggingFaceTokenizer
+
+        return HuggingFaceTokenizer.from_file(spec, path)
+    if path.suffix == ".model":
+        from gptkit_tokenizers.sentencepiece_model import SentencePieceTokenizer
+
+        return SentencePieceTokenizer.from_file(spec, path)
+    from gptkit_tokenizers.bpe import TiktokenTokenizer
+
+    return TiktokenTokenizer.from_file(spec, path)
+
+
+def _described(kinds: dict[str, str]) -> str:
+    return ", ".join(f"{kind} ({what})" for kind, what in kinds.items())
 
 
 def _by_name(spec: str) -> Tokenizer | None:
@@ -120,7 +175,8 @@ def _plug_in(spec: str) -> EntryPoint:
         near = difflib.get_close_matches(spec, names, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise TokenizerError(
-            f"there is no tokenizer {spec!r}.{hint}\nThere are: {', '.join(names)}."
+            f"there is no tokenizer {spec!r}.{hint}\nThere are: {', '.join(names)}; "
+            "a file ending in .json, .model or .tiktoken; hf:OWNER/NAME."
         )
     return entry
 
@@ -147,12 +203,14 @@ def _build(entry: EntryPoint, text: str | None) -> Tokenizer:
         raise TokenizerError(
             f"the plug-in tokenizer {entry.name!r} ({entry.value}) cannot be built: {error!r}."
         ) from error
-    missing = [m for m in _CONTRACT if not hasattr(tokenizer, m)]
-    if missing:
+    try:
+        check_contract(tokenizer, TEXTS if text is None else (text[:1000], *TEXTS))
+    except BrokenContract as error:
         raise TokenizerError(
-            f"the plug-in tokenizer {entry.name!r} ({entry.value}) has no {', '.join(missing)}.\n"
-            "gptkit_tokenizers.Tokenizer says what each must do."
-        )
+            f"the plug-in tokenizer {entry.name!r} ({entry.value}) breaks the contract, {error}.\n"
+            "gptkit_tokenizers.Tokenizer says what it must do; gptkit_tokenizers.testing has the "
+            "checks."
+        ) from error
     if tokenizer.name != entry.name:
         raise TokenizerError(
             f"the plug-in tokenizer {entry.name!r} ({entry.value}) calls itself "

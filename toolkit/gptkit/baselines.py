@@ -79,9 +79,9 @@ def counted(texts: EncodedCorpus) -> dict[str, float]:
     count = np.where(pairs[at] == wanted, pair_counts[at], 0)
     bigram = _witten_bell(count, followed[history], followers[history], unigram)
     return {
-        "uniform": len(target) * math.log(V),
-        "unigram": -float(np.log(unigram).sum()),
-        "bigram": -float(np.log(bigram).sum()),
+        "uniform": len(target) * math.log(V) + text.lost_nats,
+        "unigram": -float(np.log(unigram).sum()) + text.lost_nats,
+        "bigram": -float(np.log(bigram).sum()) + text.lost_nats,
     }
 
 

@@ -73,6 +73,15 @@ def cautions(result: dict[str, Any]) -> list[str]:
             f"{MOST_EPOCHS}, repeated text is worth less than new"
         ),
     )
+    said += _of_arms(
+        arms,
+        lambda arm: claimed(arm).get("lost_bytes", 0) > 0,
+        lambda arm: (
+            f"its tokenizer loses {claimed(arm)['lost_bytes']:,} of "
+            f"{claimed(arm)['bytes']:,} bytes; its bits per byte include what tells the text "
+            "from what it spells"
+        ),
+    )
     return said + _of_text(result) + _of_matching(result) + _of_tuning(result)
 
 

@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
-from gptkit.download import download_text, no_progress_bars, reachable
+from gptkit.download import download_text, no_progress_bars
 from gptkit.errors import CorpusError, CorpusWarning, DownloadError
 from gptkit.markov import markov_text
+from gptkit_tokenizers.network import reachable
 
 TINY_SHAKESPEARE_URL = (
     "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import socket
 import tempfile
-import threading
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,38 +11,11 @@ from urllib.parse import urlsplit
 
 from gptkit.errors import DownloadError
 from gptkit.files import write_bytes
+from gptkit_tokenizers.network import CONNECT, reachable
 
 # Seconds. A server that does not answer is given up after CONNECT, one that stops sending after
 # SILENCE, any after TOTAL. With no network the first alone counts: it includes the name's look-up.
-CONNECT, SILENCE, TOTAL = 3.0, 10.0, 300.0
-
-
-def reachable(url: str, *, timeout: float = CONNECT) -> bool:
-    """Whether the host of a URL, or the proxy set for it, accepts a connection within `timeout`.
-
-    The look-up of a name has no time limit of its own, so all of it runs in a thread that is
-    left behind when the time is up.
-    """
-    parts = urlsplit(url)
-    proxy = urllib.request.getproxies().get(parts.scheme)
-    if proxy and parts.hostname and not urllib.request.proxy_bypass(parts.hostname):
-        parts = urlsplit(proxy)
-    address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-    answered = threading.Event()
-
-    def connect() -> None:
-        try:
-            socket.create_connection(address, timeout=timeout).close()
-            answered.set()
-        except OSError:
-            pass
-        finally:
-            done.set()
-
-    done = threading.Event()
-    threading.Thread(target=connect, daemon=True).start()
-    done.wait(timeout)
-    return answered.is_set()
+SILENCE, TOTAL = 10.0, 300.0
 
 
 def download_text(url: str, *, sha256: str, to: Path) -> bytes:

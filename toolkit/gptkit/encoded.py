@@ -10,9 +10,13 @@ import numpy as np
 
 from gptkit.corpus import Corpus
 from gptkit_tokenizers import (
+    Damage,
+    LossyTokenizer,
     Tokenizer,
+    TokenizerError,
     audit,
     check_rebuild,
+    damage,
     get_tokenizer,
     token_lengths,
     tokenizer_from_dict,
@@ -25,13 +29,18 @@ class EncodedText:
 
     Attributes:
         ids: (N,) in the vocabulary's smallest unsigned dtype.
-        ends: (N,) the byte of the text at which each token ends.
+        ends: (N,) the byte of the text at which each token ends; for a lossy tokenizer about
+            there, in proportion.
+        lost_bytes: of the text, which a lossy tokenizer's tokens do not spell.
+        lost_nats: what those cost; see `gptkit_tokenizers.Damage`.
     """
 
     ids: np.ndarray
     ends: np.ndarray
     n_bytes: int
     n_chars: int
+    lost_bytes: int = 0
+    lost_nats: float = 0.0
 
     @property
     def bytes_per_token(self) -> float:
@@ -70,32 +79,47 @@ def build_tokenizer(corpus: Corpus, spec: str) -> Tokenizer:
     return get_tokenizer(spec, corpus.text if whole_alphabet else corpus.train)
 
 
-def encode_text(tokenizer: Tokenizer, text: str) -> EncodedText:
+def encode_text(tokenizer: Tokenizer, text: str, *, lossy_ok: bool = False) -> EncodedText:
     """Encode a text, and account for its every byte.
 
     Raises:
-        TokenizerError: the tokenizer does not give the bytes back.
+        TokenizerError: the tokenizer does not give the bytes back, unless `lossy_ok`.
     """
     ids = tokenizer.encode_array(text)
+    ends = token_lengths(tokenizer)[ids].cumsum()
+    try:
+        n_bytes = audit(tokenizer, text, ids)
+        found = Damage(n_bytes=n_bytes, spelled=n_bytes, kept=n_bytes)
+    except LossyTokenizer as error:
+        if not lossy_ok:
+            raise
+        found = damage(error.data, error.spelled)
+        if not found.kept:
+            raise TokenizerError(f"{tokenizer.name} spells nothing of the text.") from error
+        ends = ends * found.n_bytes // found.spelled
     return EncodedText(
         ids=ids,
-        n_bytes=audit(tokenizer, text, ids),
-        ends=token_lengths(tokenizer)[ids].cumsum(),
+        ends=ends,
+        n_bytes=found.n_bytes,
         n_chars=len(text),
+        lost_bytes=found.lost,
+        lost_nats=found.nats,
     )
 
 
-def encode_corpus(corpus: Corpus, spec: str) -> EncodedCorpus:
+def encode_corpus(corpus: Corpus, spec: str, *, lossy_ok: bool = False) -> EncodedCorpus:
     """Build the tokenizer and encode the corpus's texts with it.
 
     Raises:
-        TokenizerError: an unknown spec, or a tokenizer that does not give the bytes back.
+        TokenizerError: an unknown spec, or a tokenizer that does not give the bytes back, unless
+            `lossy_ok`.
     """
     tokenizer = build_tokenizer(corpus, spec)
     check_rebuild(tokenizer, corpus.train[:1000])
-    return EncodedCorpus(
-        tokenizer=tokenizer,
-        train=encode_text(tokenizer, corpus.train),
-        val=encode_text(tokenizer, corpus.val),
-        test=None if corpus.test is None else encode_text(tokenizer, corpus.test),
+    train, val, test = (
+        None if text is None else encode_text(tokenizer, text, lossy_ok=lossy_ok)
+        for text in (corpus.train, corpus.val, corpus.test)
     )
+    assert train is not None
+    assert val is not None
+    return EncodedCorpus(tokenizer=tokenizer, train=train, val=val, test=test)

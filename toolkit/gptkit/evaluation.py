@@ -19,11 +19,16 @@ TOKENS_AT_ONCE = 2048  # bounds the logits held at once
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """The loss of a text: `nats` (N,) of each token, and what they are counted against."""
+    """The loss of a text: `nats` (N,) of each token, and what they are counted against.
+
+    `lost_nats` are what the `lost_bytes` cost that no token spells; the totals include them.
+    """
 
     nats: np.ndarray
     n_bytes: int
     n_chars: int
+    lost_bytes: int = 0
+    lost_nats: float = 0.0
 
     @property
     def n_tokens(self) -> int:
@@ -31,7 +36,7 @@ class Evaluation:
 
     @cached_property
     def total_nats(self) -> float:
-        return float(self.nats.sum())
+        return float(self.nats.sum()) + self.lost_nats
 
     @property
     def nats_per_token(self) -> float:
@@ -50,6 +55,7 @@ class Evaluation:
             "bytes": self.n_bytes,
             "chars": self.n_chars,
             "tokens": self.n_tokens,
+            "lost_bytes": self.lost_bytes,
             "nats_per_token": self.nats_per_token,
             "nats_per_char": self.nats_per_char,
             "bits_per_byte": self.bits_per_byte,
@@ -123,4 +129,10 @@ def evaluate(
 ) -> Evaluation:
     """The loss of a text; see `sweep`."""
     nats = sweep(model, text.ids, before=before, stride=stride)
-    return Evaluation(nats=nats, n_bytes=text.n_bytes, n_chars=text.n_chars)
+    return Evaluation(
+        nats=nats,
+        n_bytes=text.n_bytes,
+        n_chars=text.n_chars,
+        lost_bytes=text.lost_bytes,
+        lost_nats=text.lost_nats,
+    )

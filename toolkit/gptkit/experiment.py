@@ -59,6 +59,8 @@ class Experiment:
         stride_bytes: how far evaluation windows advance; None for disjoint windows.
         jobs: how many arms are trained at a time, in processes that share the cores; None for as
             many as there are cores where that pays, and one on a GPU or matched by time.
+        lossy_ok: whether a tokenizer that does not give every byte back may run; it is charged
+            for those it loses, see `gptkit_tokenizers.Damage`.
         prompt: what samples go on from; None for a line break, or the text's first character
             where it has none.
         sample_bytes, temperature, top_k: how samples are drawn.
@@ -78,6 +80,7 @@ class Experiment:
     bytes_per_step: int = 1024
     split: float | Sequence[float] = 0.9
     stride_bytes: int | None = None
+    lossy_ok: bool = False
     prompt: str | None = None
     sample_bytes: int = 300
     temperature: float = 1.0
@@ -142,7 +145,10 @@ class Experiment:
 
     @cached_property
     def _encoded(self) -> dict[str, EncodedCorpus]:
-        return {spec: encode_corpus(self.corpus, spec) for spec in self.tokenizers}
+        return {
+            spec: encode_corpus(self.corpus, spec, lossy_ok=self.lossy_ok)
+            for spec in self.tokenizers
+        }
 
     @cached_property
     def _plan(self) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
@@ -37,11 +38,47 @@ def deviation_of(seeds: list[dict[str, Any]]) -> float:
     return stdev(claimed(arm)["bits_per_byte"] for arm in seeds)
 
 
+def named(arm: dict[str, Any]) -> str:
+    """An arm's tokenizer, with what it loses of the text if it does.
+
+    >>> named({"tokenizer": "lower", "val": {"lost_bytes": 31, "bytes": 1000}})
+    'lower (loses 3.1 %)'
+    """
+    lost = claimed(arm).get("lost_bytes", 0)
+    if not lost:
+        return arm["tokenizer"]
+    return f"{arm['tokenizer']} (loses {100 * lost / claimed(arm)['bytes']:.2g} %)"
+
+
 def baseline_cells(row: dict[str, Any]) -> tuple[str, str]:
     """What a baseline has where an arm has its tokenizer and its model."""
     if row["tokenizer"] is None:
         return row["name"], "primed" if row["primer_bytes"] else "unprimed"
     return row["tokenizer"], row["name"]
+
+
+@dataclass(frozen=True)
+class VocabularyPoint:
+    """A tokenizer's loss under one model; `deviation` over seeds, 0 with one."""
+
+    tokenizer: str
+    vocab_size: int
+    bits: float
+    deviation: float
+
+
+def vocabulary_points(result: dict[str, Any]) -> dict[str, list[VocabularyPoint]]:
+    """By model, each tokenizer's loss, from the smallest vocabulary to the largest."""
+    points: dict[str, list[VocabularyPoint]] = {}
+    for seeds in by_model(result["arms"]):
+        point = VocabularyPoint(
+            tokenizer=seeds[0]["tokenizer"],
+            vocab_size=seeds[0]["vocab_size"],
+            bits=bits_of(seeds),
+            deviation=deviation_of(seeds) if len(seeds) > 1 else 0.0,
+        )
+        points.setdefault(seeds[0]["model"], []).append(point)
+    return {m: sorted(of, key=lambda point: point.vocab_size) for m, of in points.items()}
 
 
 def text_of_claim(result: dict[str, Any]) -> str:

@@ -18,6 +18,16 @@ def printable(text: str) -> str:
     return text.translate(_PICTURES)
 
 
+def visible(piece: str, *, most: int | None = None) -> str:
+    r"""A token's text with every character visible, so that its borders are.
+
+    >>> visible(" the\n"), visible("-" * 64, most=12)
+    ('·the␊', '-----------…')
+    """
+    text = printable(piece).replace(" ", "·").replace("\n", "␊")
+    return text if most is None or len(text) <= most else text[: most - 1] + "…"
+
+
 def short(number: float) -> str:
     """A count in at most four characters.
 

@@ -37,8 +37,10 @@ class ByteLosses:
         return buffer.getvalue()
 
 
-def spread(nats: np.ndarray, ends: np.ndarray, text: bytes) -> ByteLosses:
+def spread(nats: np.ndarray, ends: np.ndarray, text: bytes, *, also: float = 0.0) -> ByteLosses:
     """Lay the nats of tokens (M,) that end at bytes `ends` (M,) on the bytes of the text.
+
+    `also` are nats of the text as a whole, laid on all its bytes alike.
 
     A token that spells no byte is paid for by the one before it, the first by the next.
 
@@ -53,7 +55,7 @@ def spread(nats: np.ndarray, ends: np.ndarray, text: bytes) -> ByteLosses:
     lengths = np.diff(borders, prepend=0)
     return ByteLosses(
         text=np.frombuffer(text, np.uint8),
-        nats=np.repeat(spent / lengths, lengths).astype(np.float32),
+        nats=(np.repeat(spent / lengths, lengths) + also / len(text)).astype(np.float32),
         borders=borders,
     )
 

@@ -19,12 +19,15 @@ from gptkit.figures import (
     leader,
     match_rows,
     match_says,
+    named,
     span_rows,
     span_title,
     text_of_claim,
+    vocabulary_points,
 )
 from gptkit.show import printable, short
 
+DRAWN = 30  # columns between the lowest loss and the highest
 MATCH_COLUMNS = {
     "train_bytes": "text",
     "train_tokens": "tokens",
@@ -73,7 +76,7 @@ def loss_table(result: dict[str, Any]) -> Table:
         val, params = claimed(arm), arm["params"]
         seconds = fmean(a["train"]["seconds"] for a in seeds)
         table.add_row(
-            Text(printable(arm["tokenizer"])),
+            Text(printable(named(arm))),
             arm["model"],
             f"{arm['vocab_size']:,}\n({arm['vocab_seen']:,})"
             if arm["vocab_seen"] < arm["vocab_size"]
@@ -97,6 +100,33 @@ def loss_table(result: dict[str, Any]) -> Table:
         table.add_section()
         known = f"{corpus['entropy_bits_per_byte']:.3f}"
         table.add_row("the source", "itself", "", "", known)
+    return table
+
+
+def vocabulary_table(result: dict[str, Any]) -> Table | None:
+    """Bits per byte against vocabulary size, drawn; None for fewer than three tokenizers."""
+    curves = vocabulary_points(result)
+    if min(map(len, curves.values())) < 3:
+        return None
+    table = Table(
+        title=f"Bits per byte by vocabulary size, matched by {result['match']['by']}",
+        box=None,
+        padding=(0, 1, 0, 0),
+        show_header=False,
+    )
+    for justify in ("left", "right", "right", "left"):
+        table.add_column(justify=justify, no_wrap=justify == "right")
+    for model, points in curves.items():
+        table.add_row(Text(model, style="dim"))
+        lowest, highest = min(p.bits for p in points), max(p.bits for p in points)
+        for point in points:
+            at = round(DRAWN * (point.bits - lowest) / ((highest - lowest) or 1))
+            table.add_row(
+                Text(printable(point.tokenizer)),
+                f"{point.vocab_size:,}",
+                f"{point.bits:.3f}",
+                Text("·" * at + "●", style="bold green" if point.bits == lowest else ""),
+            )
     return table
 
 

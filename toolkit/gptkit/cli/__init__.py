@@ -15,8 +15,10 @@ from gptkit.cli.coverage import coverage
 from gptkit.cli.decode import decode
 from gptkit.cli.doctor import doctor
 from gptkit.cli.encode import encode
+from gptkit.cli.inspect import inspect
 from gptkit.cli.report import report
 from gptkit.cli.sample import sample
+from gptkit.cli.tokenizer import app as tokenizer
 from gptkit.errors import CorpusWarning, GptkitError
 
 app = typer.Typer(
@@ -27,8 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (compare, encode, decode, sample, report, bench, coverage, doctor):
+for command in (compare, inspect, encode, decode, sample, report, bench, coverage, doctor):
     app.command()(command)
+app.add_typer(tokenizer, name="tokenizer")
 
 
 def _print_version(asked: bool) -> None:

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 def compare(
     tokenizers: Annotated[
-        str, typer.Option("--tokenizers", "-t", help="Specs, separated by commas.")
+        str,
+        typer.Option(
+            "--tokenizers",
+            "-t",
+            help="Separated by commas: char, byte, gpt2, bpe:1024, unigram:N, wordpiece:N, a file "
+            "(tokenizer.json, .model, .tiktoken), hf:OWNER/NAME, a plug-in.",
+        ),
     ] = "char,gpt2",
     models: Annotated[
         str | None,
@@ -72,6 +78,12 @@ def compare(
         int | None,
         typer.Option(help="Between evaluation windows.  [default: the context]"),
     ] = None,
+    lossy_ok: Annotated[
+        bool,
+        typer.Option(
+            "--lossy-ok", help="Run tokenizers that lose bytes, charged for what they lose."
+        ),
+    ] = False,
     prompt: Annotated[
         str | None, typer.Option(help="What samples go on from.  [default: a line break]")
     ] = None,
@@ -105,13 +117,14 @@ def compare(
         from gptkit.experiment import Experiment
 
         experiment = Experiment(
-            tokenizers=_listed(tokenizers),
+            tokenizers=listed(tokenizers),
             data=data,
             match=match,
             seeds=seeds,
             tune=tune,
             split=_shares(split),
             stride_bytes=stride_bytes,
+            lossy_ok=lossy_ok,
             prompt=prompt,
             sample_bytes=sample_bytes,
             temperature=temperature,
@@ -123,7 +136,7 @@ def compare(
             **_by_recipe(
                 recipe,
                 match,
-                models=None if models is None else _listed(models),
+                models=None if models is None else listed(models),
                 budget=budget,
                 context_bytes=context_bytes,
                 bytes_per_step=bytes_per_step,
@@ -160,7 +173,7 @@ def _by_recipe(recipe: str, match: str, **asked: Any) -> dict[str, Any]:
     return preset | {name: value for name, value in asked.items() if value is not None}
 
 
-def _listed(names: str) -> list[str]:
+def listed(names: str) -> list[str]:
     return [name.strip() for name in names.split(",") if name.strip()]
 
 
@@ -284,11 +297,18 @@ def _print(result: Result) -> None:
 
     from gptkit.figures import headline, verdict_note
     from gptkit.show import printable
-    from gptkit.tables import loss_table, match_table, sample_table, span_table
+    from gptkit.tables import (
+        loss_table,
+        match_table,
+        sample_table,
+        span_table,
+        vocabulary_table,
+    )
 
     console = Console(highlight=False)
     data = result.to_dict()
-    tables = (loss_table(data), match_table(data), span_table(data), sample_table(data))
+    draw = (loss_table, vocabulary_table, match_table, span_table, sample_table)
+    tables = (table(data) for table in draw)
     console.print(*(table for table in tables if table is not None), sep="\n")
     for verdict in result.verdict:
         console.print(printable(verdict["says"]), markup=False)

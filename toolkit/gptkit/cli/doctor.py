@@ -50,8 +50,8 @@ def _facts() -> dict[str, dict[str, Any]]:
     import torch
 
     from gptkit.corpus import cache_folder
-    from gptkit.download import reachable
     from gptkit_tokenizers import available
+    from gptkit_tokenizers.network import reachable
 
     cuda = torch.cuda.is_available()
     with ThreadPoolExecutor() as pool:

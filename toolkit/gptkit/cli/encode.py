@@ -62,6 +62,8 @@ def _draw(built: Tokenizer, text: str, tokens: list[int], spelled: list[bytes]) 
     from rich.table import Table
     from rich.text import Text
 
+    from gptkit.show import visible
+
     console = Console(highlight=False)
     styles = itertools.cycle(STYLES)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -69,7 +71,8 @@ def _draw(built: Tokenizer, text: str, tokens: list[int], spelled: list[bytes]) 
     table.add_column("bytes", overflow="fold")
     table.add_column("text", overflow="fold")
     for token, token_bytes, style in zip(tokens[:ROWS], spelled, styles, strict=False):
-        table.add_row(str(token), token_bytes.hex(" "), Text(_piece(token_bytes), style=style))
+        piece = Text(visible(token_bytes.decode(errors="replace")), style=style)
+        table.add_row(str(token), token_bytes.hex(" "), piece)
     if tokens:
         console.print(table)
     if len(tokens) > ROWS:
@@ -80,13 +83,6 @@ def _draw(built: Tokenizer, text: str, tokens: list[int], spelled: list[bytes]) 
         f"{_count(len(tokens), 'token')}, {_count(len(text), 'character')}, "
         f"{_count(n_bytes, 'byte')}{rate} ({built.name}, {built.vocab_size:,} ids)"
     )
-
-
-def _piece(spelled: bytes) -> str:
-    """A token's text with every character visible, so that its borders are."""
-    from gptkit.show import printable
-
-    return printable(spelled.decode(errors="replace")).replace(" ", "·").replace("\n", "␊")
 
 
 def _count(n: int, thing: str) -> str:

@@ -10,17 +10,36 @@ import typer
 
 def report(
     experiment: Annotated[Path, typer.Argument(help="An experiment's folder, runs/<experiment>.")],
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--with", help="Another experiment's, drawn into the same figure; may be repeated."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Where to write; the experiment's own folder.")
     ] = None,
 ) -> None:
-    """Write report.md, and results.json beside it, from an experiment's results."""
-    from gptkit.files import write_json, write_text
+    """Write report.md, and results.json beside it, from an experiment's results.
+
+    With three tokenizers or more, vocabulary.svg too: bits per byte against vocabulary size.
+    """
+    from gptkit.files import write_bytes, write_json, write_text
     from gptkit.report.markdown import markdown
+    from gptkit.report.plot import FIGURE, vocabulary_plot
     from gptkit.result import load_result
 
-    result = load_result(experiment).to_dict()
+    results = [load_result(path).to_dict() for path in (experiment, *(beside or []))]
     folder = out or experiment
-    write_text(folder / "report.md", markdown(result))
-    write_json(folder / "results.json", result)
+    figure = None
+    if len(results[0]["experiment"]["tokenizers"]) > 2:
+        figure = vocabulary_plot(results)
+        if figure is None:
+            typer.echo("note: no figure without matplotlib: pip install matplotlib", err=True)
+        else:
+            write_bytes(folder / FIGURE, figure)
+    page = markdown(results[0], beside=results[1:], figure=None if figure is None else FIGURE)
+    write_text(folder / "report.md", page)
+    for i, result in enumerate(results):
+        write_json(folder / f"results{f'-{i + 1}' if i else ''}.json", result)
     typer.echo(str(folder / "report.md"))

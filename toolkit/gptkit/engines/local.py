@@ -113,7 +113,9 @@ def run_arm(job: Job, *, on_event: OnEvent) -> dict[str, Any]:
         tokenizer=encoded.tokenizer,
         model=model,
         metrics=sorted([*steps, *evaluations], key=lambda metric: metric["step"]),
-        losses=spread(claim.nats, (encoded.test or encoded.val).ends, text.encode()),
+        losses=spread(
+            claim.nats, (encoded.test or encoded.val).ends, text.encode(), also=claim.lost_nats
+        ),
         result=entry,
     )
     on_event(arm, ArmDone(entry))

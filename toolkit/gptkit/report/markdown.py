@@ -19,6 +19,7 @@ from gptkit.figures import (
     headline,
     match_rows,
     match_says,
+    named,
     pair_of,
     span_rows,
     text_of_claim,
@@ -84,7 +85,7 @@ def loss_rows(result: dict[str, Any]) -> list[str]:
         seconds = fmean(a["train"]["seconds"] for a in seeds)
         spread = f" ± {deviation_of(seeds):.3f}" if len(seeds) > 1 else ""
         cells = [
-            _cell(arm["tokenizer"]),
+            _cell(named(arm)),
             arm["model"],
             f"{arm['vocab_size']:,}",
             f"{arm['vocab_seen']:,}",
@@ -109,11 +110,22 @@ def _baseline(name: str, what: str, bits: float) -> str:
     return _row([_cell(name), what, *[""] * 5, f"{bits:.3f}", *[""] * 4])
 
 
-def markdown(result: dict[str, Any]) -> str:
-    """The whole report of an experiment."""
+def markdown(
+    result: dict[str, Any],
+    *,
+    beside: Sequence[dict[str, Any]] = (),
+    figure: str | None = None,
+) -> str:
+    """The whole report of an experiment.
+
+    Args:
+        beside: other experiments, of which the losses and the command are shown.
+        figure: the file of bits per byte against vocabulary size, if there is one.
+    """
     names = " vs ".join(_cell(t) for t in result["experiment"]["tokenizers"])
     parts = [
         [f"# {names} on {_cell(result['corpus']['name'])}", "", f"**{_cell(headline(result))}**"],
+        [f"![bits per byte against vocabulary size]({figure})"] if figure else [],
         [f"- {_cell(v['says'])}" for v in result["verdict"]],
         [note] if (note := verdict_note(result)) else [],
         loss_rows(result),
@@ -124,6 +136,7 @@ def markdown(result: dict[str, Any]) -> str:
         _tuning(result),
         _seeds(result),
         _samples(result),
+        *map(_beside, beside),
         _again(result),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
@@ -197,6 +210,18 @@ def _samples(result: dict[str, Any]) -> list[str]:
             lines += ["", f"**{_cell(arm['id'])}**, after the prompt `{sample['prompt']!r}`:", ""]
             lines += [f"    {line}" for line in printable(sample["text"]).split("\n")]
     return lines
+
+
+def _beside(result: dict[str, Any]) -> list[str]:
+    return [
+        f"## {_cell(match_says(result))}",
+        "",
+        f"**{_cell(headline(result))}**",
+        "",
+        *loss_rows(result),
+        "",
+        f"    {command(result)}",
+    ]
 
 
 def _again(result: dict[str, Any]) -> list[str]:

@@ -1,0 +1,167 @@
+"""Vocabularies learned from text: the same everywhere, from training text alone, exact."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tokenizers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import models, pre_tokenizers
+
+from gptkit_tokenizers import NeedsText, TokenizerError, get_tokenizer
+from gptkit_tokenizers.bytelevel import BYTE_OF, CHAR_OF
+from gptkit_tokenizers.trained import train_tokenizer
+
+KINDS = ["bpe", "unigram", "wordpiece"]
+
+
+def test_the_byte_alphabet_is_the_librarys():
+    assert sorted(CHAR_OF.values()) == sorted(pre_tokenizers.ByteLevel.alphabet())
+    assert {BYTE_OF[c] for c in "ĠĊA"} == {0x20, 0x0A, 0x41}
+
+
+def test_bpe_by_hand():
+    # ab is there four times; then abc is three times, cab twice. A space begins a word.
+    bpe = train_tokenizer("bpe:258", "abcabcabc ab")
+    assert [bpe.token_bytes(i) for i in (256, 257)] == [b"ab", b"abc"]
+    assert bpe.decode_bytes(bpe.encode("abcab")) == b"abcab"
+    assert bpe.encode("abcab") == [257, 256]
+
+
+@pytest.fixture(scope="module")
+def both(kinds):
+    """The learned ranks in tiktoken, and as the library's own BPE with the merges they came by."""
+    ours = kinds["bpe:400"]
+    spelled = ["".join(CHAR_OF[b] for b in ours.token_bytes(i)) for i in range(400)]
+    vocab = {token: i for i, token in enumerate(spelled)}
+    merges = []
+    for i in range(256, 400):
+        parts = _parts(ours.token_bytes(i), {ours.token_bytes(j): j for j in range(i)})
+        merges.append(tuple("".join(CHAR_OF[b] for b in part) for part in parts))
+    theirs = tokenizers.Tokenizer(models.BPE(vocab=vocab, merges=merges))
+    theirs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return ours, theirs
+
+
+def _parts(token, ranks):
+    """The two tokens that the merges before leave of it."""
+    parts = [bytes([b]) for b in token]
+    while len(parts) > 2:
+        pairs = [ranks.get(a + b, 10**9) for a, b in itertools.pairwise(parts)]
+        at = pairs.index(min(pairs))
+        parts[at : at + 2] = [parts[at] + parts[at + 1]]
+    return parts
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text() | st.text(alphabet="theking ofand\n'so."))
+def test_both_libraries_give_the_same_ids(both, text):
+    ours, theirs = both
+    assert ours.encode(text) == theirs.encode(text).ids
+
+
+def test_both_libraries_give_the_same_ids_for_what_was_learned_from(both, prose):
+    ours, theirs = both
+    assert ours.encode(prose) == theirs.encode(prose).ids
+
+
+CODE = """
+import json, sys
+from gptkit_tokenizers import get_tokenizer
+text = open(sys.argv[1], encoding="utf-8").read()
+print(json.dumps(get_tokenizer(sys.argv[2], text=text).to_dict(), sort_keys=True))
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_learn_the_same(kind, prose, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text(prose, encoding="utf-8")
+    found = []
+    for i in range(2):
+        environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / str(i))}
+        done = subprocess.run(
+            [sys.executable, "-c", CODE, text, f"{kind}:420"],
+            env=environment,
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=120,
+        )
+        found.append(done.stdout)
+    assert found[0] == found[1]
+    assert len(json.loads(found[0])) > 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_learned_is_kept_and_a_broken_cache_is_not_believed(kind, prose, monkeypatch):
+    import gptkit_tokenizers.trained as trained
+
+    first = train_tokenizer(f"{kind}:300", prose)
+    (cached,) = (Path(os.environ["XDG_CACHE_HOME"]) / "gptkit" / "tokenizers").iterdir()
+    whole = cached.read_bytes()
+    cached.write_bytes(whole[:100])
+    again = train_tokenizer(f"{kind}:300", prose)
+    assert again.encode(prose) == first.encode(prose)
+    assert cached.read_bytes() == whole
+
+    def never(*args):
+        raise AssertionError("it was learned again")
+
+    monkeypatch.setattr(trained, "_train", never)
+    assert train_tokenizer(f"{kind}:300", prose).to_dict() == first.to_dict()
+    with pytest.raises(AssertionError, match="learned again"):
+        train_tokenizer(f"{kind}:300", prose + "!")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_more_than_the_text_can_fill_says_how_many_there_were(kind):
+    with pytest.raises(TokenizerError, match=rf"{kind}:5000 cannot be filled: the text has \d+"):
+        train_tokenizer(f"{kind}:5000", "to be or not to be, that is the question")
+
+
+def test_the_largest_that_is_offered_can_be_filled():
+    with pytest.raises(TokenizerError) as error:
+        train_tokenizer("bpe:5000", "to be or not to be")
+    offered = str(error.value).split("Give ")[1].split()[0]
+    assert train_tokenizer(offered, "to be or not to be").vocab_size == int(offered[4:])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("size", "says"),
+    [("255", "too small"), ("many", "not a vocabulary size"), ("", "not a"), ("0512", "not a")],
+)
+def test_a_size_that_is_none(kind, size, says):
+    with pytest.raises(TokenizerError, match=says):
+        get_tokenizer(f"{kind}:{size}", text="to be")
+
+
+def test_without_text_it_says_so():
+    with pytest.raises(NeedsText, match="bpe:512 is built from text"):
+        get_tokenizer("bpe:512")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_smallest_is_the_bytes(kind):
+    tokenizer = train_tokenizer(f"{kind}:256", "to be or not to be")
+    assert tokenizer.vocab_size == 256
+    assert len(tokenizer.encode("naïve")) == 6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_training_text_is_learned_from(kind, tmp_path):
+    from gptkit.corpus import load_corpus
+    from gptkit.encoded import build_tokenizer
+
+    file = tmp_path / "text.txt"
+    file.write_text("ab" * 5000 + "\n" + "xy" * 400)
+    tokenizer = build_tokenizer(load_corpus(str(file)), f"{kind}:258")
+    learned = {tokenizer.token_bytes(i) for i in range(258)}
+    assert any(b"ab" in token for token in learned)
+    assert not any(b"xy" in token for token in learned)

@@ -1,0 +1,22 @@
+"""How byte-level vocabularies write bytes: each as one visible character.
+
+Radford et al., "Language models are unsupervised multitask learners", 2019: a byte that prints in
+Latin-1 is its own character, the 68 others are those from U+0100 on, in order.
+"""
+
+from __future__ import annotations
+
+_VISIBLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+_HIDDEN = [byte for byte in range(256) if byte not in _VISIBLE]
+CHAR_OF = {byte: chr(byte) for byte in _VISIBLE}
+CHAR_OF |= {byte: chr(0x100 + i) for i, byte in enumerate(_HIDDEN)}
+BYTE_OF = {char: byte for byte, char in CHAR_OF.items()}
+
+
+def spell(token: str) -> bytes:
+    r"""The bytes that a byte-level token stands for.
+
+    >>> spell("ĠtoĊ")
+    b' to\n'
+    """
+    return bytes(BYTE_OF[char] for char in token)

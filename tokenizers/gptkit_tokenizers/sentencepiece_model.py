@@ -1,0 +1,100 @@
+"""A SentencePiece `.model`, byte by byte. Needs the extra `sentencepiece`."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from gptkit_tokenizers.base import TokenizerError, id_dtype, unknown_id, utf8
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SPACE = "▁"
+# A serialised ModelProto of which only normalizer_spec.add_dummy_prefix is set, to false. Protocol
+# buffers merge what is appended: of a field that is there twice, the last counts.
+NO_DUMMY_PREFIX = b"\x1a\x02\x18\x00"
+
+
+class SentencePieceTokenizer:
+    """What a `.model` file describes, on ordinary text, with no space put in front of it.
+
+    Its normaliser stays as it is: most change some characters (NFKC) and drop spaces, which the
+    audit finds.
+
+    Args:
+        name: the spec.
+        model: the file's content.
+    """
+
+    def __init__(self, name: str, model: bytes) -> None:
+        self.name = name
+        self._model = model
+        self._processor = _processor(name, model)
+        self.vocab_size = self._processor.vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        utf8(text)
+        return self._processor.encode(text)
+
+    def encode_array(self, text: str) -> np.ndarray:
+        import numpy as np
+
+        return np.array(self.encode(text), dtype=id_dtype(self.vocab_size))
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        ids = ids.tolist() if hasattr(ids, "tolist") else ids
+        return b"".join(map(self.token_bytes, ids))
+
+    def decode(self, ids: Iterable[int]) -> str:
+        return self.decode_bytes(ids).decode("utf-8", errors="replace")
+
+    def token_bytes(self, token: int) -> bytes:
+        if not 0 <= token < self.vocab_size:
+            raise unknown_id(self, token)
+        return self._spelled[token]
+
+    @cached_property
+    def _spelled(self) -> list[bytes]:
+        model = self._processor
+        spelled = []
+        for i in range(self.vocab_size):
+            piece = model.id_to_piece(i)
+            if model.is_byte(i):
+                spelled.append(bytes([int(piece[3:-1], 16)]))  # as in <0x0A>
+            elif model.is_unknown(i) or model.is_control(i):
+                spelled.append(b"")
+            else:
+                spelled.append(piece.replace(SPACE, " ").encode())
+        return spelled
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "sentencepiece": b64encode(self._model).decode()}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        return cls(data["name"], b64decode(data["sentencepiece"]))
+
+    @classmethod
+    def from_file(cls, name: str, path: Path) -> Self:
+        """Read a `.model` file. Raises TokenizerError for one that is none."""
+        try:
+            return cls(name, path.read_bytes())
+        except OSError as error:
+            raise TokenizerError(f"{path} cannot be read: {error}.") from error
+
+
+def _processor(name: str, model: bytes) -> Any:
+    try:
+        from sentencepiece import SentencePieceProcessor
+    except ImportError:
+        raise TokenizerError(
+            f"{name} needs the library sentencepiece.\nInstall it: pip install sentencepiece"
+        ) from None
+    try:
+        return SentencePieceProcessor(model_proto=model + NO_DUMMY_PREFIX)
+    except Exception as error:  # the library raises bare RuntimeError
+        raise TokenizerError(f"{name} is not a SentencePiece model: {error}.") from error

@@ -1,0 +1,159 @@
+"""Vocabularies learned from a training text: `bpe:N`, `unigram:N`, `wordpiece:N`.
+
+HuggingFace's trainers learn them, all byte-level: the 256 bytes are in every vocabulary, there is
+no normaliser and no unknown token, so they spell any text exactly. Words are GPT-2's, a space at
+their front. `bpe:N` is then encoded by tiktoken. WordPiece has no "##" within words: a byte-level
+word that starts one has a space in front already.
+
+What was learned is cached by the text's hash, the spec and the library's version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from gptkit_tokenizers.base import Tokenizer, TokenizerError, utf8
+from gptkit_tokenizers.bpe import TiktokenTokenizer
+from gptkit_tokenizers.bytelevel import CHAR_OF, spell
+from gptkit_tokenizers.huggingface import HuggingFaceTokenizer
+from gptkit_tokenizers.pieces import next_word
+
+BYTES = 256  # of which every vocabulary is made
+LONGEST_WORD = 100  # bytes; WordPiece's time grows with the square
+PIECE = 1_000_000  # characters given to the trainer at a time
+
+
+def train_tokenizer(spec: str, text: str) -> Tokenizer:
+    """The tokenizer `KIND:N` learned from a text, or from the cache.
+
+    The same text gives the same vocabulary.
+
+    Raises:
+        TokenizerError: N is no number, is below 256, or is more than the text can fill.
+
+    >>> train_tokenizer("bpe:258", "to be or not to be").encode("to be")
+    [257, 220, 256]
+    """
+    kind, n = parse(spec)
+    cache = _cache_path(spec, text)
+    data = _cached(cache, spec)
+    if data is None:
+        saved = _train(kind, n, text)
+        size = len(saved["model"]["vocab"])
+        if size < n:
+            raise TokenizerError(
+                f"{spec} cannot be filled: the text has {size - BYTES:,} merges or pieces beyond "
+                f"its {BYTES} bytes.\nGive {kind}:{size} or less, or a longer text."
+            )
+        data = {"name": spec, "cuts_known": True, "huggingface": saved}
+        if kind == "bpe":
+            ranks = {spell(token): rank for token, rank in saved["model"]["vocab"].items()}
+            data = TiktokenTokenizer(spec, ranks).to_dict()
+        _keep(cache, data)
+    return (TiktokenTokenizer if kind == "bpe" else HuggingFaceTokenizer).from_dict(data)
+
+
+def parse(spec: str) -> tuple[str, int]:
+    """The kind and the size that a spec names. Raises TokenizerError for a size that is none.
+
+    >>> parse("bpe:1024")
+    ('bpe', 1024)
+    """
+    kind, _, size = spec.partition(":")
+    if not (size.isascii() and size.isdigit() and str(int(size)) == size):
+        raise TokenizerError(f"{spec}: {size!r} is not a vocabulary size. Give one: {kind}:1024.")
+    if int(size) < BYTES:
+        raise TokenizerError(
+            f"{spec} is too small: the {BYTES} bytes alone, which make it spell any text, are "
+            f"{BYTES} ids.\nGive {kind}:{BYTES} or more."
+        )
+    return kind, int(size)
+
+
+def _train(kind: str, n: int, text: str) -> dict[str, Any]:
+    """What the library learned, as its JSON."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer: Tokenizer
+    trainer: Any
+    words: list[Any] = [pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    options: dict[str, Any] = {
+        "vocab_size": n,
+        "initial_alphabet": sorted(CHAR_OF.values()),
+        "show_progress": False,
+    }
+    if kind == "bpe":
+        tokenizer, trainer = Tokenizer(models.BPE()), trainers.BpeTrainer(**options)
+    elif kind == "unigram":
+        tokenizer, trainer = Tokenizer(models.Unigram()), trainers.UnigramTrainer(**options)
+    else:
+        model = models.WordPiece(
+            unk_token="", continuing_subword_prefix="", max_input_chars_per_word=LONGEST_WORD
+        )
+        words.append(pre_tokenizers.FixedLength(LONGEST_WORD))
+        tokenizer = Tokenizer(model)
+        trainer = trainers.WordPieceTrainer(**options, continuing_subword_prefix="")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(words)
+    tokenizer.train_from_iterator(_pieces(text), trainer)
+    saved = json.loads(tokenizer.to_str())
+    if kind == "unigram":
+        saved["model"]["vocab"] = _settled(saved["model"]["vocab"], n)
+    return saved
+
+
+def _settled(vocab: list[list[Any]], n: int) -> list[list[Any]]:
+    """A unigram vocabulary of at most n, without what differs from one training to the next.
+
+    The trainer sums in the order of a hash table, which is random: scores differ in their last
+    digits. Single bytes that it has no use for get the lowest score plus 0.0001 for each before
+    them, in that order too. And it keeps some pieces too many when few are wanted.
+    """
+    lowest = round(min(score for _, score in vocab), 6)
+    unused = lowest + BYTES * 0.0001
+    settled = [
+        [piece, lowest if len(piece) == 1 and score <= unused else round(score, 6)]
+        for piece, score in vocab
+    ]
+    settled.sort(key=lambda entry: (-entry[1], entry[0]))
+    spare = {piece for piece, _ in [e for e in settled if len(e[0]) > 1][max(0, n - BYTES) :]}
+    return [entry for entry in settled if entry[0] not in spare]
+
+
+def _pieces(text: str) -> Iterator[str]:
+    start = 0
+    while start < len(text):
+        end = next_word(text, start + PIECE) if start + PIECE < len(text) else len(text)
+        yield text[start:end]
+        start = end
+
+
+def _cache_path(spec: str, text: str) -> Path:
+    from importlib.metadata import version
+
+    digest = hashlib.sha256(utf8(text)).hexdigest()[:32]
+    folder = Path(platformdirs.user_cache_dir("gptkit", appauthor=False)) / "tokenizers"
+    return folder / f"{spec.replace(':', '-')}-{digest}-{version('tokenizers')}.json"
+
+
+def _cached(path: Path, spec: str) -> dict[str, Any] | None:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) and data.get("name") == spec else None
+
+
+def _keep(path: Path, data: dict[str, Any]) -> None:
+    with suppress(OSError):  # with no cache it is learned again
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary.write_text(json.dumps(data), encoding="utf-8")
+        temporary.replace(path)
