@@ -12,9 +12,10 @@ ROOT = Path(__file__).parent.parent
 # From the bottom up; a module imports only from its own level's line or from those above it here.
 LEVELS = [
     {"errors"},
-    {"budget", "files", "show", "markov", "memory"},
-    {"config", "download", "corpus"},
-    {"encoded", "vocabulary"},
+    {"budget", "files", "large", "show", "markov", "memory"},
+    {"config", "download", "corpus", "shards"},
+    {"vocabulary"},
+    {"encoded"},
     {"models"},
     {"evaluation", "sampling", "optim", "batches", "spans"},
     {"runs", "training"},

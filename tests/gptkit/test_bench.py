@@ -64,7 +64,10 @@ def corpus_of_chars():
         (lambda: compact.measure(1, steps=2), ["compact"]),
         (lambda: parallel.measure(1, words=TINY), ["parallel", "memory"]),
         (lambda: generate.measure(1, n_tokens=20), ["generate"]),
-        (lambda: encode.measure(1, n_bytes=1), ["encode-char", "encode-gpt2"]),
+        (
+            lambda: encode.measure(1, n_bytes=1),
+            ["encode-char", "encode-gpt2", "encode-shards"],
+        ),
         (lambda: sweep.measure(1), ["sweep"]),
         (lambda: startup.measure(1), ["startup-help", "startup-encode"]),
     ],

@@ -21,8 +21,10 @@ import numpy as np
 from gptkit.corpus import Corpus
 from gptkit.encoded import EncodedCorpus
 from gptkit.evaluation import bits_per_byte
+from gptkit.shards import ShardedIds
 
 ZLIB_WINDOW = 1 << 15  # bytes of primer that deflate can refer to
+COUNTED = 1 << 22  # ids of a training text too large for memory, its last ones
 LZMA_WINDOW = 1 << 23  # the dictionary of lzma's default preset
 
 
@@ -45,7 +47,8 @@ def baselines(corpus: Corpus, encoded: Mapping[str, EncodedCorpus]) -> list[dict
                 }
             )
     data = (corpus.val if corpus.test is None else corpus.test).encode()
-    for name, (size, primer_bytes) in compressed(data, primer=corpus.train.encode()).items():
+    primer = corpus.train[-LZMA_WINDOW:].encode()  # of as many characters there are more bytes
+    for name, (size, primer_bytes) in compressed(data, primer=primer).items():
         rows.append(
             {
                 "name": name,
@@ -63,7 +66,8 @@ def counted(texts: EncodedCorpus) -> dict[str, float]:
     As in a model's evaluation, the first id is conditioned on the last of the text before.
     """
     V = texts.tokenizer.vocab_size
-    train = texts.train.ids.astype(np.int64)
+    on_disk = isinstance(texts.train.ids, ShardedIds)
+    train = texts.train.ids[-COUNTED if on_disk else 0 :].astype(np.int64)
     text, before = (texts.val, train) if texts.test is None else (texts.test, texts.val.ids)
     ids = np.concatenate([before[-1:].astype(np.int64), text.ids.astype(np.int64)])
     history, target = ids[:-1], ids[1:]

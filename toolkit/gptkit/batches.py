@@ -45,7 +45,7 @@ def window_starts(
         goal = step * per_step
         while read[-1] < goal + per_step:
             positions = rng.random(DRAWN) * ends[-1]
-            drawn = np.searchsorted(ends, positions, side="right").clip(max=last)
+            drawn = ends.searchsorted(positions, side="right").clip(max=last)
             bytes_in = ends[drawn + block_size] - ends[drawn]
             counted = np.ones(DRAWN) if bytes_per_step is None else bytes_in
             starts = np.concatenate([starts, drawn])

@@ -1,4 +1,7 @@
-"""Named corpora, files and datasets -> one text, hashed and cut in two or three by characters."""
+"""Named corpora, files and datasets -> one text, hashed and cut in two or three by characters.
+
+A text of files larger than `LARGE` is not read into memory: its training text is a `LargeText`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import glob
 import hashlib
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -19,6 +22,8 @@ import platformdirs
 
 from gptkit.download import download_text, no_progress_bars
 from gptkit.errors import CorpusError, CorpusWarning, DownloadError
+from gptkit.files import temporary_name
+from gptkit.large import LargeText, index
 from gptkit.markov import markov_text
 from gptkit_tokenizers.network import reachable
 
@@ -27,6 +32,8 @@ TINY_SHAKESPEARE_URL = (
 )
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 NAMES = ("tinyshakespeare", "python-docs")
+LARGE = 256_000_000  # bytes, from which on a text stays on disk
+HELD_OUT = 1_000_000  # characters of val, and of test, that a large text has at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +49,7 @@ class Corpus:
     """
 
     name: str
-    train: str
+    train: str | LargeText
     val: str
     sha256: str
     test: str | None = None
@@ -50,7 +57,9 @@ class Corpus:
 
     @cached_property
     def train_bytes(self) -> int:
-        return len(self.train.encode())
+        return (
+            self.train.n_bytes() if isinstance(self.train, LargeText) else len(self.train.encode())
+        )
 
     @cached_property
     def val_bytes(self) -> int:
@@ -58,7 +67,13 @@ class Corpus:
 
     @property
     def text(self) -> str:
-        return self.train + self.val + (self.test or "")
+        """All of it, in memory."""
+        return self.train[:] + self.val + (self.test or "")
+
+    def alphabet(self) -> str:
+        """Every character of the whole text, once, in order."""
+        train = self.train.alphabet() if isinstance(self.train, LargeText) else self.train
+        return "".join(sorted(set(train) | set(self.val) | set(self.test or "")))
 
     def to_dict(self) -> dict[str, Any]:
         facts: dict[str, Any] = {
@@ -111,6 +126,8 @@ def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9
     """
     shares = shares_of(split)
     entropy = None
+    text: str | LargeText
+    digest = None
     if spec is None:
         try:
             spec, text = "tinyshakespeare", _tiny_shakespeare()
@@ -122,36 +139,61 @@ def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9
     elif spec.startswith("markov:"):
         text, entropy = markov_text(spec)
     else:
-        text = _text_of(spec)
+        found = _text_of(spec)
+        if isinstance(found, str):
+            text = found
+        else:
+            text, digest = index(found)
     if not text:
         raise CorpusError(f"{spec} is empty. Give a text of at least a few thousand characters.")
     cuts = [int(round(share, 12) * len(text)) for share in accumulate(shares[:-1])]
-    parts = [text[a:b] for a, b in pairwise([0, *cuts, len(text)])]
-    if not all(parts):
+    if isinstance(text, LargeText):
+        cuts = _held_out_cuts(cuts, len(text))
+    spans = list(pairwise([0, *cuts, len(text)]))
+    train = text.part(*spans[0]) if isinstance(text, LargeText) else text[slice(*spans[0])]
+    parts = [text[a:b] for a, b in spans[1:]]
+    if not (train and all(parts)):
         raise CorpusError(
             f"{spec} cannot be split at {', '.join(f'{share:g}' for share in shares)}: of its "
-            f"{len(text):,} characters {' and '.join(f'{len(part):,}' for part in parts)} "
+            f"{len(text):,} characters {' and '.join(f'{b - a:,}' for a, b in spans)} "
             "would be left.\n"
             "Give a text of at least a few thousand characters, or a split nearer the middle."
         )
     return Corpus(
         name=spec,
-        train=parts[0],
-        val=parts[1],
-        test=parts[2] if len(parts) == 3 else None,
-        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        train=train,
+        val=parts[0],
+        test=parts[1] if len(parts) == 2 else None,
+        sha256=digest or hashlib.sha256(text[:].encode()).hexdigest(),
         entropy_bits_per_byte=entropy,
     )
 
 
-def _text_of(spec: str) -> str:
+def _held_out_cuts(cuts: Sequence[int], n: int) -> list[int]:
+    """Cuts that leave val and test `HELD_OUT` characters each at most, and train the rest."""
+    held_out = [min(HELD_OUT, b - a) for a, b in pairwise([*cuts, n])]
+    moved = [n - sum(held_out[i:]) for i in range(len(held_out))]
+    if moved != cuts:
+        note = (
+            f"of so large a text, val {'and test are' if len(cuts) > 1 else 'is'} its last "
+            f"{HELD_OUT:,} characters{' each' if len(cuts) > 1 else ''}, and train the rest."
+        )
+        warnings.warn(note, CorpusWarning, stacklevel=3)
+    return moved
+
+
+def _text_of(spec: str) -> str | list[Path]:
+    """The text, or the files that hold one too large for memory."""
     if spec == "tinyshakespeare":
         return _tiny_shakespeare()
     if spec == "python-docs":
         return _python_docs()
     if spec.startswith("hf:"):
         return _hugging_face(spec)
-    return "".join(_decode(path.read_bytes(), str(path)) for path in _files(spec))
+    files = _files(spec)
+    if sum(path.stat().st_size for path in files) > LARGE:
+        return files
+    return "".join(_decode(path.read_bytes(), str(path)) for path in files)
 
 
 def cache_folder() -> Path:
@@ -207,7 +249,7 @@ def _python_docs() -> str:
     return "\n\n".join(topics[name] for name in sorted(topics))
 
 
-def _hugging_face(spec: str) -> str:
+def _hugging_face(spec: str) -> str | list[Path]:
     name, _, config = spec.removeprefix("hf:").partition(":")
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     if not name:
@@ -232,7 +274,32 @@ def _hugging_face(spec: str) -> str:
             f"{spec} has no column text; its columns are {', '.join(rows.column_names)}.\n"
             "Only a dataset with a text column, or with a single column of strings, is a text."
         )
-    return "\n".join(rows[column])
+    copy = cache_folder() / "texts" / f"{hashlib.sha256(spec.encode()).hexdigest()[:32]}.txt"
+    return _gathered((row[column] or "" for row in rows), copy)
+
+
+def _gathered(strings: Iterator[str], copy: Path) -> str | list[Path]:
+    """Strings with line breaks between them; in the file `copy` if too large for memory."""
+    parts, size = [], 0
+    for string in strings:
+        parts.append(string)
+        size += len(string)
+        if size > LARGE:
+            break
+    else:
+        return "\n".join(parts)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_name(copy)
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            file.write("\n".join(parts))
+            del parts
+            for string in strings:
+                file.write(f"\n{string}")
+        temporary.replace(copy)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return [copy]
 
 
 def _files(spec: str) -> list[Path]:

@@ -1,14 +1,22 @@
-"""One corpus under one tokenizer: its texts encoded, and audited before anything trains."""
+"""One corpus under one tokenizer: its texts encoded, and audited before anything trains.
+
+The ids of a training text too large for memory are on disk, in the user's cache.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from gptkit.corpus import Corpus
+from gptkit.corpus import Corpus, cache_folder
+from gptkit.large import LargeText
+from gptkit.shards import OnBytes, encode_shards
+from gptkit.vocabulary import used_ids
 from gptkit_tokenizers import (
     Damage,
     LossyTokenizer,
@@ -22,13 +30,16 @@ from gptkit_tokenizers import (
     tokenizer_from_dict,
 )
 
+LEARNED = 64_000_000  # characters of the training text, at most, that a vocabulary is learned from
+
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedText:
     """A text under a tokenizer.
 
     Attributes:
-        ids: (N,) in the vocabulary's smallest unsigned dtype.
+        ids: (N,) in the vocabulary's smallest unsigned dtype; of a large training text on disk,
+            `ShardedIds`, which are read as an array is, and `ends` are `ShardedEnds`.
         ends: (N,) the byte of the text at which each token ends; for a lossy tokenizer about
             there, in proportion.
         lost_bytes: of the text, which a lossy tokenizer's tokens do not spell.
@@ -66,17 +77,17 @@ class EncodedCorpus:
     @cached_property
     def vocab_seen(self) -> int:
         """How many of the vocabulary's ids the training text uses."""
-        return len(np.unique(self.train.ids))
+        return len(used_ids(self.train.ids, self.tokenizer.vocab_size))
 
 
 def build_tokenizer(corpus: Corpus, spec: str) -> Tokenizer:
     """The tokenizer that a spec names, for a corpus.
 
     `char` takes its alphabet from the whole corpus, as the lecture does; any other tokenizer
-    that is built from text sees the training text alone.
+    that is built from text sees the training text alone, of a large one its start.
     """
     whole_alphabet = spec in ("char", "char+bytes")
-    return get_tokenizer(spec, corpus.text if whole_alphabet else corpus.train)
+    return get_tokenizer(spec, corpus.alphabet() if whole_alphabet else corpus.train[:LEARNED])
 
 
 def encode_text(tokenizer: Tokenizer, text: str, *, lossy_ok: bool = False) -> EncodedText:
@@ -107,8 +118,33 @@ def encode_text(tokenizer: Tokenizer, text: str, *, lossy_ok: bool = False) -> E
     )
 
 
-def encode_corpus(corpus: Corpus, spec: str, *, lossy_ok: bool = False) -> EncodedCorpus:
+def encode_large(
+    tokenizer: Tokenizer, text: LargeText, sha256: str, on_bytes: OnBytes
+) -> EncodedText:
+    """The ids of a large text, from the cache as far as they are there; see `gptkit.shards`.
+
+    Args:
+        sha256: of the corpus that the text begins.
+    """
+    described = json.dumps([tokenizer.to_dict(), sha256, len(text)], sort_keys=True)
+    folder = cache_folder() / "shards" / hashlib.sha256(described.encode()).hexdigest()[:32]
+    shards = encode_shards(tokenizer, text, folder, on_bytes=on_bytes)
+    return EncodedText(
+        ids=cast(np.ndarray, shards.ids),
+        ends=cast(np.ndarray, shards.ends),
+        n_bytes=shards.n_bytes,
+        n_chars=shards.n_chars,
+    )
+
+
+def encode_corpus(
+    corpus: Corpus, spec: str, *, lossy_ok: bool = False, on_bytes: OnBytes = lambda done, n: None
+) -> EncodedCorpus:
     """Build the tokenizer and encode the corpus's texts with it.
+
+    Args:
+        lossy_ok: whether it may lose bytes; of a large text it never may.
+        on_bytes: hears how many bytes of a large text are encoded, and of how many.
 
     Raises:
         TokenizerError: an unknown spec, or a tokenizer that does not give the bytes back, unless
@@ -116,10 +152,10 @@ def encode_corpus(corpus: Corpus, spec: str, *, lossy_ok: bool = False) -> Encod
     """
     tokenizer = build_tokenizer(corpus, spec)
     check_rebuild(tokenizer, corpus.train[:1000])
-    train, val, test = (
-        None if text is None else encode_text(tokenizer, text, lossy_ok=lossy_ok)
-        for text in (corpus.train, corpus.val, corpus.test)
-    )
-    assert train is not None
-    assert val is not None
+    if isinstance(corpus.train, LargeText):
+        train = encode_large(tokenizer, corpus.train, corpus.sha256, on_bytes)
+    else:
+        train = encode_text(tokenizer, corpus.train, lossy_ok=lossy_ok)
+    val = encode_text(tokenizer, corpus.val, lossy_ok=lossy_ok)
+    test = None if corpus.test is None else encode_text(tokenizer, corpus.test, lossy_ok=lossy_ok)
     return EncodedCorpus(tokenizer=tokenizer, train=train, val=val, test=test)

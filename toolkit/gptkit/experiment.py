@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -35,6 +35,10 @@ from gptkit.tuning import at_rate, training_slice, tune
 from gptkit.verdict import verdict
 
 PAYS = 1e12  # floating-point operations, of which starting processes costs about a tenth
+
+
+def _deaf(spec: str, done: int, n_bytes: int) -> None:
+    """Hears nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,11 +148,26 @@ class Experiment:
         return load_corpus(self.data, split=self.split)
 
     @cached_property
+    def _texts(self) -> dict[str, EncodedCorpus]:
+        return {}
+
+    def encode(self, on_bytes: Callable[[str, int, int], None] = _deaf) -> dict[str, EncodedCorpus]:
+        """The corpus under each tokenizer, audited; done once.
+
+        Args:
+            on_bytes: hears, while a text too large for memory is encoded, of the tokenizer, the
+                bytes that are done, and all there are.
+        """
+        for spec in self.tokenizers:
+            if spec not in self._texts:
+                self._texts[spec] = encode_corpus(
+                    self.corpus, spec, lossy_ok=self.lossy_ok, on_bytes=partial(on_bytes, spec)
+                )
+        return self._texts
+
+    @property
     def _encoded(self) -> dict[str, EncodedCorpus]:
-        return {
-            spec: encode_corpus(self.corpus, spec, lossy_ok=self.lossy_ok)
-            for spec in self.tokenizers
-        }
+        return self.encode()
 
     @cached_property
     def _plan(self) -> Plan:
@@ -252,7 +271,8 @@ class Experiment:
     def _prompt(self) -> str:
         if self.prompt is not None:
             return self.prompt
-        return "\n" if "\n" in self.corpus.train else self.corpus.train[0]
+        start = self.corpus.train[:1_000_000]
+        return "\n" if "\n" in start else start[0]
 
     def _asked(self) -> dict[str, Any]:
         asked = {name: getattr(self, name) for name in self.__dataclass_fields__}

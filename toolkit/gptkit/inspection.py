@@ -10,6 +10,7 @@ from gptkit.encoded import build_tokenizer, encode_text
 from gptkit_tokenizers import LossyTokenizer, Tokenizer, audit
 from gptkit_tokenizers.measures import measures
 
+INSPECTED = 64_000_000  # characters of the training text, at most
 STRETCH = 40  # characters of the text that are shown cut
 
 
@@ -26,34 +27,35 @@ def inspect_tokenizers(
 
     Returns:
         The `corpus`; the `stretch` of its training text that is shown; and `tokenizers`, in order:
-        what `measures` gives for the training text; `val_bytes_per_token`, of text that nothing
-        learned from; `lost_bytes`, of the training text; `audit`, "passes" or what it says; and
-        `cut`, the stretch's tokens, as text.
+        what `measures` gives for the training text, or its start; `val_bytes_per_token`, of text
+        that nothing learned from; `lost_bytes`, of the training text; `audit`, "passes" or what
+        it says; and `cut`, the stretch's tokens, as text.
 
     Raises:
         TokenizerError: an unknown spec, or a tokenizer that cannot encode the text.
     """
-    stretch = _stretch(corpus.train)
+    text = corpus.train[:INSPECTED]
+    stretch = _stretch(text)
     rows = []
     for spec in specs:
         on_tokenizer(spec)
         tokenizer = build_tokenizer(corpus, spec)
         cut = [tokenizer.token_bytes(i).decode(errors="replace") for i in tokenizer.encode(stretch)]
-        rows.append({"tokenizer": spec, **_inspected(tokenizer, corpus), "cut": cut})
+        rows.append({"tokenizer": spec, **_inspected(tokenizer, text, corpus.val), "cut": cut})
     return {"corpus": corpus.to_dict(), "stretch": stretch, "tokenizers": rows}
 
 
-def _inspected(tokenizer: Tokenizer, corpus: Corpus) -> dict[str, Any]:
-    train = encode_text(tokenizer, corpus.train, lossy_ok=True)
-    val = encode_text(tokenizer, corpus.val, lossy_ok=True)
+def _inspected(tokenizer: Tokenizer, text: str, held_out: str) -> dict[str, Any]:
+    train = encode_text(tokenizer, text, lossy_ok=True)
+    val = encode_text(tokenizer, held_out, lossy_ok=True)
     says = "passes"
     if train.lost_bytes:
         try:
-            audit(tokenizer, corpus.train, train.ids)
+            audit(tokenizer, text, train.ids)
         except LossyTokenizer as error:
             says = str(error)
     return {
-        **measures(tokenizer, corpus.train, train.ids),
+        **measures(tokenizer, text, train.ids),
         "val_bytes_per_token": val.bytes_per_token,
         "train_bytes": train.n_bytes,
         "lost_bytes": train.lost_bytes,

@@ -22,6 +22,7 @@ from gptkit.training import Evaluated, train
 FACTORS = (1.0, 2.0, 0.5, 4.0, 0.25)  # of the recipe's rates, in the order tried
 TRIAL_PART = 4  # a trial is so short a part of the arm's training
 RUNGS = 4  # evaluations in a trial; it may be stopped after the first and after the second
+TRIED_CHARS = 16_000_000  # of training text that trials are made on, at most
 JUDGED_CHARS = 20_000  # of training text held out, at most, and at most a tenth of it
 
 
@@ -39,11 +40,12 @@ class TrialDone:
 
 def training_slice(encoded: EncodedCorpus, corpus: Corpus) -> EncodedCorpus:
     """The training text under the same tokenizer, its end held out to judge trials by."""
-    held_out = max(1, min(JUDGED_CHARS, len(corpus.train) // 10))
+    text = corpus.train[-TRIED_CHARS:]
+    held_out = max(1, min(JUDGED_CHARS, len(text) // 10))
     return EncodedCorpus(
         tokenizer=encoded.tokenizer,
-        train=encode_text(encoded.tokenizer, corpus.train[:-held_out]),
-        val=encode_text(encoded.tokenizer, corpus.train[-held_out:]),
+        train=encode_text(encoded.tokenizer, text[:-held_out], lossy_ok=True),
+        val=encode_text(encoded.tokenizer, text[-held_out:], lossy_ok=True),
     )
 
 

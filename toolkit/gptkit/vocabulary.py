@@ -24,15 +24,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 AT_ONCE = 2048  # columns of the head
+READ = 4_000_000  # ids of a training text at a time
 
 
 def used_ids(train_ids: np.ndarray, vocab_size: int) -> Tensor:
-    """The ids (k,), sorted, that a training text uses.
+    """The ids (k,), sorted, that a training text (N,), perhaps on disk, uses.
 
     >>> used_ids(np.array([4, 1, 4], dtype=np.uint8), vocab_size=9)
     tensor([1, 4])
     """
-    return torch.from_numpy(np.flatnonzero(np.bincount(train_ids, minlength=vocab_size)))
+    counts = np.zeros(vocab_size, dtype=np.int64)
+    for i in range(0, len(train_ids), READ):
+        counts += np.bincount(train_ids[i : i + READ], minlength=vocab_size)
+    return torch.from_numpy(np.flatnonzero(counts))
 
 
 def head_columns(n_used: int, vocab_size: int) -> int:

@@ -1,10 +1,15 @@
-"""Encoding 100 MB of text."""
+"""Encoding 100 MB of text, in memory and into shards on disk."""
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 from gptkit.bench.measure import Measurement, alternate
 from gptkit.corpus import load_corpus
-from gptkit_tokenizers import get_tokenizer
+from gptkit.large import LargeText, index
+from gptkit.shards import encode_shards
+from gptkit_tokenizers import Tokenizer, get_tokenizer
 from gptkit_tokenizers.bpe import load_encoding
 
 N_BYTES = 100_000_000
@@ -18,6 +23,13 @@ def measure(rounds: int, *, n_bytes: int = N_BYTES) -> list[Measurement]:
     char, gpt2 = get_tokenizer("char", corpus), get_tokenizer("gpt2")
     stoi = {c: char.encode(c)[0] for c in set(corpus)}
     encode_ordinary = load_encoding("gpt2").encode_ordinary
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "text.txt"
+        file.write_text(text, encoding="utf-8")
+        on_disk, _ = index([file])
+        shards = alternate(
+            lambda: gpt2.encode_array(text), lambda: _into_shards(gpt2, on_disk), rounds=rounds
+        )
     return [
         Measurement(
             name="encode-char",
@@ -37,4 +49,16 @@ def measure(rounds: int, *, n_bytes: int = N_BYTES) -> list[Measurement]:
                 lambda: encode_ordinary(text), lambda: gpt2.encode_array(text), rounds=rounds
             ),
         ),
+        Measurement(
+            name="encode-shards",
+            what=f"gpt2 encode of {size} from disk into checked shards",
+            against="the same text encoded in memory, all cores",
+            reach=0.9,
+            rounds=shards,
+        ),
     ]
+
+
+def _into_shards(tokenizer: Tokenizer, text: LargeText) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        encode_shards(tokenizer, text, Path(folder))

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
+    from rich.progress import TaskID
 
     from gptkit.config import Arm
     from gptkit.experiment import Experiment
@@ -142,6 +145,8 @@ def compare(
                 bytes_per_step=bytes_per_step,
             ),
         )
+    _encode(experiment, err, live=live)
+    with err.status("Making the plan") if live else nullcontext():
         experiment.plan()
         cost = experiment.cost() if dry_run else None
     if cost is not None:
@@ -187,6 +192,45 @@ def _shares(split: str) -> float | tuple[float, ...]:
             f"split {split!r} is not a share or shares, as in 0.9 or 0.9,0.05,0.05."
         ) from None
     return shares[0] if len(shares) == 1 else shares
+
+
+def _encode(experiment: Experiment, err: Console, *, live: bool) -> None:
+    """A bar per tokenizer, in bytes, where the text is so large that it takes time."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    if not live:
+        experiment.encode(_say_tenths())
+        return
+    progress = Progress(
+        TextColumn("encoding {task.description}", markup=False),
+        BarColumn(bar_width=None),
+        DownloadColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=err,
+        expand=True,
+    )
+    with progress:
+        tasks: dict[str, TaskID] = {}
+
+        def show(spec: str, done: int, n_bytes: int) -> None:
+            if spec not in tasks:
+                tasks[spec] = progress.add_task(spec, total=n_bytes)
+            progress.update(tasks[spec], completed=done)
+
+        experiment.encode(show)
+
+
+def _say_tenths() -> Callable[[str, int, int], None]:
+    """For a log: a line at each tenth of a text."""
+    said: dict[str, int] = {}
+
+    def say(spec: str, done: int, n_bytes: int) -> None:
+        tenth = 10 * done // n_bytes
+        if tenth > said.get(spec, 0):
+            said[spec] = tenth
+            typer.echo(f"{spec}  encoded {done / 1e6:,.0f} of {n_bytes / 1e6:,.0f} MB", err=True)
+
+    return say
 
 
 def _run_live(experiment: Experiment, err: Console) -> Result:

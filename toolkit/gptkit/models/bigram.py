@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gptkit.config import ModelConfig
-from gptkit.vocabulary import DivideGradient
+from gptkit.vocabulary import READ, DivideGradient
 
 
 class Bigram(nn.Module):
@@ -46,8 +46,12 @@ class Bigram(nn.Module):
 
     @staticmethod
     def find_support(train_ids: np.ndarray, vocab_size: int) -> Tensor:
-        pairs = train_ids[:-1].astype(np.int64) * vocab_size + train_ids[1:]
-        return torch.from_numpy(np.unique(pairs))
+        found = np.empty(0, dtype=np.int64)
+        for i in range(0, len(train_ids) - 1, READ):
+            ids = train_ids[i : i + READ + 1]
+            pairs = np.unique(ids[:-1].astype(np.int64) * vocab_size + ids[1:])
+            found = np.union1d(found, pairs) if len(found) else pairs
+        return torch.from_numpy(found)
 
     def nll(self, ids: Tensor, targets: Tensor) -> Tensor:
         """Nats per target: ids (B, T), targets (B, T) -> (B, T)."""

@@ -1,0 +1,128 @@
+"""A text too large for memory: indexed once, then read from its files a piece at a time."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+
+from gptkit.errors import CorpusError
+
+PIECE = 4_000_000  # bytes read at a time
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Where some characters of the text lie."""
+
+    path: Path
+    offset: int
+    n_bytes: int
+    n_chars: int
+
+    def read(self) -> str:
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            data = file.read(self.n_bytes)
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            text = ""
+        if len(text) != self.n_chars:
+            raise CorpusError(f"{self.path} was changed while it was in use. Start again.")
+        return text
+
+
+class LargeText:
+    """Characters `start` to `stop` of a text, as a string that is not in memory.
+
+    `len(text)` counts characters; a slice is read, and is a string: ask for small ones.
+    """
+
+    def __init__(self, pieces: Sequence[Piece], start: int, stop: int) -> None:
+        self._pieces = pieces
+        self._starts = [0, *accumulate(piece.n_chars for piece in pieces)]
+        self._start, self._stop = start, stop
+
+    def __len__(self) -> int:
+        return self._stop - self._start
+
+    def __getitem__(self, chars: slice) -> str:
+        start, stop, _ = chars.indices(len(self))
+        return "".join(self.pieces(start, stop))
+
+    def part(self, start: int, stop: int) -> LargeText:
+        """Characters start to stop of this text, unread."""
+        return LargeText(self._pieces, self._start + start, self._start + stop)
+
+    def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
+        """The text from `start` to `stop`, in order, some `PIECE` bytes at a time."""
+        start, stop = self._start + start, self._stop if stop is None else self._start + stop
+        first = bisect_right(self._starts, start) - 1
+        for piece, at in zip(self._pieces[first:], self._starts[first:], strict=False):
+            if at >= stop:
+                return
+            yield piece.read()[max(0, start - at) : stop - at]
+
+    def n_bytes(self) -> int:
+        """Its UTF-8 bytes: read are only the pieces at its ends."""
+        at, n = 0, 0
+        for piece in self._pieces:
+            inside = self._start <= at and at + piece.n_chars <= self._stop
+            if inside:
+                n += piece.n_bytes
+            elif at < self._stop and at + piece.n_chars > self._start:
+                cut = slice(max(0, self._start - at), self._stop - at)
+                n += len(piece.read()[cut].encode())
+            at += piece.n_chars
+        return n
+
+    def alphabet(self) -> str:
+        """Every character of it, once, in order."""
+        found: set[str] = set()
+        for text in self.pieces():
+            if text.isascii():
+                counts = np.bincount(np.frombuffer(text.encode(), np.uint8))
+                found.update(map(chr, np.flatnonzero(counts)))
+            else:
+                found.update(text)
+        return "".join(sorted(found))
+
+
+def index(paths: Sequence[Path]) -> tuple[LargeText, str]:
+    """The text of files, one after another, and its sha256.
+
+    Raises:
+        CorpusError: a file that is not UTF-8, or cannot be read.
+    """
+    pieces: list[Piece] = []
+    digest = hashlib.sha256()
+    for path in paths:
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        offset = read = 0
+        try:
+            with path.open("rb") as file:
+                while data := file.read(PIECE):
+                    text = decoder.decode(data)
+                    waiting = len(decoder.getstate()[0])  # bytes of a character cut in two
+                    digest.update(data)
+                    read += len(data)
+                    pieces.append(Piece(path, offset, read - waiting - offset, len(text)))
+                    offset = read - waiting
+                decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            at = offset + error.start
+            raise CorpusError(
+                f"{path} is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {at:,}.\n"
+                "If it is text in another encoding, convert it: "
+                f"iconv -f latin1 -t utf-8 {path} > text.txt"
+            ) from None
+        except OSError as error:
+            raise CorpusError(f"{path} cannot be read: {error.strerror}.") from error
+    return LargeText(pieces, 0, sum(piece.n_chars for piece in pieces)), digest.hexdigest()
