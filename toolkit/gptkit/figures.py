@@ -139,6 +139,20 @@ def pair_of(verdict: dict[str, Any]) -> tuple[str, str, str]:
     return a, verdict["b"].removesuffix(f"-{model}"), model
 
 
+def main_verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """All of up to three tokenizers; of more, the best one's against the others, by model."""
+    verdicts = result["verdict"]
+    if len(result["experiment"]["tokenizers"]) <= 3:
+        return verdicts
+    groups = by_model(result["arms"])
+    best = {
+        model: min((g for g in groups if g[0]["model"] == model), key=bits_of)[0]["tokenizer"]
+        for model in {arm["model"] for arm in result["arms"]}
+    }
+    pairs = ((v, *pair_of(v)) for v in verdicts)
+    return [v for v, a, b, model in pairs if best[model] in (a, b)]
+
+
 def span_title(verdict: dict[str, Any]) -> str:
     a, b, model = pair_of(verdict)
     return f"Where {a} saves most and least over {b} under {model}, bits/byte"

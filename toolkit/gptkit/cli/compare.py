@@ -339,7 +339,7 @@ def _print_cost(cost: dict[str, Any], *, as_json: bool) -> None:
 def _print(result: Result) -> None:
     from rich.console import Console
 
-    from gptkit.figures import headline, verdict_note
+    from gptkit.figures import headline, main_verdicts, verdict_note
     from gptkit.show import printable
     from gptkit.tables import (
         loss_table,
@@ -354,8 +354,11 @@ def _print(result: Result) -> None:
     draw = (loss_table, vocabulary_table, match_table, span_table, sample_table)
     tables = (table(data) for table in draw)
     console.print(*(table for table in tables if table is not None), sep="\n")
-    for verdict in result.verdict:
+    verdicts = main_verdicts(data)
+    for verdict in verdicts:
         console.print(printable(verdict["says"]), markup=False)
+    if more := len(result.verdict) - len(verdicts):
+        console.print(f"… and {more} more pairs, in the report.")
     if note := verdict_note(data):
         console.print(note, style="dim")
     for warning in data["warnings"]:

@@ -17,6 +17,7 @@ from gptkit.figures import (
     cost_notes,
     deviation_of,
     headline,
+    main_verdicts,
     match_rows,
     match_says,
     named,
@@ -163,7 +164,7 @@ def _matching(result: dict[str, Any]) -> list[str]:
 
 def _spans(result: dict[str, Any]) -> list[str]:
     lines = ["## Where one beats the other"] if result["verdict"] else []
-    for verdict in result["verdict"]:
+    for verdict in main_verdicts(result):
         a, b, model = map(_cell, pair_of(verdict))
         lines += ["", f"{a} over {b} under {model}, most and least, bits per byte saved:", ""]
         lines += [f"    {bits}  {text}" for bits, text in span_rows(verdict)]
