@@ -13,7 +13,8 @@ ROOT = Path(__file__).parent.parent
 LEVELS = [
     {"errors"},
     {"budget", "files", "large", "show", "markov", "memory"},
-    {"config", "download", "corpus", "shards"},
+    {"config", "download", "hub", "shards"},
+    {"corpus"},
     {"vocabulary"},
     {"encoded"},
     {"models"},

@@ -19,6 +19,7 @@ from gptkit.corpus import load_corpus
 from gptkit.encoded import encode_corpus, encode_text
 from gptkit.errors import CorpusError, CorpusWarning
 from gptkit.experiment import Experiment
+from gptkit.hub import gathered
 from gptkit.large import index
 from gptkit.models import Bigram, Decoder
 from gptkit.shards import Shards, Speller, encode_shards
@@ -282,10 +283,10 @@ def test_an_experiment_from_disk_is_the_one_from_memory(
 
 def test_a_large_dataset_is_gathered_in_a_file(small, tmp_path):
     strings = [f"row {i} of it" for i in range(1000)]
-    (path,) = corpus_module._gathered(iter(strings), tmp_path / "texts" / "copy.txt")
+    (path,) = gathered(iter(strings), tmp_path / "texts" / "copy.txt", large=5000)
     assert path.read_text() == "\n".join(strings)
     assert os.listdir(path.parent) == ["copy.txt"]
-    assert corpus_module._gathered(iter(strings[:5]), path) == "\n".join(strings[:5])
+    assert gathered(iter(strings[:5]), path, large=5000) == "\n".join(strings[:5])
 
 
 def test_a_file_changed_in_between_is_noticed(text, text_file):

@@ -10,22 +10,20 @@ import glob
 import hashlib
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import platformdirs
 
-from gptkit.download import download_text, no_progress_bars
+from gptkit.download import download_text
 from gptkit.errors import CorpusError, CorpusWarning, DownloadError
-from gptkit.files import temporary_name
+from gptkit.hub import dataset_text
 from gptkit.large import LargeText, index
 from gptkit.markov import markov_text
-from gptkit_tokenizers.network import reachable
 
 TINY_SHAKESPEARE_URL = (
     "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
@@ -189,7 +187,7 @@ def _text_of(spec: str) -> str | list[Path]:
     if spec == "python-docs":
         return _python_docs()
     if spec.startswith("hf:"):
-        return _hugging_face(spec)
+        return dataset_text(spec, cache=cache_folder() / "texts", large=LARGE)
     files = _files(spec)
     if sum(path.stat().st_size for path in files) > LARGE:
         return files
@@ -247,59 +245,6 @@ def _python_docs() -> str:
             "Use a file instead: --data FILE."
         ) from None
     return "\n\n".join(topics[name] for name in sorted(topics))
-
-
-def _hugging_face(spec: str) -> str | list[Path]:
-    name, _, config = spec.removeprefix("hf:").partition(":")
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    if not name:
-        raise CorpusError("hf: names no dataset. Give one, as in hf:roneneldan/TinyStories.")
-    local = Path(name).exists() or "HF_HUB_OFFLINE" in os.environ
-    if not local and not reachable(endpoint):
-        raise DownloadError(
-            f"{spec} cannot be downloaded: {urlsplit(endpoint).hostname} cannot be reached.\n"
-            "Set HF_HUB_OFFLINE=1 to use a copy already in the datasets cache, or use a file."
-        )
-    import datasets
-
-    try:
-        with no_progress_bars():
-            rows = datasets.load_dataset(name, config or None, split="train")
-    except Exception as error:  # whatever the hub, the builder or the data raise
-        raise CorpusError(f"{spec} cannot be loaded: {error}") from error
-    strings = [c for c, f in rows.features.items() if getattr(f, "dtype", None) == "string"]
-    column = "text" if "text" in strings else strings[0] if len(strings) == 1 else None
-    if column is None:
-        raise CorpusError(
-            f"{spec} has no column text; its columns are {', '.join(rows.column_names)}.\n"
-            "Only a dataset with a text column, or with a single column of strings, is a text."
-        )
-    copy = cache_folder() / "texts" / f"{hashlib.sha256(spec.encode()).hexdigest()[:32]}.txt"
-    return _gathered((row[column] or "" for row in rows), copy)
-
-
-def _gathered(strings: Iterator[str], copy: Path) -> str | list[Path]:
-    """Strings with line breaks between them; in the file `copy` if too large for memory."""
-    parts, size = [], 0
-    for string in strings:
-        parts.append(string)
-        size += len(string)
-        if size > LARGE:
-            break
-    else:
-        return "\n".join(parts)
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(copy)
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            file.write("\n".join(parts))
-            del parts
-            for string in strings:
-                file.write(f"\n{string}")
-        temporary.replace(copy)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return [copy]
 
 
 def _files(spec: str) -> list[Path]:
