@@ -44,6 +44,15 @@ def test_a_report_is_what_the_tool_writes_from_its_results(report):
     assert page(report) == markdown(results(report))
 
 
+def test_the_sweep_over_vocabularies_is_what_the_tool_writes():
+    flops = ROOT / "reports" / "vocabulary" / "results-2.json"
+    beside = [json.loads(flops.read_text(encoding="utf-8"))]
+    found = results("vocabulary")
+    assert page("vocabulary") == markdown(found, beside=beside, figure="vocabulary.svg")
+    assert (found["match"]["by"], beside[0]["match"]["by"]) == ("bytes", "flops")
+    assert headline(found) in README
+
+
 def test_the_proof_of_the_verdict_is_what_the_tool_writes():
     assert page("verdict") == coverage_markdown(results("verdict"))
 

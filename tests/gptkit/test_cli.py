@@ -7,28 +7,10 @@ import sys
 
 import pytest
 
-from gptkit.cli import main
 from gptkit.cli.compare import compare
 from gptkit.experiment import Experiment
 
 SMALL = ["--budget=8steps", "--bytes-per-step=256", "--context-bytes=32", "--sample-bytes=30"]
-
-
-@pytest.fixture
-def gptkit(monkeypatch, capsys):
-    """Call `gptkit ARGS` in this process -> (exit code, stdout, stderr)."""
-
-    def call(*args):
-        monkeypatch.setattr(sys, "argv", ["gptkit", *map(str, args)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        out = capsys.readouterr()
-        return code, out.out, out.err
-
-    return call
 
 
 @pytest.fixture

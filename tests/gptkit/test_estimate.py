@@ -59,5 +59,5 @@ def test_the_command_prints_a_table_or_a_document(text_file, tmp_path, monkeypat
     assert "What it would cost" in table.stdout
     assert "one arm at a time." in table.stdout
     document = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
-    assert document.keys() == {"arms", "processes", "memory_bytes", "seconds"}
+    assert document.keys() == {"arms", "device", "processes", "memory_bytes", "seconds"}
     assert list(tmp_path.glob("runs")) == []

@@ -9,9 +9,9 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 import gptkit_tokenizers.registry as registry
-from gptkit.cli import main
 from gptkit.corpus import load_corpus
 from gptkit.encoded import encode_corpus, encode_text
+from gptkit.errors import ConfigError
 from gptkit.evaluation import Evaluation
 from gptkit.experiment import Experiment
 from gptkit.report.markdown import markdown
@@ -61,17 +61,6 @@ def capitals(tmp_path, english):
     path = tmp_path / "capitals.txt"
     path.write_text(english.title())
     return str(path)
-
-
-def call(monkeypatch, capsys, *words):
-    monkeypatch.setattr(sys, "argv", ["gptkit", *map(str, words)])
-    code = 0
-    try:
-        main()
-    except SystemExit as stop:
-        code = stop.code or 0
-    out = capsys.readouterr()
-    return code, out.out, out.err
 
 
 def test_a_tokenizer_that_drops_every_second_letter_does_not_win(every_second, text_file, tmp_path):
@@ -130,38 +119,36 @@ def test_one_that_spells_nothing_is_refused_even_so(text_file):
         encode_text(Nothing(), text_file.read_text(), lossy_ok=True)
 
 
-def test_lossy_is_refused_unless_asked_for_and_then_named(
-    lowering, capitals, tmp_path, monkeypatch, capsys
-):
+def test_lossy_is_refused_unless_asked_for_and_then_named(lowering, capitals, tmp_path, gptkit):
     words = ["compare", "-t", lowering, "-d", capitals, "-m", "bigram", "--budget", "8steps"]
     words += ["--out", tmp_path / "runs"]
-    code, _, err = call(monkeypatch, capsys, *words)
+    code, _, err = gptkit(*words)
     assert code == 2
     assert "fails the audit" in err
     assert "--lossy-ok" in err
-    code, out, _ = call(monkeypatch, capsys, *words, "--lossy-ok")
+    code, out, _ = gptkit(*words, "--lossy-ok")
     assert code == 0
     assert "loses" in out
     assert "bits per byte include" in " ".join(out.split())
-    again = call(monkeypatch, capsys, *words, "--lossy-ok", "--json")
+    again = gptkit(*words, "--lossy-ok", "--json")
     assert json.loads(again[1])["experiment"]["lossy_ok"] is True
 
 
-def test_inspect(text_file, monkeypatch, capsys):
-    code, out, _ = call(monkeypatch, capsys, "inspect", "-t", "char,gpt2,bpe:300", "-d", text_file)
+def test_inspect(text_file, gptkit):
+    code, out, _ = gptkit("inspect", "-t", "char,gpt2,bpe:300", "-d", text_file)
     assert code == 0
     for words in ("vocabulary", "50,257", "Rényi efficiency", "exact", "0.00%", "│", "bpe:300"):
         assert words in out
     assert max(map(len, out.splitlines())) <= 80
 
 
-def test_inspect_shows_what_a_lossy_one_loses(lowering, capitals, monkeypatch, capsys):
+def test_inspect_shows_what_a_lossy_one_loses(lowering, capitals, gptkit):
     words = ["inspect", "-t", f"byte,{lowering}", "-d", capitals]
-    code, out, _ = call(monkeypatch, capsys, *words)
+    code, out, _ = gptkit(*words)
     assert code == 0
     assert "not exact" in out
     assert "fails the audit" in " ".join(out.split())
-    found = json.loads(call(monkeypatch, capsys, *words, "--json")[1])
+    found = json.loads(gptkit(*words, "--json")[1])
     exact, lossy = found["tokenizers"]
     assert (exact["audit"], exact["lost_bytes"]) == ("passes", 0)
     assert lossy["lost_bytes"] > 0
@@ -181,9 +168,9 @@ def sweep(text_file, tmp_path):
     ).run()
 
 
-def test_the_curve_is_drawn(sweep, monkeypatch, capsys, tmp_path):
+def test_the_curve_is_drawn(sweep, gptkit, tmp_path):
     pytest.importorskip("matplotlib")
-    code, _, err = call(monkeypatch, capsys, "report", sweep.folder, "--out", tmp_path / "page")
+    code, _, err = gptkit("report", sweep.folder, "--out", tmp_path / "page")
     assert (code, err) == (0, "")
     svg = (tmp_path / "page" / "vocabulary.svg").read_text()
     for words in ("bpe:256", "bpe:290", "bpe:310", "bigram, matched by bytes", "bits per byte"):
@@ -204,10 +191,28 @@ def test_the_curve_of_another_matching_joins_it(sweep, text_file, tmp_path):
     assert page.count("gptkit compare") == 2
 
 
-def test_without_matplotlib_the_page_is_written_without_it(sweep, monkeypatch, capsys, tmp_path):
+def test_without_matplotlib_the_page_is_written_without_it(sweep, gptkit, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    code, _, err = call(monkeypatch, capsys, "report", sweep.folder, "--out", tmp_path / "page")
+    code, _, err = gptkit("report", sweep.folder, "--out", tmp_path / "page")
     assert code == 0
     assert "pip install matplotlib" in err
     assert "vocabulary.svg" not in (tmp_path / "page" / "report.md").read_text()
     assert load_result(tmp_path / "page").data == sweep.data
+
+
+def test_a_tokenizer_that_drops_line_breaks_is_given_a_prompt_that_it_keeps(text_file, tmp_path):
+    made = Tokenizer(models.WordPiece({"[UNK]": 0, "king": 1, "the": 2}, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    made.save(str(tmp_path / "bert.json"))
+    asked = {
+        "tokenizers": (str(tmp_path / "bert.json"), "byte"),
+        "models": ("bigram",),
+        "data": str(text_file),
+        "lossy_ok": True,
+        "out": tmp_path / "runs",
+    }
+    first = Experiment(**asked, **SMALL).run().arms[0]
+    assert first["samples"][0]["prompt"].strip()
+    with pytest.raises(ConfigError, match=r"bert.json drops all of the prompt '\\n'"):
+        Experiment(**asked, **SMALL, prompt="\n").run()
+    assert len(list((tmp_path / "runs").iterdir())) == 1

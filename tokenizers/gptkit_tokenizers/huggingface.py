@@ -145,7 +145,9 @@ class HuggingFaceTokenizer:
         try:
             path = hf_hub_download(repository, "tokenizer.json", local_files_only=offline)
         except Exception as error:  # of the network, the hub, the name or the cache
-            reason = str(error).splitlines()[0] if str(error) else repr(error)
+            reason = (str(error) or repr(error)).splitlines()[0]
+            if offline:
+                reason = "it cannot be reached, and its cache does not have the file."
             raise TokenizerError(
                 f"{name} cannot be had from the Hugging Face hub: {reason}\n"
                 "Connect to the network once; or fetch the model's tokenizer.json and name that "

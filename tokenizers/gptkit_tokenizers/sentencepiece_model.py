@@ -97,4 +97,4 @@ def _processor(name: str, model: bytes) -> Any:
     try:
         return SentencePieceProcessor(model_proto=model + NO_DUMMY_PREFIX)
     except Exception as error:  # the library raises bare RuntimeError
-        raise TokenizerError(f"{name} is not a SentencePiece model: {error}.") from error
+        raise TokenizerError(f"{name} is not a SentencePiece model.") from error

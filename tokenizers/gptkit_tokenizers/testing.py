@@ -62,10 +62,10 @@ def inside(tokenizer: Tokenizer, text: str) -> None:
         return
     _check(
         isinstance(ids, list) and all(type(i) is int for i in ids),
-        f"encode({text!r}) gives {ids!r:.80}, not a list of int",
+        f"encode({_short(text)}) gives {_short(ids)}, not a list of int",
     )
     outside = [i for i in ids if not 0 <= i < tokenizer.vocab_size]
-    _check(not outside, f"encode({text!r}) gives id {outside[:1]}, outside the vocabulary")
+    _check(not outside, f"encode({_short(text)}) gives id {outside[:1]}, outside the vocabulary")
 
 
 def arrays(tokenizer: Tokenizer, text: str) -> None:
@@ -77,11 +77,18 @@ def arrays(tokenizer: Tokenizer, text: str) -> None:
         return
     array = tokenizer.encode_array(text)
     whole = isinstance(array, np.ndarray) and array.ndim == 1 and array.dtype.kind in "ui"
-    _check(whole, f"encode_array({text!r}) gives {array!r:.80}, not an array (N,) of whole numbers")
-    _check(array.tolist() == ids, f"encode_array({text!r}) gives other ids than encode")
+    got = f"{getattr(array, 'dtype', type(array).__name__)} {getattr(array, 'shape', '')}"
+    _check(whole, f"encode_array gives {got}, not an array (N,) of whole numbers")
+    differ = (i for i, (a, b) in enumerate(zip(array.tolist(), ids, strict=False)) if a != b)
+    at = next(differ, min(len(array), len(ids)))
+    _check(
+        array.tolist() == ids,
+        f"encode_array gives other ids than encode for {_short(text)}, from index {at} on: "
+        f"{array[at : at + 3].tolist()}, not {ids[at : at + 3]}",
+    )
     _check(
         tokenizer.decode_bytes(array) == tokenizer.decode_bytes(ids),
-        f"decode_bytes spells an array of ids otherwise than a list, for {text!r}",
+        f"decode_bytes spells an array of ids otherwise than a list, for {_short(text)}",
     )
 
 
@@ -94,11 +101,11 @@ def bytewise(tokenizer: Tokenizer, text: str) -> None:
     _check(isinstance(spelled, bytes), f"decode_bytes gives {type(spelled).__name__}, not bytes")
     _check(
         b"".join(tokenizer.token_bytes(i) for i in ids) == spelled,
-        f"token_bytes and decode_bytes disagree on the ids of {text!r}",
+        f"token_bytes and decode_bytes disagree on the ids of {_short(text)}",
     )
     _check(
         tokenizer.decode(ids) == spelled.decode("utf-8", errors="replace"),
-        f"decode is not decode_bytes as UTF-8, for {text!r}",
+        f"decode is not decode_bytes as UTF-8, for {_short(text)}",
     )
 
 
@@ -108,7 +115,7 @@ def exact(tokenizer: Tokenizer, text: str) -> None:
     if ids is None:
         return
     spelled = tokenizer.decode_bytes(ids)
-    _check(spelled == text.encode(), f"{text!r} comes back as {spelled!r}")
+    _check(spelled == text.encode(), f"{_short(text)} comes back as {_short(spelled)}")
 
 
 def rebuilt(tokenizer: Tokenizer, text: str) -> None:
@@ -123,7 +130,7 @@ def rebuilt(tokenizer: Tokenizer, text: str) -> None:
     same = (again.name, again.vocab_size) == (tokenizer.name, tokenizer.vocab_size)
     _check(
         same and _ids(again, text) == _ids(tokenizer, text),
-        f"from_dict does not rebuild what to_dict describes: {text!r} has other ids",
+        f"from_dict does not rebuild what to_dict describes: {_short(text)} has other ids",
     )
 
 
@@ -169,6 +176,11 @@ def _ids(tokenizer: Tokenizer, text: str) -> list[int] | None:
         return tokenizer.encode(text)
     except TokenizerError:
         return None
+
+
+def _short(thing: object) -> str:
+    shown = repr(thing)
+    return shown if len(shown) <= 40 else f"{shown[:39]}…"
 
 
 def _refuses(method: Callable[..., object], argument: object) -> bool:

@@ -69,7 +69,7 @@ def parse(spec: str) -> tuple[str, int]:
     """
     kind, _, size = spec.partition(":")
     if not (size.isascii() and size.isdigit() and str(int(size)) == size):
-        raise TokenizerError(f"{spec}: {size!r} is not a vocabulary size. Give one: {kind}:1024.")
+        raise TokenizerError(f"{size!r} in {spec} is not a vocabulary size. Give one: {kind}:1024.")
     if int(size) < BYTES:
         raise TokenizerError(
             f"{spec} is too small: the {BYTES} bytes alone, which make it spell any text, are "

@@ -65,6 +65,7 @@ def estimate(jobs: Sequence[Job], *, processes: int) -> dict[str, Any]:
             for job, cost in zip(jobs, costs, strict=True)
         ],
         "processes": processes,
+        "device": jobs[0].device.type,
         "memory_bytes": largest and processes * largest,
         "seconds": _makespan(costs, processes=processes, threads=threads),
     }

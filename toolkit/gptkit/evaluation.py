@@ -111,17 +111,18 @@ def sweep(
     rows = max(1, TOKENS_AT_ONCE // block_size)
     was_training = model.training
     model.eval()
-    nats: list[np.ndarray] = []
+    nats = np.empty(n_windows * stride)  # at once: pieces would keep the heap from shrinking
     try:
         for first in range(0, n_windows, rows):
             count = min(rows, n_windows - first)
             reach = text[first * stride :][: (count - 1) * stride + block_size + 1].to(device)
             windows = reach.unfold(0, block_size + 1, stride)  # (R, T + 1)
             scored = model.nll(windows[:, :-1], windows[:, 1:])[:, lead:]
-            nats.append(scored.double().flatten().cpu().numpy())
+            share = slice(first * stride, (first + count) * stride)
+            nats[share] = scored.double().flatten().cpu().numpy()
     finally:
         model.train(was_training)
-    return np.concatenate(nats)[: len(ids)]
+    return nats[: len(ids)]
 
 
 def evaluate(

@@ -65,8 +65,8 @@ class Experiment:
             many as there are cores where that pays, and one on a GPU or matched by time.
         lossy_ok: whether a tokenizer that does not give every byte back may run; it is charged
             for those it loses, see `gptkit_tokenizers.Damage`.
-        prompt: what samples go on from; None for a line break, or the text's first character
-            where it has none.
+        prompt: what samples go on from; None for a line break, or, where the text has none or a
+            tokenizer drops it, the text's first character or word.
         sample_bytes, temperature, top_k: how samples are drawn.
         out: the folder experiments are written under.
         name: the experiment's folder; None for one named after its tokenizers.
@@ -199,8 +199,12 @@ class Experiment:
         """Train every arm and write `out/<name>/`; `on_event(arm, event)` hears of each step."""
         began = time.perf_counter()
         plan, device = self._plan, find_device(self.device)
-        for encoded in self._encoded.values():
-            encoded.tokenizer.encode(self._prompt())  # an unspeakable prompt fails before training
+        for spec, encoded in self._encoded.items():  # an unspeakable prompt fails before training
+            if not encoded.tokenizer.encode(self._prompt()):
+                raise ConfigError(
+                    f"{spec} drops all of the prompt {self._prompt()!r}: a sample needs a token to "
+                    "go on from.\nGive another: --prompt TEXT."
+                )
         hear: OnEvent = on_event or (lambda arm, event: None)
         folder = self._make_folder()
         entries: list[dict[str, Any]] = []
@@ -272,7 +276,11 @@ class Experiment:
         if self.prompt is not None:
             return self.prompt
         start = self.corpus.train[:1_000_000]
-        return "\n" if "\n" in start else start[0]
+        wanted = ["\n"] if "\n" in start else []
+        for prompt in (*wanted, start[0], *start.split()[:1]):
+            if all(encoded.tokenizer.encode(prompt) for encoded in self._encoded.values()):
+                return prompt
+        return start[:20]
 
     def _asked(self) -> dict[str, Any]:
         asked = {name: getattr(self, name) for name in self.__dataclass_fields__}

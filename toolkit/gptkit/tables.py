@@ -58,13 +58,13 @@ def loss_table(result: dict[str, Any]) -> Table:
         padding=0,
         caption_justify="left",
     )
-    table.add_column("token-\nizer", overflow="fold")
+    table.add_column("token-\nizer", overflow="fold", min_width=8)
     table.add_column("model", no_wrap=True)
     table.add_column("vocab\n(used)", justify="right", no_wrap=True)
     table.add_column("parameters\nemb/body/head", justify="right", no_wrap=True)
     for name in ("bits/\nbyte", *(["±"] if n_seeds > 1 else [])):
         table.add_column(name, justify="right", no_wrap=True)
-    for name in ("nats/\ntoken", "bytes/\ntoken", "tokens\n/s", "s"):
+    for name in ("nats/\ntoken", "bytes/\ntoken", "tokens\n/s"):
         table.add_column(name, justify="right", no_wrap=True)
     groups = by_model(arms)
     best = {
@@ -87,7 +87,6 @@ def loss_table(result: dict[str, Any]) -> Table:
             f"{fmean(claimed(a)['nats_per_token'] for a in seeds):.3f}",
             f"{val['bytes'] / val['tokens']:.2f}",
             short(fmean(a["train"]["tokens"] for a in seeds) / seconds),
-            f"{seconds:.1f}",
         )
     for heading, counts in (("counted", True), ("compressed", False)):
         table.add_section()
@@ -232,6 +231,7 @@ def cost_note(cost: dict[str, Any]) -> str:
     n, seconds, memory = cost["processes"], cost["seconds"], cost["memory_bytes"]
     took = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
     return (
-        f"In all about {took}{'' if memory is None else f' and {memory / 1e9:.1f} GB'}, "
+        f"In all about {took}{'' if memory is None else f' and {memory / 1e9:.1f} GB'} on this "
+        f"machine's {cost['device']}, "
         f"{'one arm' if n == 1 else f'{n} arms'} at a time."
     )
