@@ -29,7 +29,7 @@ SHARD = 8_000_000  # characters
 BLOCK = 1024  # tokens
 MAPPED = 1 << 27  # bytes that reading leaves mapped, at most
 AROUND = 1 << 16  # bytes that Linux maps when one is read
-CHECKED = 1 << 18  # tokens whose bytes are compared with the text's at a time
+CHECKED = 1 << 15  # tokens whose bytes are compared with the text's at a time
 
 OnBytes = Callable[[int, int], None]  # bytes encoded so far, and in all
 
