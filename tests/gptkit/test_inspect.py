@@ -169,7 +169,6 @@ def sweep(text_file, tmp_path):
 
 
 def test_the_curve_is_drawn(sweep, gptkit, tmp_path):
-    pytest.importorskip("matplotlib")
     code, _, err = gptkit("report", sweep.folder, "--out", tmp_path / "page")
     assert (code, err) == (0, "")
     svg = (tmp_path / "page" / "vocabulary.svg").read_text()
@@ -180,7 +179,6 @@ def test_the_curve_is_drawn(sweep, gptkit, tmp_path):
 
 
 def test_the_curve_of_another_matching_joins_it(sweep, text_file, tmp_path):
-    pytest.importorskip("matplotlib")
     flops = json.loads(json.dumps(sweep.data))
     flops["match"]["by"] = "flops"
     svg = vocabulary_plot([sweep.data, flops])
