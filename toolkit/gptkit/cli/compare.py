@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rich.console import Console
-    from rich.progress import TaskID
-
-    from gptkit.config import Arm
-    from gptkit.experiment import Experiment
     from gptkit.result import Result
-    from gptkit.tuning import TrialDone
 
 
 def compare(
@@ -114,6 +106,8 @@ def compare(
     """Train the same models on the same text under each tokenizer, and compare bits per byte."""
     from rich.console import Console
 
+    from gptkit.cli.progress import encode_shown, run_live, run_plain
+
     err = Console(stderr=True, highlight=False)
     live = sys.stdout.isatty() and sys.stderr.isatty()
     with err.status("Loading PyTorch, the text and the tokenizers") if live else nullcontext():
@@ -145,7 +139,7 @@ def compare(
                 bytes_per_step=bytes_per_step,
             ),
         )
-    _encode(experiment, err, live=live)
+    encode_shown(experiment, err, live=live)
     with err.status("Making the plan") if live else nullcontext():
         experiment.plan()
         cost = experiment.cost() if dry_run else None
@@ -153,7 +147,7 @@ def compare(
         _print_cost(cost, as_json=as_json)
         return
     try:
-        result = _run_live(experiment, err) if live else _run_plain(experiment)
+        result = run_live(experiment, err) if live else run_plain(experiment)
     except KeyboardInterrupt:
         typer.echo(f"stopped; the arms that were finished are kept under {out}", err=True)
         raise typer.Exit(130) from None
@@ -192,133 +186,6 @@ def _shares(split: str) -> float | tuple[float, ...]:
             f"split {split!r} is not a share or shares, as in 0.9 or 0.9,0.05,0.05."
         ) from None
     return shares[0] if len(shares) == 1 else shares
-
-
-def _encode(experiment: Experiment, err: Console, *, live: bool) -> None:
-    """A bar per tokenizer, in bytes, where the text is so large that it takes time."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    if not live:
-        experiment.encode(_say_tenths())
-        return
-    progress = Progress(
-        TextColumn("encoding {task.description}", markup=False),
-        BarColumn(bar_width=None),
-        DownloadColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        console=err,
-        expand=True,
-    )
-    with progress:
-        tasks: dict[str, TaskID] = {}
-
-        def show(spec: str, done: int, n_bytes: int) -> None:
-            if spec not in tasks:
-                tasks[spec] = progress.add_task(spec, total=n_bytes)
-            progress.update(tasks[spec], completed=done)
-
-        experiment.encode(show)
-
-
-def _say_tenths() -> Callable[[str, int, int], None]:
-    """For a log: a line at each tenth of a text."""
-    said: dict[str, int] = {}
-
-    def say(spec: str, done: int, n_bytes: int) -> None:
-        tenth = 10 * done // n_bytes
-        if tenth > said.get(spec, 0):
-            said[spec] = tenth
-            typer.echo(f"{spec}  encoded {done / 1e6:,.0f} of {n_bytes / 1e6:,.0f} MB", err=True)
-
-    return say
-
-
-def _run_live(experiment: Experiment, err: Console) -> Result:
-    """A bar per arm, with its loss so far and the time it will still take."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    from gptkit.engines.local import ArmDone, Event
-    from gptkit.training import Evaluated, StepDone
-    from gptkit.tuning import TrialDone
-
-    progress = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[loss]}"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        console=err,
-        expand=True,
-    )
-    with progress:
-        tasks = {
-            arm.id: progress.add_task(arm.id, total=_length(arm), start=False, loss="")
-            for arm in experiment.plan()
-        }
-        evaluated: set[str] = set()
-
-        def show(arm: Arm, event: Event) -> None:
-            task = tasks[arm.id]
-            if isinstance(event, TrialDone):
-                progress.update(task, loss=_trial(event))
-            elif isinstance(event, StepDone):
-                if event.step == 1:
-                    progress.start_task(task)
-                by_clock = arm.train.seconds is not None
-                progress.update(task, completed=event.seconds if by_clock else event.step)
-                if event.step % 10 == 0 and arm.id not in evaluated:
-                    progress.update(task, loss=f"{event.loss:.3f} nats/token")
-            elif isinstance(event, Evaluated):
-                evaluated.add(arm.id)
-                loss = event.evaluation.bits_per_byte
-                progress.update(task, loss=f"{loss:.3f} bits/byte")
-            elif isinstance(event, ArmDone):
-                progress.stop_task(task)
-
-        return experiment.run(show)
-
-
-def _length(arm: Arm) -> float:
-    """Of an arm's training, in steps or in seconds."""
-    return arm.train.seconds or arm.train.steps or 0
-
-
-def _trial(trial: TrialDone) -> str:
-    bits = trial.bits_per_byte
-    shown = "diverged" if bits is None else f"{bits:.3f} bits/byte"
-    return f"learning rate ×{trial.factor:g}: {shown}"
-
-
-def _run_plain(experiment: Experiment) -> Result:
-    """A line per evaluation, for a log."""
-    from gptkit.engines.local import Event
-    from gptkit.training import Evaluated, StepDone
-    from gptkit.tuning import TrialDone
-
-    latest: dict[str, StepDone] = {}
-
-    def show(arm: Arm, event: Event) -> None:
-        if isinstance(event, TrialDone):
-            typer.echo(f"{arm.id}  {_trial(event)}", err=True)
-        elif isinstance(event, StepDone):
-            latest[arm.id] = event
-        elif isinstance(event, Evaluated):
-            step = latest[arm.id]
-            of = "" if arm.train.steps is None else f"/{arm.train.steps}"
-            typer.echo(
-                f"{arm.id}  step {event.step}{of}  "
-                f"{event.evaluation.bits_per_byte:.3f} bits/byte  "
-                f"{step.train_tokens / step.seconds:,.0f} tokens/s  {event.seconds:.1f} s",
-                err=True,
-            )
-
-    return experiment.run(show)
 
 
 def _print_cost(cost: dict[str, Any], *, as_json: bool) -> None:
