@@ -27,13 +27,13 @@ from gptkit.matching import (
 from gptkit.models import MODELS, build_model
 
 TOKENIZERS = ("char", "gpt2", "byte")
-ASKED = Request(
-    recipes=("bigram", "decoder", "lecture"),
-    seeds=(0, 1),
-    budget="600KB",
-    bytes_per_step=1024,
-    context_bytes=160,
-)
+
+
+def recipes(*names, **text):
+    return {name: replace(RECIPES[name](), **text) for name in names}
+
+
+ASKED = Request(recipes=recipes("bigram", "decoder", "lecture"), seeds=(0, 1))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def total(arm, encoded):
 
 @pytest.mark.parametrize("by", MATCHES)
 def test_every_plan_is_complete_arms_and_says_how_it_was_made(encoded, by):
-    plan = MATCHES[by](encoded, replace(ASKED, budget="20s" if by == "time" else "600KB"))
+    plan = MATCHES[by](encoded, replace(ASKED, seconds=20.0))
     assert plan.by == by
     assert len({arm.id for arm in plan.arms}) == len(plan.arms) == 3 * 3 * 2
 
@@ -77,7 +77,7 @@ def test_tokens_gives_every_tokenizer_the_same_tokens_and_none_more_than_the_bud
 
 
 def test_flops_takes_the_steps_that_the_cheapest_arm_pays_for(encoded):
-    arms = match_flops(encoded, replace(ASKED, recipes=("decoder", "lecture"))).arms
+    arms = match_flops(encoded, replace(ASKED, recipes=recipes("decoder", "lecture"))).arms
     for recipe in ("decoder", "lecture"):
         flops, steps = [], []
         for arm in (arm for arm in arms if arm.recipe == recipe):
@@ -115,14 +115,14 @@ def test_a_plan_by_flops_owns_what_it_cannot_match(encoded):
     assert match_flops(encoded, ASKED).notes == (
         "bigram, without matrix products, is matched by bytes",
     )
-    assert match_flops(encoded, replace(ASKED, recipes=("decoder",))).notes == ()
+    assert match_flops(encoded, replace(ASKED, recipes=recipes("decoder"))).notes == ()
 
 
 @pytest.mark.parametrize("tokenizers", [TOKENIZERS, ("char", "byte"), ("gpt2",)])
 @pytest.mark.parametrize("recipe", ["decoder", "lecture"])
 def test_params_gives_every_tokenizer_the_same_total(encoded, tokenizers, recipe):
     some = {t: encoded[t] for t in tokenizers}
-    arms = match_params(some, replace(ASKED, recipes=(recipe,))).arms
+    arms = match_params(some, replace(ASKED, recipes=recipes(recipe))).arms
     totals = {arm.tokenizer: total(arm, encoded) for arm in arms}
     assert max(totals.values()) <= LEVEL * min(totals.values())
     body = {arm.tokenizer: arm.model.n_layer * arm.model.n_embd**2 for arm in arms}
@@ -130,27 +130,27 @@ def test_params_gives_every_tokenizer_the_same_total(encoded, tokenizers, recipe
         assert body["gpt2"] < body["byte"] <= body["char"]
     for arm in arms:
         assert arm.model.n_embd % (2 * arm.model.n_head) == 0
-        own = RECIPES[recipe]()[0]
+        own = RECIPES[recipe]().model
         assert arm.model.n_layer == max(1, round(arm.model.n_embd * own.n_layer / own.n_embd))
 
 
 def test_params_owns_a_body_that_is_hardly_there(encoded):
-    notes = match_params(encoded, replace(ASKED, recipes=("bigram", "decoder"))).notes
+    notes = match_params(encoded, replace(ASKED, recipes=recipes("bigram", "decoder"))).notes
     assert notes[0] == "bigram, without a body to shrink or grow, is matched by bytes"
     assert notes[1].startswith("gpt2's vocabulary leaves decoder a body of 3,2")
     some = {t: encoded[t] for t in ("char", "byte")}
-    assert match_params(some, replace(ASKED, recipes=("decoder",))).notes == ()
+    assert match_params(some, replace(ASKED, recipes=recipes("decoder"))).notes == ()
 
 
 def test_params_of_one_tokenizer_keeps_close_to_its_size(encoded):
     (arm,) = match_params(
-        {"byte": encoded["byte"]}, replace(ASKED, recipes=("decoder",), seeds=(0,))
+        {"byte": encoded["byte"]}, replace(ASKED, recipes=recipes("decoder"), seeds=(0,))
     ).arms
     assert (arm.model.n_embd, arm.model.n_layer, arm.model.n_hidden) == (128, 2, 256)
 
 
 def test_the_arms_built_have_the_parameters_that_were_matched(encoded):
-    for arm in match_params(encoded, replace(ASKED, recipes=("decoder",), seeds=(0,))).arms:
+    for arm in match_params(encoded, replace(ASKED, recipes=recipes("decoder"), seeds=(0,))).arms:
         corpus = encoded[arm.tokenizer]
         dense = build_model(
             arm.model,
@@ -162,14 +162,14 @@ def test_the_arms_built_have_the_parameters_that_were_matched(encoded):
 
 
 def test_time_gives_seconds_and_no_steps(encoded):
-    plan = match_time(encoded, replace(ASKED, budget="1.5s"))
+    plan = match_time(encoded, replace(ASKED, seconds=1.5))
     assert {(a.train.steps, a.train.seconds) for a in plan.arms} == {(None, 1.5)}
     assert "bound to this machine" in plan.notes[0]
 
 
 def small_decoder():
-    model, train = decoder()
-    return replace(model, n_layer=1, n_head=2, n_embd=16), train
+    recipe = decoder()
+    return replace(recipe, model=replace(recipe.model, n_layer=1, n_head=2, n_embd=16))
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_an_experiments_plan_is_complete_arms(text_file):
 
 
 def test_contexts_and_strides_are_matched_in_bytes(encoded):
-    asked = replace(ASKED, context_bytes=32, stride_bytes=16, recipes=("decoder",), seeds=(0,))
+    asked = Request(recipes=recipes("decoder", context_bytes=32), seeds=(0,), stride_bytes=16)
     char, gpt2, _ = match_bytes(encoded, asked).arms
     assert (char.model.block_size, char.train.eval_stride) == (30, 15)  # 1.06 bytes per character
     assert 0 < gpt2.train.eval_stride <= gpt2.model.block_size / 2 + 1

@@ -19,7 +19,7 @@ TRAIN = np.random.default_rng(0).integers(0, 25, size=500).astype(np.uint8)  # 1
 
 
 def make(recipe, *, trained=True, train_ids=TRAIN):
-    config = replace(RECIPES[recipe]()[0], block_size=T, n_embd=16, n_head=2, n_layer=2)
+    config = replace(RECIPES[recipe]().model, block_size=T, n_embd=16, n_head=2, n_layer=2)
     model = build_model(config, vocab_size=V, train_ids=train_ids, seed=0).double().eval()
     if trained:  # as good as trained: no parameter at its initial value
         with torch.no_grad():
@@ -34,7 +34,7 @@ def recipe(request):
 
 
 def test_every_architecture_has_a_recipe():
-    assert {make()[0].architecture for make in RECIPES.values()} == set(MODELS)
+    assert {make().model.architecture for make in RECIPES.values()} == set(MODELS)
 
 
 def test_an_untrained_model_is_uniform(recipe):
@@ -90,7 +90,7 @@ def test_flops_are_those_of_pytorchs_counter(recipe):
 
 
 def test_flops_of_the_full_softmax_are_those_of_a_text_that_uses_every_id():
-    config = replace(RECIPES["decoder"]()[0], block_size=T, n_embd=16, n_head=2, n_hidden=37)
+    config = replace(RECIPES["decoder"]().model, block_size=T, n_embd=16, n_head=2, n_hidden=37)
     model = build_model(config, vocab_size=V, train_ids=np.arange(V), seed=0)
     assert model.num_params()["total"] == sum(p.numel() for p in model.parameters())
     ids = torch.randint(0, V, (4, T))

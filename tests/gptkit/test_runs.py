@@ -20,7 +20,7 @@ def written(request, text_file, tmp_path):
     """A run on disk, and what it was written from."""
     corpus = load_corpus(str(text_file))
     encoded = encode_corpus(corpus, "gpt2")
-    config, train = RECIPES[request.param]()
+    config, train = RECIPES[request.param]().model, RECIPES[request.param]().train
     config = replace(config, block_size=8, n_embd=8, n_head=2, n_layer=1)
     arm = Arm(tokenizer="gpt2", recipe=request.param, model=config, train=train)
     model = build_model(

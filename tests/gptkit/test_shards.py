@@ -299,3 +299,31 @@ def test_a_large_text_and_a_plug_in_that_cannot(text, tmp_path):
     char = get_tokenizer("char", text="abc")
     with pytest.raises(TokenizerError, match="char cannot encode"):
         encode_shards(char, text, tmp_path / "s")
+
+
+READ_WINDOWS = """
+import sys
+from pathlib import Path
+import numpy as np
+from gptkit.shards import ShardedIds
+ids = ShardedIds(Path(sys.argv[1]), [32_000_000, 32_000_000], np.dtype(np.uint16))
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+starts = np.random.default_rng(0).integers(0, len(ids) - 200, 2000)
+ids.rows(starts[:10], 200)
+before = resident()
+rows = ids.rows(starts, 200)
+windows = ids[starts[:, None] + np.arange(200)]
+assert np.array_equal(rows, windows)
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_windows_are_read_without_loading_their_shards(tmp_path):
+    ids = np.arange(64_000_000, dtype=np.uint16)  # 128 MB, of which 0.8 MB are read, twice
+    for i, shard in enumerate(np.split(ids, 2)):
+        shard.tofile(tmp_path / f"{i:05d}.ids")
+    command = [sys.executable, "-c", READ_WINDOWS, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert int(done.stdout) < 10_000_000

@@ -20,7 +20,7 @@ def encoded(text_file):
 
 
 def run(encoded, recipe="decoder", **options):
-    model_config, config = RECIPES[recipe]()
+    model_config, config = RECIPES[recipe]().model, RECIPES[recipe]().train
     model_config = replace(model_config, block_size=16, n_embd=16, n_head=2, n_layer=1)
     config = replace(config, **{"steps": 12, "bytes_per_step": 128, "evaluations": 3, **options})
     model = build_model(
@@ -106,7 +106,7 @@ def test_by_the_clock_the_rate_falls_with_time(monkeypatch, encoded):
 @pytest.mark.parametrize(("steps", "seconds"), [(None, None), (5, 1.0)])
 def test_a_training_has_steps_or_seconds(steps, seconds):
     with pytest.raises(ConfigError, match="the one or the other"):
-        replace(RECIPES["decoder"]()[1], steps=steps, seconds=seconds)
+        replace(RECIPES["decoder"]().train, steps=steps, seconds=seconds)
 
 
 def test_a_training_that_diverges_says_so(encoded):

@@ -21,7 +21,7 @@ def corpus(english):
 
 
 def arm_for(recipe="decoder", **options):
-    model, train = RECIPES[recipe]()
+    model, train = RECIPES[recipe]().model, RECIPES[recipe]().train
     model = replace(model, block_size=16, n_layer=1, n_head=2, n_embd=16)
     train = replace(train, **{"steps": 40, "bytes_per_step": 128, **options})
     return Arm(tokenizer="char", recipe=recipe, model=model, train=train)
@@ -61,7 +61,7 @@ def test_every_tokenizer_and_model_gets_the_same_trials(text_file, tmp_path):
             for a in result.arms
             if (a["tokenizer"], a["model"]) == (t["tokenizer"], t["model"])
         }
-        assert rates == {RECIPES[t["model"]]()[1].learning_rate * t["factor"]}
+        assert rates == {RECIPES[t["model"]]().train.learning_rate * t["factor"]}
     assert len(heard) == 4 * len(FACTORS)
 
 
@@ -109,8 +109,8 @@ def test_a_diverging_trial_is_no_choice(corpus, monkeypatch):
 
 
 def test_both_rates_move_together():
-    config = RECIPES["decoder"]()[1]
+    config = RECIPES["decoder"]().train
     doubled = at_rate(config, 2.0)
     assert doubled.learning_rate == 2 * config.learning_rate
     assert math.isclose(doubled.muon_learning_rate, 2 * config.muon_learning_rate)
-    assert at_rate(RECIPES["bigram"]()[1], 2.0).muon_learning_rate is None
+    assert at_rate(RECIPES["bigram"]().train, 2.0).muon_learning_rate is None

@@ -57,7 +57,7 @@ def losses(model, config, train, other, *, clip):
 
 def decoder(support, recipe):
     torch.manual_seed(3)
-    config = replace(RECIPES[recipe]()[0], block_size=T, n_embd=16, n_head=2, n_layer=2)
+    config = replace(RECIPES[recipe]().model, block_size=T, n_embd=16, n_head=2, n_layer=2)
     return Decoder(replace(config, dropout=None), V, support).double()
 
 
@@ -68,7 +68,7 @@ def decoder(support, recipe):
 def test_decoder_trains_as_the_dense_one_does(texts, recipe, grad_clip, at_once, monkeypatch):
     monkeypatch.setattr(vocabulary, "AT_ONCE", at_once)
     train, other = texts
-    config = replace(RECIPES[recipe]()[1], weight_decay=0.1)
+    config = replace(RECIPES[recipe]().train, weight_decay=0.1)
     compact = decoder(used_ids(train, V), recipe)
     dense = decoder(torch.arange(V), recipe)
     assert compact.head.n_unused == 37

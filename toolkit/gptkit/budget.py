@@ -9,17 +9,7 @@ from gptkit.errors import ConfigError
 _BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 
 
-def default_budget(match: str) -> str:
-    """What is meant where no budget is named, for a way of matching."""
-    return "20s" if match == "time" else "600KB"
-
-
-def check_budget(budget: str, *, match: str, bytes_per_step: int) -> None:
-    """Raise a ConfigError for what is no budget, or not one that this way of matching can keep."""
-    if match == "time":
-        seconds_of(budget)
-    else:
-        steps_of(budget, bytes_per_step=bytes_per_step)
+SECONDS = "20s"  # of training for each arm, matched by time, where nothing is said
 
 
 def read_budget(budget: str) -> tuple[float, str]:

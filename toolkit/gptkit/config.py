@@ -1,14 +1,13 @@
 """What an experiment, a model and its training are made of: frozen, complete, JSON-ready.
 
-A recipe is a function that returns a complete pair of configs; nothing is filled in later
-but what matching decides: the context, the batches, the budget and, for equal parameters, the
-body's size.
+A recipe is a function that returns a complete `Recipe`; nothing is filled in later but what
+matching decides: the context, the batches, the steps and, for equal parameters, the body's size.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, TypeVar
 
@@ -33,10 +32,19 @@ def _from_dict(config: type[Config], data: dict[str, Any]) -> Config:
 class ModelConfig:
     """One model. The defaults are today's decoder; `lecture()` gives the lecture's.
 
-    `block_size` is the context in tokens; `n_hidden` the MLP's width, None for 4 · n_embd;
-    `token_shift` and `ngram_rows` (of the hashed table, None for no table) are those of
-    `gptkit.models.embedding`. The bigram reads `architecture` alone: its context is one token
-    whatever the window.
+    The bigram reads `architecture` alone: its context is one token whatever the window.
+
+    Attributes:
+        block_size: the context in tokens.
+        n_hidden: the MLP's width; None for 4 · n_embd.
+        attention: weights by softmax of scores, or the same for every position: an average.
+        mlp: whether an MLP follows attention.
+        residual: whether both are projected and added to what they read; else they replace it.
+        positions: how a position is told from another; None for not at all.
+        token_shift, ngram_rows: see `gptkit.models.embedding`; None for no hashed table.
+        init: "unit" keeps activations at unit variance, as weights of variance 1 / inputs do;
+            "gpt2" draws all at a standard deviation of 0.02, as GPT-2 did.
+        zero_init_residual: whether the projections start at zero.
     """
 
     architecture: Literal["bigram", "decoder"] = "decoder"
@@ -45,8 +53,11 @@ class ModelConfig:
     n_head: int = 2
     n_embd: int = 128
     n_hidden: int | None = 256
-    norm: Literal["rms", "layer"] = "rms"
-    positions: Literal["rotary", "learned"] = "rotary"
+    attention: Literal["softmax", "average"] = "softmax"
+    mlp: bool = True
+    residual: bool = True
+    norm: Literal["rms", "layer"] | None = "rms"
+    positions: Literal["rotary", "learned"] | None = "rotary"
     qk_norm: bool = True
     embedding_norm: bool = True
     token_shift: bool = True
@@ -54,6 +65,7 @@ class ModelConfig:
     activation: Literal["relu2", "relu"] = "relu2"
     bias: bool = False
     dropout: float | None = None
+    init: Literal["unit", "gpt2"] = "unit"
     zero_init_residual: bool = True
 
     def __post_init__(self) -> None:
@@ -75,6 +87,11 @@ class ModelConfig:
             raise ConfigError(
                 f"head_dim {self.head_dim} (n_embd / n_head) is odd: "
                 "rotary positions turn channels in pairs."
+            )
+        if self.mlp and not self.residual and self.mlp_width != self.n_embd:
+            raise ConfigError(
+                f"n_hidden {self.mlp_width} is not n_embd {self.n_embd}: without residual nothing "
+                "projects back."
             )
         if self.dropout is not None and not 0 < self.dropout < 1:
             raise ConfigError(f"dropout is {self.dropout}; between 0 and 1, or None for off.")
@@ -185,16 +202,67 @@ class Arm:
         )
 
 
-def bigram() -> tuple[ModelConfig, TrainConfig]:
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A model, how it is trained, and on how much text where an experiment does not say.
+
+    Attributes:
+        budget: training text per arm, or steps, as in "600KB" or "5000steps".
+        context_bytes: how far back the model sees.
+        bytes_per_step: text per training step; at least twice the context, or tokenizers could
+            not be kept level.
+    """
+
+    model: ModelConfig
+    train: TrainConfig
+    budget: str = "600KB"
+    context_bytes: int = 160
+    bytes_per_step: int = 1024
+
+    def __post_init__(self) -> None:
+        for name in ("context_bytes", "bytes_per_step"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.bytes_per_step < 2 * self.context_bytes:
+            raise ConfigError(
+                f"bytes_per_step is {self.bytes_per_step}, less than twice context_bytes "
+                f"{self.context_bytes}: with so few windows a step, tokenizers cannot be kept "
+                "level.\nGive more bytes per step, or a shorter context."
+            )
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Recipe:
+        """The recipe whose `asdict` this is."""
+        model, train = (
+            _from_dict(ModelConfig, data["model"]),
+            _from_dict(TrainConfig, data["train"]),
+        )
+        return cls(**{**data, "model": model, "train": train})
+
+
+OF_TEXT = ("budget", "context_bytes", "bytes_per_step")  # fields of a recipe, not of its model
+
+
+def common(recipes: Iterable[Recipe], field: str) -> Any:
+    """What all recipes have in a field, or None where they differ.
+
+    >>> common([bigram(), decoder()], "budget")
+    '600KB'
+    """
+    values = {getattr(recipe, field) for recipe in recipes}
+    return values.pop() if len(values) == 1 else None
+
+
+def bigram() -> Recipe:
     """The lecture's bigram table."""
-    return ModelConfig(architecture="bigram"), TrainConfig(learning_rate=0.3)
+    return Recipe(model=ModelConfig(architecture="bigram"), train=TrainConfig(learning_rate=0.3))
 
 
-def decoder() -> tuple[ModelConfig, TrainConfig]:
+def decoder() -> Recipe:
     """Today's decoder, sized so that a laptop's CPU trains it in well under a minute."""
-    return (
-        ModelConfig(),
-        TrainConfig(
+    return Recipe(
+        model=ModelConfig(),
+        train=TrainConfig(
             learning_rate=1e-2,
             embedding_learning_rate=0.1,
             muon_learning_rate=2e-2,
@@ -203,19 +271,19 @@ def decoder() -> tuple[ModelConfig, TrainConfig]:
     )
 
 
-def large() -> tuple[ModelConfig, TrainConfig]:
+def large() -> Recipe:
     """Today's decoder at the size of nanoGPT's for tiny Shakespeare on one GPU: 6 x 6 x 384."""
-    model, training = decoder()
-    return (
-        replace(model, n_layer=6, n_head=6, n_embd=384, n_hidden=None, dropout=0.2),
-        replace(training, evaluations=20, bf16=True, compiled=True),
+    small = decoder()
+    return Recipe(
+        model=replace(small.model, n_layer=6, n_head=6, n_embd=384, n_hidden=None, dropout=0.2),
+        train=replace(small.train, evaluations=20, bf16=True, compiled=True),
     )
 
 
-def lecture() -> tuple[ModelConfig, TrainConfig]:
+def lecture() -> Recipe:
     """The lecture's decoder, near `decoder`'s size: what a follower of the lecture builds."""
-    return (
-        ModelConfig(
+    return Recipe(
+        model=ModelConfig(
             n_layer=3,
             n_head=4,
             n_embd=128,
@@ -229,13 +297,14 @@ def lecture() -> tuple[ModelConfig, TrainConfig]:
             activation="relu",
             bias=True,
             dropout=0.2,
+            init="gpt2",
             zero_init_residual=False,
         ),
-        TrainConfig(learning_rate=1e-3, weight_decay=0.01, decay_fraction=None),
+        train=TrainConfig(learning_rate=1e-3, weight_decay=0.01, decay_fraction=None),
     )
 
 
-RECIPES: dict[str, Callable[[], tuple[ModelConfig, TrainConfig]]] = {
+RECIPES: dict[str, Callable[[], Recipe]] = {
     "bigram": bigram,
     "decoder": decoder,
     "large": large,

@@ -109,11 +109,11 @@ def train_copies(
 ) -> list[ByteLosses]:
     """What a small character decoder spends on each byte, trained n times with other seeds."""
     encoded = encode_corpus(corpus, "char")
-    model_config, train_config = decoder()
-    model_config = replace(model_config, block_size=32, n_layer=1, n_head=2, n_embd=16)
+    recipe = decoder()
+    model_config = replace(recipe.model, block_size=32, n_layer=1, n_head=2, n_embd=16)
     copies = []
     for seed in range(n):
-        config = replace(train_config, steps=steps, bytes_per_step=512, evaluations=1, seed=seed)
+        config = replace(recipe.train, steps=steps, bytes_per_step=512, evaluations=1, seed=seed)
         model = build_model(
             model_config,
             vocab_size=encoded.tokenizer.vocab_size,

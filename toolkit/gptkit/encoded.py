@@ -15,6 +15,7 @@ import numpy as np
 
 from gptkit.corpus import Corpus, cache_folder
 from gptkit.large import LargeText
+from gptkit.memory import return_freed_memory
 from gptkit.shards import OnBytes, encode_shards
 from gptkit.vocabulary import used_ids
 from gptkit_tokenizers import (
@@ -30,7 +31,7 @@ from gptkit_tokenizers import (
     tokenizer_from_dict,
 )
 
-LEARNED = 64_000_000  # characters of the training text, at most, that a vocabulary is learned from
+LEARNED = 32_000_000  # characters of the training text, at most, that a vocabulary is learned from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +154,9 @@ def encode_corpus(
     tokenizer = build_tokenizer(corpus, spec)
     check_rebuild(tokenizer, corpus.train[:1000])
     if isinstance(corpus.train, LargeText):
+        return_freed_memory()
         train = encode_large(tokenizer, corpus.train, corpus.sha256, on_bytes)
+        return_freed_memory()
     else:
         train = encode_text(tokenizer, corpus.train, lossy_ok=lossy_ok)
     val = encode_text(tokenizer, corpus.val, lossy_ok=lossy_ok)

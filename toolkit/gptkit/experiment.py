@@ -6,9 +6,9 @@ import difflib
 import math
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -17,9 +17,9 @@ from typing import Any
 import torch
 
 from gptkit.baselines import baselines
-from gptkit.budget import check_budget, default_budget
+from gptkit.budget import SECONDS, seconds_of, steps_of
 from gptkit.cautions import cautions
-from gptkit.config import RECIPES, Arm
+from gptkit.config import OF_TEXT, RECIPES, Arm, Recipe, common
 from gptkit.corpus import Corpus, load_corpus, shares_of
 from gptkit.encoded import EncodedCorpus, encode_corpus
 from gptkit.engines.local import Job, OnEvent, Sampling, find_device, run_arm
@@ -47,17 +47,19 @@ class Experiment:
 
     Attributes:
         tokenizers: specs, as `get_tokenizer` takes them.
-        models: names of recipes: bigram, decoder, large, lecture.
+        models: names of recipes, bigram, decoder, large, lecture; or recipes of your own by name,
+            as `gptkit.experiments.ladder` gives them.
         data: a corpus, as `load_corpus` takes it; None for tinyshakespeare, or python-docs where
             it cannot be had.
         match: bytes, tokens, flops, params or time; see `gptkit.matching`.
         budget: training text per arm ("600KB"), steps ("300steps"), or, matched by time, seconds
-            ("20s"); None for 600KB, or 20s.
+            ("20s"); None for each recipe's own, 600KB for the named ones, or 20s.
         tune: whether each tokenizer and model gets a learning rate of its own; see
             `gptkit.tuning`.
         seeds: how many, from 0.
-        context_bytes: how far back a model sees, in bytes of text.
-        bytes_per_step: text per training step.
+        context_bytes: how far back a model sees, in bytes of text; None for each recipe's own,
+            160 for the named ones.
+        bytes_per_step: text per training step; None for each recipe's own, 1024.
         split: the training share of the characters, as in 0.9, the rest being val; or the shares
             of train, val and test: then val chooses each arm's weights, and the claim is from test.
         stride_bytes: how far evaluation windows advance; None for disjoint windows.
@@ -74,14 +76,14 @@ class Experiment:
     """
 
     tokenizers: Sequence[str] = ("char", "gpt2")
-    models: Sequence[str] = ("bigram", "decoder")
+    models: Sequence[str] | Mapping[str, Recipe] = ("bigram", "decoder")
     data: str | None = None
     match: str = "bytes"
     budget: str | None = None
     seeds: int = 1
     tune: bool = False
-    context_bytes: int = 160
-    bytes_per_step: int = 1024
+    context_bytes: int | None = None
+    bytes_per_step: int | None = None
     split: float | Sequence[float] = 0.9
     stride_bytes: int | None = None
     lossy_ok: bool = False
@@ -97,13 +99,15 @@ class Experiment:
     def __post_init__(self) -> None:
         for field in ("tokenizers", "models"):
             names = tuple(getattr(self, field))
-            object.__setattr__(self, field, names)
+            if not isinstance(getattr(self, field), Mapping):
+                object.__setattr__(self, field, names)
             if not names:
                 raise ConfigError(f"{field} is empty; name at least one.")
             if len(set(names)) < len(names):
                 raise ConfigError(f"{field} names one twice: {', '.join(names)}.")
-        for model in self.models:
-            _check_known("model", model, RECIPES)
+        if not isinstance(self.models, Mapping):
+            for model in self.models:
+                _check_known("model", model, RECIPES)
         _check_known("way to match", self.match, MATCHES)
         shares_of(self.split)
         for field in (
@@ -118,18 +122,14 @@ class Experiment:
             value = getattr(self, field)
             if value is not None and value < 1:
                 raise ConfigError(f"{field} is {value}; it must be at least 1.")
-        if self.bytes_per_step < 2 * self.context_bytes:
-            raise ConfigError(
-                f"bytes_per_step is {self.bytes_per_step}, less than twice context_bytes "
-                f"{self.context_bytes}: with so few windows a step, tokenizers cannot be kept "
-                "level.\nGive more bytes per step, or a shorter context."
-            )
-        if self.stride_bytes is not None and self.stride_bytes > self.context_bytes:
-            raise ConfigError(
-                f"stride_bytes is {self.stride_bytes}, more than context_bytes "
-                f"{self.context_bytes}: text between the windows would go unscored."
-            )
-        check_budget(self._budget, match=self.match, bytes_per_step=self.bytes_per_step)
+        for recipe in self._recipes.values():
+            if self.stride_bytes is not None and self.stride_bytes > recipe.context_bytes:
+                raise ConfigError(
+                    f"stride_bytes is {self.stride_bytes}, more than context_bytes "
+                    f"{recipe.context_bytes}: text between the windows would go unscored."
+                )
+            if self._seconds is None:
+                steps_of(recipe.budget, bytes_per_step=recipe.bytes_per_step)
         if not 0 < self.temperature < math.inf:
             raise ConfigError(f"temperature is {self.temperature}; it must be positive and finite.")
         if self.prompt == "":
@@ -139,9 +139,21 @@ class Experiment:
                 f"name {self.name!r} is not a folder's name: letters, digits, and . _ + - only."
             )
 
-    @property
-    def _budget(self) -> str:
-        return default_budget(self.match) if self.budget is None else self.budget
+    @cached_property
+    def _recipes(self) -> dict[str, Recipe]:
+        """What is trained, with what was asked in place of the recipes' own."""
+        given = self.models
+        if not isinstance(given, Mapping):
+            given = {name: RECIPES[name]() for name in given}
+        asked = {name: getattr(self, name) for name in OF_TEXT}
+        if self.match == "time":
+            del asked["budget"]
+        asked = {name: value for name, value in asked.items() if value is not None}
+        return {name: replace(recipe, **asked) for name, recipe in given.items()}
+
+    @cached_property
+    def _seconds(self) -> float | None:
+        return seconds_of(self.budget or SECONDS) if self.match == "time" else None
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -172,11 +184,9 @@ class Experiment:
     @cached_property
     def _plan(self) -> Plan:
         asked = Request(
-            recipes=self.models,
+            recipes=self._recipes,
             seeds=range(self.seeds),
-            budget=self._budget,
-            bytes_per_step=self.bytes_per_step,
-            context_bytes=self.context_bytes,
+            seconds=self._seconds,
             stride_bytes=self.stride_bytes,
         )
         return MATCHES[self.match](self._encoded, asked)
@@ -287,9 +297,12 @@ class Experiment:
         del asked["out"], asked["device"], asked["jobs"]
         return asked | {
             "tokenizers": list(self.tokenizers),
-            "models": list(self.models),
+            "models": {name: asdict(recipe) for name, recipe in self.models.items()}
+            if isinstance(self.models, Mapping)
+            else list(self.models),
             "data": self.corpus.name,
-            "budget": self._budget,
+            **{field: common(self._recipes.values(), field) for field in OF_TEXT},
+            **({"budget": self.budget or SECONDS} if self.match == "time" else {}),
             "split": self.split if isinstance(self.split, float) else list(shares_of(self.split)),
         }
 

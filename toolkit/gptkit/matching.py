@@ -15,8 +15,8 @@ from statistics import geometric_mean
 import numpy as np
 
 from gptkit.batches import window_starts
-from gptkit.budget import seconds_of, steps_of
-from gptkit.config import RECIPES, Arm, ModelConfig
+from gptkit.budget import steps_of
+from gptkit.config import Arm, ModelConfig, Recipe
 from gptkit.encoded import EncodedCorpus
 from gptkit.errors import CorpusError
 from gptkit.models import MODELS
@@ -28,18 +28,14 @@ class Request:
     """What the user asked of the arms.
 
     Attributes:
-        recipes: names of models, in `gptkit.config.RECIPES`.
-        budget: training text per arm, steps, or seconds.
-        bytes_per_step: text per training step.
-        context_bytes: how far back a model sees, in bytes of text.
+        recipes: by their models' names; what they say of the text is what was asked.
+        seconds: of training, the budget of matching by time alone.
         stride_bytes: how far evaluation windows advance; None for disjoint windows.
     """
 
-    recipes: Sequence[str]
+    recipes: Mapping[str, Recipe]
     seeds: Sequence[int]
-    budget: str
-    bytes_per_step: int
-    context_bytes: int
+    seconds: float | None = None
     stride_bytes: int | None = None
 
 
@@ -60,23 +56,21 @@ def match_bytes(encoded: Encoded, asked: Request) -> Plan:
 
     The context is whole tokens, so it is `context_bytes` to within half a token on average.
     """
-    steps = steps_of(asked.budget, bytes_per_step=asked.bytes_per_step)
     arms = []
     for spec, corpus in encoded.items():
-        block_size = _tokens(asked.context_bytes, corpus)
-        _check_length(spec, corpus, block_size)
-        window_bytes = block_size * corpus.train.bytes_per_token
-        for recipe in asked.recipes:
-            model, train = RECIPES[recipe]()
+        for name, recipe in asked.recipes.items():
+            block_size = _tokens(recipe.context_bytes, corpus)
+            _check_length(spec, corpus, block_size)
+            window_bytes = block_size * corpus.train.bytes_per_token
             arm = Arm(
                 tokenizer=spec,
-                recipe=recipe,
-                model=replace(model, block_size=block_size),
+                recipe=name,
+                model=replace(recipe.model, block_size=block_size),
                 train=replace(
-                    train,
-                    steps=steps,
-                    bytes_per_step=asked.bytes_per_step,
-                    batch_size=max(1, round(asked.bytes_per_step / window_bytes)),
+                    recipe.train,
+                    steps=steps_of(recipe.budget, bytes_per_step=recipe.bytes_per_step),
+                    bytes_per_step=recipe.bytes_per_step,
+                    batch_size=max(1, round(recipe.bytes_per_step / window_bytes)),
                     eval_stride=asked.stride_bytes and _tokens(asked.stride_bytes, corpus),
                 ),
             )
@@ -91,24 +85,22 @@ def match_tokens(encoded: Encoded, asked: Request) -> Plan:
     windows, and sets the tokens for all.
     """
     coarsest = max(encoded.values(), key=lambda corpus: corpus.train.bytes_per_token)
-    block_size = _tokens(asked.context_bytes, coarsest)
-    window_bytes = block_size * coarsest.train.bytes_per_token
-    batch_size = max(1, int(asked.bytes_per_step / window_bytes))
     stride = asked.stride_bytes and _tokens(asked.stride_bytes, coarsest)
-    for spec, corpus in encoded.items():
-        _check_length(spec, corpus, block_size)
-    arms = tuple(
-        replace(
-            arm,
-            model=replace(arm.model, block_size=block_size),
-            train=replace(
-                arm.train, bytes_per_step=None, batch_size=batch_size, eval_stride=stride
-            ),
+    arms = []
+    for arm in match_bytes(encoded, asked).arms:
+        recipe = asked.recipes[arm.recipe]
+        block_size = _tokens(recipe.context_bytes, coarsest)
+        _check_length(arm.tokenizer, encoded[arm.tokenizer], block_size)
+        window_bytes = block_size * coarsest.train.bytes_per_token
+        train = replace(
+            arm.train,
+            bytes_per_step=None,
+            batch_size=max(1, int(recipe.bytes_per_step / window_bytes)),
+            eval_stride=stride,
         )
-        for arm in match_bytes(encoded, asked).arms
-    )
+        arms.append(replace(arm, model=replace(arm.model, block_size=block_size), train=train))
     note = "the naive comparison: a tokenizer with fewer bytes per token reads less text"
-    return Plan(by="tokens", notes=(note,), arms=arms)
+    return Plan(by="tokens", notes=(note,), arms=tuple(arms))
 
 
 def match_flops(encoded: Encoded, asked: Request) -> Plan:
@@ -171,11 +163,10 @@ def match_params(encoded: Encoded, asked: Request) -> Plan:
 
 
 def match_time(encoded: Encoded, asked: Request) -> Plan:
-    """Same seconds of training by the clock; the budget is in seconds."""
-    seconds = seconds_of(asked.budget)
+    """Same seconds of training by the clock."""
     arms = tuple(
-        replace(arm, train=replace(arm.train, steps=None, seconds=seconds))
-        for arm in match_bytes(encoded, replace(asked, budget="1steps")).arms
+        replace(arm, train=replace(arm.train, steps=None, seconds=asked.seconds))
+        for arm in match_bytes(encoded, asked).arms
     )
     note = "bound to this machine: another gives each arm other steps, and so other losses"
     return Plan(by="time", notes=(note,), arms=arms)

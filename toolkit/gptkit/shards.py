@@ -1,6 +1,6 @@
 """A large text's ids on disk: encoded once, in parallel, and read without being loaded.
 
-A shard is some 8 million characters: NNNNN.ids, the ids in the vocabulary's smallest unsigned
+A shard is some 2 million characters: NNNNN.ids, the ids in the vocabulary's smallest unsigned
 dtype; NNNNN.blocks, the bytes that every 1,024 of them spell; and NNNNN.json, their sizes and
 hashes. Each is written under a temporary name, the .json last, so that a shard is there whole or
 not at all; manifest.json comes when all are. What a run left behind is checked and gone on from.
@@ -11,24 +11,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gptkit.errors import CorpusError
 from gptkit.files import write_bytes, write_json
 from gptkit.large import LargeText
 from gptkit_tokenizers import Tokenizer, TokenizerError, audit, id_dtype, token_lengths
 from gptkit_tokenizers.pieces import next_word
 
-SHARD = 8_000_000  # characters
+SHARD = 2_000_000  # characters
 BLOCK = 1024  # tokens
-MAPPED = 1 << 27  # bytes that reading leaves mapped, at most
-AROUND = 1 << 16  # bytes that Linux maps when one is read
 CHECKED = 1 << 15  # tokens whose bytes are compared with the text's at a time
 
 OnBytes = Callable[[int, int], None]  # bytes encoded so far, and in all
@@ -182,64 +182,52 @@ class Shards:
 
 
 class ShardedIds:
-    """Ids (N,) in shards: slices and arrays of indices are read as from a NumPy array."""
+    """Ids (N,) in shards: slices and windows of indices are read as from a NumPy array.
+
+    Read, not mapped: of a mapped file the system may count 2 MB as this process's memory for a
+    window of 200 bytes, as Linux does since it caches files in large folios.
+    """
 
     def __init__(self, folder: Path, sizes: list[int], dtype: np.dtype) -> None:
         self.folder, self.sizes, self.dtype = folder, sizes, dtype
-        self.starts = np.concatenate([[0], np.cumsum(sizes)])
-        self._mapped = 0
-
-    def __getstate__(self) -> dict[str, Any]:
-        """For another process, which maps the files itself."""
-        return {k: v for k, v in self.__dict__.items() if k != "_maps"}
-
-    def _count(self, n_bytes: int) -> None:
-        """Map the files anew after so much was read: what is mapped counts as memory in use."""
-        self._mapped += n_bytes
-        if self._mapped > MAPPED:
-            self._mapped = 0
-            del self._maps
-
-    @cached_property
-    def _maps(self) -> list[np.ndarray]:
-        return [
-            np.memmap(self.folder / f"{i:05d}.ids", dtype=self.dtype, mode="r")
-            for i in range(len(self.sizes))
-        ]
+        self.starts = [0, *accumulate(sizes)]
 
     def __len__(self) -> int:
-        return int(self.starts[-1])
+        return self.starts[-1]
 
     def __getitem__(self, index: slice | np.ndarray) -> np.ndarray:
+        """The ids of a slice, or at indices (…, W), of which each row is read at one go."""
         if isinstance(index, slice):
             start, stop, _ = index.indices(len(self))
-            parts = [
-                shard[max(0, start - first) : max(0, stop - first)]
-                for shard, first in zip(self._maps, self.starts.tolist(), strict=False)
-                if first < stop and first + len(shard) > start
-            ]
-            found = np.concatenate(parts) if parts else np.empty(0, self.dtype)
-            del parts
-            self._count(found.nbytes)
-            return found
+            return self._read(start, stop)
         found = np.empty(index.shape, self.dtype)
-        shard_of = np.searchsorted(self.starts, index, side="right") - 1
-        for i in np.unique(shard_of):
-            here = shard_of == i
-            found[here] = self._maps[i][index[here] - self.starts[i]]
-        self._count(found.nbytes + AROUND * len(index))
+        for place in np.ndindex(index.shape[:-1]):
+            row = index[place]
+            first = int(row.min())
+            found[place] = self._read(first, int(row.max()) + 1)[row - first]
         return found
 
     def rows(self, starts: np.ndarray, width: int) -> np.ndarray:
-        """The ids from each of `starts` (K,) on: (K, width); beyond its shard's end, zeros."""
+        """The ids from each of `starts` (K,) on: (K, width); beyond the last id, zeros."""
         found = np.zeros((len(starts), width), self.dtype)
-        shard_of = np.searchsorted(self.starts, starts, side="right") - 1
-        within = starts - self.starts[shard_of]
-        for row, shard, at in zip(found, shard_of.tolist(), within.tolist(), strict=True):
-            part = self._maps[shard][at : at + width]
+        for row, start in zip(found, starts.tolist(), strict=True):
+            part = self._read(start, min(start + width, len(self)))
             row[: len(part)] = part
-            del part
-            self._count(AROUND)
+        return found
+
+    def _read(self, start: int, stop: int) -> np.ndarray:
+        found = np.empty(max(0, stop - start), self.dtype)
+        at = start
+        while at < stop:
+            shard = bisect_right(self.starts, at) - 1
+            piece = found[at - start :][: self.starts[shard + 1] - at]
+            with (self.folder / f"{shard:05d}.ids").open("rb", buffering=0) as file:
+                file.seek((at - self.starts[shard]) * self.dtype.itemsize)
+                if file.readinto(piece.data) != piece.nbytes:
+                    raise CorpusError(
+                        f"{self.folder} was changed while it was in use. Start again."
+                    )
+            at += len(piece)
         return found
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gptkit.bench.time_to_loss import TARGET, Configs, ours, trained
-from gptkit.config import ModelConfig, TrainConfig
+from gptkit.config import ModelConfig, TrainConfig, decoder
 from gptkit.corpus import load_corpus
 from gptkit.encoded import EncodedCorpus, encode_corpus
 from gptkit.matching import Request, match_bytes
@@ -52,9 +52,7 @@ def time_to_loss(
 
 def bits_per_byte(choice: str, encoded: dict[str, EncodedCorpus], budget: str) -> dict[str, Any]:
     """Each tokenizer's, as `gptkit compare` trains the decoder, without the choice."""
-    asked = Request(
-        recipes=("decoder",), seeds=(0,), budget=budget, bytes_per_step=1024, context_bytes=160
-    )
+    asked = Request(recipes={"decoder": replace(decoder(), budget=budget)}, seeds=(0,))
     row: dict[str, Any] = {"without": choice}
     for arm in match_bytes(encoded, asked).arms:
         configs = without(choice, (arm.model, replace(arm.train, evaluations=1)))

@@ -35,8 +35,9 @@ def measure(rounds: int, *, steps: int = 10) -> list[Measurement]:
     keep_freed_memory()
     corpus = encode_corpus(load_corpus(), "gpt2")
     V = corpus.tokenizer.vocab_size
-    model_config, config = decoder()
-    model_config = replace(model_config, block_size=round(160 / corpus.train.bytes_per_token))
+    recipe = decoder()
+    config = recipe.train
+    model_config = replace(recipe.model, block_size=round(160 / corpus.train.bytes_per_token))
     cpu = torch.device("cpu")
     batches = list(islice(batches_of(corpus.train, config, model_config.block_size, cpu), steps))
 

@@ -24,11 +24,11 @@ Configs = tuple[ModelConfig, TrainConfig]
 
 def baseline(*, steps: int = 2000) -> Configs:
     """The lecture's decoder with nanoGPT's hyper-parameters for tiny Shakespeare on a CPU."""
-    model, training = lecture()
+    recipe = lecture()
     return (
-        replace(model, block_size=BLOCK_SIZE, n_layer=4, bias=False, dropout=None),
+        replace(recipe.model, block_size=BLOCK_SIZE, n_layer=4, bias=False, dropout=None),
         replace(
-            training,
+            recipe.train,
             betas=(0.9, 0.99),
             weight_decay=0.1,
             warmup_steps=100,
@@ -44,11 +44,11 @@ def baseline(*, steps: int = 2000) -> Configs:
 
 def ours(*, steps: int | None = STEPS, seconds: float | None = None, batch_size: int) -> Configs:
     """The kit's decoder, at its own rates, for so many steps or seconds."""
-    model, training = decoder()
+    recipe = decoder()
     return (
-        replace(model, block_size=BLOCK_SIZE),
+        replace(recipe.model, block_size=BLOCK_SIZE),
         replace(
-            training,
+            recipe.train,
             steps=steps,
             seconds=seconds,
             bytes_per_step=None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -49,6 +51,11 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
 
 
+def projection(n_in: int, config: ModelConfig) -> nn.Module:
+    """From a part's output (…, n_in) back to the residual stream (…, C), where there is one."""
+    return nn.Linear(n_in, config.n_embd, bias=config.bias) if config.residual else nn.Identity()
+
+
 class CausalSelfAttention(nn.Module):
     """Each position mixes the values of itself and those before it.
 
@@ -60,22 +67,14 @@ class CausalSelfAttention(nn.Module):
         super().__init__()
         self.config = config
         self.qkv = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)
-        self.proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
+        self.proj = projection(config.n_embd, config)
         self.dropout = nn.Dropout(config.dropout or 0.0)
 
     def forward(
         self, x: Tensor, rotary: tuple[Tensor, Tensor] | None, cache: KVCache | None
     ) -> Tensor:
-        c = self.config
         B, T, C = x.shape
-        qkv = self.qkv(x).view(B, T, 3, c.n_head, c.head_dim)
-        qkv = qkv.permute(2, 0, 3, 1, 4)  # (3, B, H, T, D)
-        qk, v = qkv[:2], qkv[2]
-        if c.qk_norm:
-            qk = rms_norm(qk)
-        if rotary is not None:
-            qk = rotate(qk, *rotary)
-        q, k = qk
+        q, k, v = self._heads(x, rotary)
         mask = None
         if cache is not None:
             read = len(cache)
@@ -91,3 +90,48 @@ class CausalSelfAttention(nn.Module):
             dropout_p=self.dropout.p if self.training else 0.0,
         )
         return self.dropout(self.proj(y.transpose(1, 2).reshape(B, T, C)))
+
+    def scores(self, x: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
+        """Queries times keys / √D, all pairs of positions: x (B, T, C) -> (B, H, T, T)."""
+        q, k, _ = self._heads(x, rotary)
+        return q @ k.mT / math.sqrt(self.config.head_dim)
+
+    def _heads(self, x: Tensor, rotary: tuple[Tensor, Tensor] | None) -> list[Tensor]:
+        """Queries, keys and values of x (B, T, C): (B, H, T, D) each."""
+        c = self.config
+        B, T, _ = x.shape
+        qkv = self.qkv(x).view(B, T, 3, c.n_head, c.head_dim)
+        qkv = qkv.permute(2, 0, 3, 1, 4)  # (3, B, H, T, D)
+        qk, v = qkv[:2], qkv[2]
+        if c.qk_norm:
+            qk = rms_norm(qk)
+        if rotary is not None:
+            qk = rotate(qk, *rotary)
+        return [*qk, v]
+
+
+class CausalAverage(nn.Module):
+    """Each position gets the mean of the values of itself and those before it.
+
+    Attention before it has anything to attend by: the same weight for every position.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.value = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
+        self.proj = projection(config.n_embd, config)
+        self.dropout = nn.Dropout(config.dropout or 0.0)
+
+    def forward(
+        self, x: Tensor, rotary: tuple[Tensor, Tensor] | None, cache: KVCache | None
+    ) -> Tensor:
+        T = x.shape[1]
+        v = self.value(x).unsqueeze(1)  # (B, 1, T, C): one head
+        if cache is not None:
+            _, v = cache.extend(v, v)
+        count = torch.arange(1, v.shape[2] + 1, device=x.device).unsqueeze(-1)
+        mean = (v.cumsum(dim=2) / count)[:, 0, -T:]  # (B, T, C)
+        return self.dropout(self.proj(mean))
+
+
+ATTENTION = {"softmax": CausalSelfAttention, "average": CausalAverage}

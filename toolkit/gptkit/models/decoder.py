@@ -10,17 +10,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gptkit.config import ModelConfig
-from gptkit.models.attention import CausalSelfAttention, KVCache, rotary_table
+from gptkit.models.attention import ATTENTION, KVCache, projection, rotary_table
 from gptkit.models.elementwise import RMSNorm, SquaredReLU
 from gptkit.models.embedding import LONGEST, HashedNgrams, shift_half
 from gptkit.vocabulary import CompactEmbedding, CompactHead, used_ids
 
 
 def make_norm(config: ModelConfig) -> nn.Module:
-    """LayerNorm with its gain, or RMSNorm without."""
+    """LayerNorm with its gain, RMSNorm without, or none."""
     if config.norm == "layer":
         return nn.LayerNorm(config.n_embd, bias=config.bias)
-    return RMSNorm()
+    return nn.Identity() if config.norm is None else RMSNorm()
 
 
 class MLP(nn.Module):
@@ -29,7 +29,7 @@ class MLP(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.fc = nn.Linear(config.n_embd, config.mlp_width, bias=config.bias)
-        self.proj = nn.Linear(config.mlp_width, config.n_embd, bias=config.bias)
+        self.proj = projection(config.mlp_width, config)
         self.activation = SquaredReLU.apply if config.activation == "relu2" else F.relu
         self.dropout = nn.Dropout(config.dropout or 0.0)
 
@@ -38,20 +38,36 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then the MLP, each added to the residual stream from a normalised copy of it."""
+    """Attention, then the MLP: each reads a normalised copy of the residual stream, and is added.
+
+    Without `residual` each replaces what it reads. Of a decoder's choices, those that are about
+    blocks are all made here and in `projection`.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.residual = config.residual
         self.attention_norm = make_norm(config)
-        self.attention = CausalSelfAttention(config)
-        self.mlp_norm = make_norm(config)
-        self.mlp = MLP(config)
+        self.attention = ATTENTION[config.attention](config)
+        self.mlp_norm = make_norm(config) if config.mlp else nn.Identity()
+        self.mlp = MLP(config) if config.mlp else None
 
     def forward(
         self, x: Tensor, rotary: tuple[Tensor, Tensor] | None, cache: KVCache | None
     ) -> Tensor:
-        x = x + self.attention(self.attention_norm(x), rotary, cache)
-        return x + self.mlp(self.mlp_norm(x))
+        x = self._join(x, self.attention(self.attention_norm(x), rotary, cache))
+        return x if self.mlp is None else self._join(x, self.mlp(self.mlp_norm(x)))
+
+    def _join(self, x: Tensor, y: Tensor) -> Tensor:
+        return x + y if self.residual else y
+
+
+def _linears(config: ModelConfig) -> list[tuple[int, int]]:
+    """The inputs and outputs of a block's linear layers."""
+    C, W = config.n_embd, config.mlp_width
+    attention = [(C, 3 * C if config.attention == "softmax" else C), (C, C)]
+    parts = [attention, [(C, W), (W, C)] if config.mlp else []]
+    return [linear for part in parts for linear in (part if config.residual else part[:1])]
 
 
 class Cache:
@@ -96,9 +112,8 @@ class Decoder(nn.Module):
         self.position = nn.Embedding(config.block_size, config.n_embd) if learned else None
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         self._init_body()
-        self.embedding = CompactEmbedding(
-            vocab_size, config.n_embd, support, std=1.0 if config.embedding_norm else 0.02
-        )
+        std = 1.0 if config.init == "unit" else 0.02
+        self.embedding = CompactEmbedding(vocab_size, config.n_embd, support, std=std)
         rows = config.ngram_rows
         self.ngrams = None if rows is None else HashedNgrams(rows, config.n_embd)
         self.dropout = nn.Dropout(config.dropout or 0.0)
@@ -109,7 +124,7 @@ class Decoder(nn.Module):
         self.cos: Tensor
         self.sin: Tensor
         self.register_buffer("support", support)
-        if not learned:
+        if config.positions == "rotary":
             cos, sin = rotary_table(config.block_size, config.head_dim)
             self.register_buffer("cos", cos, persistent=False)
             self.register_buffer("sin", sin, persistent=False)
@@ -119,18 +134,17 @@ class Decoder(nn.Module):
         return used_ids(train_ids, vocab_size)
 
     def _init_body(self) -> None:
+        unit = self.config.init == "unit"
         if self.position is not None:
-            nn.init.normal_(self.position.weight, std=0.02)
+            nn.init.normal_(self.position.weight, std=1.0 if unit else 0.02)
         for block in self.blocks:
             for name, module in block.named_modules():
                 if not isinstance(module, nn.Linear):
                     continue
-                if self.config.zero_init_residual:
-                    nn.init.normal_(module.weight, std=1 / math.sqrt(module.in_features))
-                    if name.endswith("proj"):
-                        nn.init.zeros_(module.weight)
-                else:
-                    nn.init.normal_(module.weight, std=0.02)
+                std = 1 / math.sqrt(module.in_features) if unit else 0.02
+                nn.init.normal_(module.weight, std=std)
+                if self.config.zero_init_residual and name.endswith("proj"):
+                    nn.init.zeros_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
@@ -142,7 +156,7 @@ class Decoder(nn.Module):
             raise ValueError(f"{end} positions do not fit in block_size {self.config.block_size}")
         x = self._embed(ids if cache is None else cache.read(ids), end)[:, -T:]
         rotary = None
-        if self.position is None:
+        if self.config.positions == "rotary":
             rotary = self.cos[end - T : end], self.sin[end - T : end]
         for i, block in enumerate(self.blocks):
             x = block(x, rotary, None if cache is None else cache.layers[i])
@@ -185,9 +199,10 @@ class Decoder(nn.Module):
     @staticmethod
     def count_params(config: ModelConfig, vocab_size: int) -> dict[str, int]:
         """What `num_params` gives, without building the model."""
-        C, W = config.n_embd, config.mlp_width
+        C = config.n_embd
         norm = C * (1 + config.bias) if config.norm == "layer" else 0
-        block = 4 * C * C + 2 * C * W + config.bias * (5 * C + W) + 2 * norm
+        parts = _linears(config)
+        block = sum((n_in + config.bias) * n_out for n_in, n_out in parts) + norm * (1 + config.mlp)
         body = config.n_layer * block + norm * (1 + config.embedding_norm)
         positions = config.block_size if config.positions == "learned" else 0
         embedding, head = (vocab_size + positions + (config.ngram_rows or 0)) * C, vocab_size * C
@@ -205,5 +220,6 @@ class Decoder(nn.Module):
             columns: of the head: `head_columns` of the compact softmax, V of the full one.
         """
         C, L = config.n_embd, config.n_layer
-        weights = L * (4 * C * C + 2 * C * config.mlp_width) + columns * C
-        return 6 * weights + 12 * L * config.block_size * C
+        weights = L * sum(n_in * n_out for n_in, n_out in _linears(config)) + columns * C
+        scored = L * config.block_size * C if config.attention == "softmax" else 0
+        return 6 * weights + 12 * scored

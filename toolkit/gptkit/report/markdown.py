@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from gptkit.budget import default_budget
+from gptkit.budget import SECONDS
+from gptkit.config import OF_TEXT, RECIPES, common
 from gptkit.experiment import Experiment
 from gptkit.figures import (
     baseline_cells,
@@ -48,14 +49,16 @@ def command(result: dict[str, Any]) -> str:
     'gptkit compare --tokenizers char,byte --models bigram --seeds 2'
     """
     asked = result["experiment"]
+    own = [RECIPES[name]() for name in asked["models"]]
+    defaults = {name: field.default for name, field in Experiment.__dataclass_fields__.items()}
+    defaults |= {name: common(own, name) for name in OF_TEXT}
+    if asked.get("match") == "time":
+        defaults["budget"] = SECONDS
     words = ["gptkit", "compare", "--tokenizers", ",".join(asked["tokenizers"])]
-    for name, field in Experiment.__dataclass_fields__.items():
-        value = asked.get(name, field.default)
+    for name, default in defaults.items():
+        value = asked.get(name, default)
         if isinstance(value, list):
             value = tuple(value)
-        default = field.default
-        if name == "budget":
-            default = default_budget(asked.get("match", "bytes"))
         if name in ("tokenizers", "name") or value in (default, None):
             continue
         words.append(f"--{name.replace('_', '-')}")
