@@ -15,7 +15,7 @@ from gptkit.errors import ConfigError
 from gptkit.evaluation import Evaluation
 from gptkit.experiment import Experiment
 from gptkit.report.markdown import markdown
-from gptkit.report.plot import vocabulary_plot
+from gptkit.report.plot import plot
 from gptkit.result import load_result
 from gptkit.runs import read_losses
 from gptkit_tokenizers import TokenizerError
@@ -175,13 +175,13 @@ def test_the_curve_is_drawn(sweep, gptkit, tmp_path):
     for words in ("bpe:256", "bpe:290", "bpe:310", "bigram, matched by bytes", "bits per byte"):
         assert words in svg
     assert "(vocabulary.svg)" in (tmp_path / "page" / "report.md").read_text()
-    assert vocabulary_plot([sweep.data]) == vocabulary_plot([sweep.data])
+    assert plot([sweep.data]) == plot([sweep.data])
 
 
 def test_the_curve_of_another_matching_joins_it(sweep, text_file, tmp_path):
     flops = json.loads(json.dumps(sweep.data))
     flops["match"]["by"] = "flops"
-    svg = vocabulary_plot([sweep.data, flops])
+    svg = plot([sweep.data, flops])
     assert svg is not None
     assert b"matched by bytes" in svg
     assert b"matched by flops" in svg

@@ -40,6 +40,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "experiments":
+        return import_module("gptkit.experiments")
     if name not in _HOME:
         raise AttributeError(f"module 'gptkit' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

@@ -42,8 +42,9 @@ class ModelConfig:
         residual: whether both are projected and added to what they read; else they replace it.
         positions: how a position is told from another; None for not at all.
         token_shift, ngram_rows: see `gptkit.models.embedding`; None for no hashed table.
-        init: "unit" keeps activations at unit variance, as weights of variance 1 / inputs do;
-            "gpt2" draws all at a standard deviation of 0.02, as GPT-2 did.
+        init: "unit" keeps activations at unit variance, by weights of variance 1 / inputs; "gpt2"
+            draws all at a standard deviation of 0.02, as GPT-2 did; "torch" leaves PyTorch's own,
+            a third of unit's variance.
         zero_init_residual: whether the projections start at zero.
     """
 
@@ -65,7 +66,7 @@ class ModelConfig:
     activation: Literal["relu2", "relu"] = "relu2"
     bias: bool = False
     dropout: float | None = None
-    init: Literal["unit", "gpt2"] = "unit"
+    init: Literal["unit", "gpt2", "torch"] = "unit"
     zero_init_residual: bool = True
 
     def __post_init__(self) -> None:

@@ -11,6 +11,11 @@ Tokenizers raise `gptkit_tokenizers.TokenizerError`. A message names the input, 
 the remedy; the command line prints it without a traceback and exits with 2.
 """
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class GptkitError(Exception):
     """Any error that a user can mend."""
@@ -38,3 +43,12 @@ class TrainingError(GptkitError):
 
 class RunError(GptkitError):
     """A run folder that is missing, partial or altered."""
+
+
+def check_known(what: str, name: str, known: Iterable[str]) -> None:
+    """Raise a ConfigError for a name that is none of those known, with the nearest of them."""
+    known = list(known)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"there is no {what} {name!r}.{hint}\nThere are: {', '.join(known)}.")

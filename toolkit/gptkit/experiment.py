@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -25,12 +24,12 @@ from gptkit.encoded import EncodedCorpus, encode_corpus
 from gptkit.engines.local import Job, OnEvent, Sampling, find_device, run_arm
 from gptkit.engines.processes import run_in_processes
 from gptkit.equality import what_is_equal
-from gptkit.errors import ConfigError
+from gptkit.errors import ConfigError, check_known
 from gptkit.estimate import estimate
 from gptkit.files import write_json
 from gptkit.matching import MATCHES, Plan, Request, training_flops
 from gptkit.result import Result
-from gptkit.runs import read_losses
+from gptkit.runs import load_run, read_losses
 from gptkit.tuning import at_rate, training_slice, tune
 from gptkit.verdict import verdict
 
@@ -72,6 +71,8 @@ class Experiment:
         sample_bytes, temperature, top_k: how samples are drawn.
         out: the folder experiments are written under.
         name: the experiment's folder; None for one named after its tokenizers.
+        resume: whether to go on in that folder, if it was begun and not finished; arms that are
+            there, whole, are kept.
         device: auto, cpu or cuda.
     """
 
@@ -93,6 +94,7 @@ class Experiment:
     top_k: int | None = None
     out: str | Path = "runs"
     name: str | None = None
+    resume: bool = False
     device: str = "auto"
     jobs: int | None = None
 
@@ -107,8 +109,8 @@ class Experiment:
                 raise ConfigError(f"{field} names one twice: {', '.join(names)}.")
         if not isinstance(self.models, Mapping):
             for model in self.models:
-                _check_known("model", model, RECIPES)
-        _check_known("way to match", self.match, MATCHES)
+                check_known("model", model, RECIPES)
+        check_known("way to match", self.match, MATCHES)
         shares_of(self.split)
         for field in (
             "seeds",
@@ -221,10 +223,13 @@ class Experiment:
         try:
             tuned = self._tune(device, hear) if self.tune else []
             jobs = self._jobs(_with_rates(plan.arms, tuned), folder)
+            kept = {job.arm.id: _kept(job) for job in jobs if job.folder.exists()}
             processes = self._processes(jobs)
-            entries = _train(jobs, processes, hear)
+            left = [job for job in jobs if job.arm.id not in kept]
+            done = kept | _train(left, processes, hear)
+            entries = [done[job.arm.id] for job in jobs]
         finally:
-            if not entries:  # nothing was finished: the name stays free
+            if not entries:  # if none was finished the folder is empty, and its name stays free
                 with suppress(OSError):
                     folder.rmdir()
         data: dict[str, Any] = {
@@ -294,7 +299,8 @@ class Experiment:
 
     def _asked(self) -> dict[str, Any]:
         asked = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        del asked["out"], asked["device"], asked["jobs"]
+        for how in ("out", "device", "jobs", "resume"):
+            del asked[how]
         return asked | {
             "tokenizers": list(self.tokenizers),
             "models": {name: asdict(recipe) for name, recipe in self.models.items()}
@@ -312,11 +318,14 @@ class Experiment:
         name = self.name
         if name is None:
             name = "-vs-".join(re.sub(r"[^\w.+-]+", "_", t).strip("._") for t in self.tokenizers)
-        tails = [""] if self.name is not None else ["", *map("-{}".format, range(2, 10_000))]
+        only = self.name is not None or self.resume
+        tails = [""] if only else ["", *map("-{}".format, range(2, 10_000))]
         for tail in tails:
             try:
                 folder = out / f"{name}{tail}"
-                folder.mkdir(parents=True)
+                folder.mkdir(parents=True, exist_ok=self.resume)
+                if (folder / "results.json").exists():
+                    raise ConfigError(f"{folder} is finished: there is nothing to resume.")
                 return folder
             except FileExistsError:
                 continue
@@ -337,13 +346,6 @@ def compare(
     return Experiment(tokenizers=tokenizers, data=data, seeds=seeds, **options).run(on_event)
 
 
-def _check_known(what: str, name: str, known: Iterable[str]) -> None:
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise ConfigError(f"there is no {what} {name!r}.{hint}\nThere are: {', '.join(known)}.")
-
-
 def _with_rates(arms: Sequence[Arm], tuned: Sequence[dict[str, Any]]) -> list[Arm]:
     factor = {(t["tokenizer"], t["model"]): t["factor"] for t in tuned}
     return [
@@ -352,14 +354,24 @@ def _with_rates(arms: Sequence[Arm], tuned: Sequence[dict[str, Any]]) -> list[Ar
     ]
 
 
-def _train(jobs: Sequence[Job], processes: int, hear: OnEvent) -> list[dict[str, Any]]:
-    """Each arm's entry, in the plan's order."""
-    if processes == 1:
-        return [run_arm(job, on_event=hear) for job in jobs]
+def _kept(job: Job) -> dict[str, Any]:
+    """The entry of an arm that an earlier run has trained, as it would be trained now."""
+    run = load_run(job.folder)
+    if run.config != job.arm or run.corpus != job.corpus.to_dict():
+        raise ConfigError(
+            f"{job.folder} was trained otherwise, or on another text: it cannot be kept.\n"
+            "Resume with the options it was begun with, or give another name."
+        )
+    return run.result
+
+
+def _train(jobs: Sequence[Job], processes: int, hear: OnEvent) -> dict[str, dict[str, Any]]:
+    """Each arm's entry, by its id."""
+    if min(processes, len(jobs)) <= 1:
+        return {job.arm.id: run_arm(job, on_event=hear) for job in jobs}
     cost = {job.arm.id: training_flops(job.arm, job.encoded) for job in jobs}
     longest_first = sorted(jobs, key=lambda job: -cost[job.arm.id])
-    entries = run_in_processes(longest_first, processes=processes, on_event=hear)
-    return [entries[job.arm.id] for job in jobs]
+    return run_in_processes(longest_first, processes=processes, on_event=hear)
 
 
 def _machine(device: torch.device) -> dict[str, Any]:

@@ -135,8 +135,8 @@ def cost_notes(result: dict[str, Any]) -> str:
 
 def pair_of(verdict: dict[str, Any]) -> tuple[str, str, str]:
     """The two tokenizers of a verdict, the better one first, and the model."""
-    a, model = verdict["a"].rsplit("-", 1)
-    return a, verdict["b"].removesuffix(f"-{model}"), model
+    model = verdict.get("model") or verdict["a"].rsplit("-", 1)[1]  # older results lack it
+    return *(verdict[side].removesuffix(f"-{model}") for side in "ab"), model
 
 
 def main_verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:

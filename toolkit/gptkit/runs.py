@@ -95,6 +95,11 @@ class Run:
         return model.eval()
 
     @cached_property
+    def corpus(self) -> dict[str, Any]:
+        """The facts of the text that it was trained on."""
+        return _read_json(self.folder / "config.json")["corpus"]
+
+    @cached_property
     def metrics(self) -> list[dict[str, Any]]:
         lines = (self.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
@@ -168,11 +169,16 @@ def span_table(result: dict[str, Any]) -> Table | None:
     return table
 
 
-def sample_table(result: dict[str, Any]) -> Table:
-    """The first seed's samples, tokenizers side by side; one under the other beyond three."""
+def sample_table(result: dict[str, Any], *, models: Sequence[str] = ()) -> Table:
+    """The first seed's samples, tokenizers side by side; one under the other beyond three.
+
+    Args:
+        models: whose samples are shown, of those there are; if there is none of them, all.
+    """
     arms = [a for a in result["arms"] if a["seed"] == 0]
     tokenizers = list(dict.fromkeys(a["tokenizer"] for a in arms))
-    models = list(dict.fromkeys(a["model"] for a in arms))
+    trained = list(dict.fromkeys(a["model"] for a in arms))
+    models = [m for m in trained if m in models] or trained
     text = {(a["tokenizer"], a["model"]): a["samples"][0]["text"] for a in arms}
     prompt = arms[0]["samples"][0]["prompt"]
     table = Table(

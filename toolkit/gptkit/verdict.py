@@ -44,6 +44,7 @@ def verdict(entries: Sequence[dict[str, Any]], losses: Losses) -> list[dict[str,
             {
                 "a": f"{a_name}-{model}",
                 "b": f"{b_name}-{model}",
+                "model": model,
                 "delta_bits_per_byte": difference.mean,
                 "ci95": _interval(difference, difference.half_width),
                 "ci95_text": _interval(difference, difference.text),

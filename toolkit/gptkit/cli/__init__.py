@@ -16,6 +16,7 @@ from gptkit.cli.decode import decode
 from gptkit.cli.doctor import doctor
 from gptkit.cli.encode import encode
 from gptkit.cli.inspect import inspect
+from gptkit.cli.lecture import app as lecture
 from gptkit.cli.report import report
 from gptkit.cli.sample import sample
 from gptkit.cli.tokenizer import app as tokenizer
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 for command in (compare, inspect, encode, decode, sample, report, bench, coverage, doctor):
     app.command()(command)
+app.add_typer(lecture, name="lecture")
 app.add_typer(tokenizer, name="tokenizer")
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from gptkit.experiment import Experiment
     from gptkit.result import Result
 
 
@@ -91,6 +90,9 @@ def compare(
     name: Annotated[
         str | None, typer.Option(help="The experiment's folder.  [default: its tokenizers]")
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with one that was stopped: its arms are kept.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     jobs: Annotated[
         int | None,
@@ -104,16 +106,12 @@ def compare(
     ] = False,
 ) -> None:
     """Train the same models on the same text under each tokenizer, and compare bits per byte."""
-    from rich.console import Console
+    from gptkit.cli.experiment import carry_out, listed
 
-    from gptkit.cli.progress import encode_shown, run_live, run_plain
-
-    err = Console(stderr=True, highlight=False)
-    live = sys.stdout.isatty() and sys.stderr.isatty()
-    with err.status("Loading PyTorch, the text and the tokenizers") if live else nullcontext():
+    def make() -> Experiment:
         from gptkit.experiment import Experiment
 
-        experiment = Experiment(
+        return Experiment(
             tokenizers=listed(tokenizers),
             data=data,
             match=match,
@@ -128,6 +126,7 @@ def compare(
             top_k=top_k,
             out=out,
             name=name,
+            resume=resume,
             device=device,
             jobs=jobs,
             **_by_recipe(
@@ -139,24 +138,8 @@ def compare(
                 bytes_per_step=bytes_per_step,
             ),
         )
-    encode_shown(experiment, err, live=live)
-    with err.status("Making the plan") if live else nullcontext():
-        experiment.plan()
-        cost = experiment.cost() if dry_run else None
-    if cost is not None:
-        _print_cost(cost, as_json=as_json)
-        return
-    try:
-        result = run_live(experiment, err) if live else run_plain(experiment)
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; the arms that were finished are kept under {out}", err=True)
-        raise typer.Exit(130) from None
-    if as_json:
-        import json
 
-        typer.echo(json.dumps(result.to_dict()))
-    else:
-        _print(result)
+    carry_out(make, _print, dry_run=dry_run, as_json=as_json)
 
 
 def _by_recipe(recipe: str, match: str, **asked: Any) -> dict[str, Any]:
@@ -172,10 +155,6 @@ def _by_recipe(recipe: str, match: str, **asked: Any) -> dict[str, Any]:
     return preset | {name: value for name, value in asked.items() if value is not None}
 
 
-def listed(names: str) -> list[str]:
-    return [name.strip() for name in names.split(",") if name.strip()]
-
-
 def _shares(split: str) -> float | tuple[float, ...]:
     from gptkit.errors import ConfigError
 
@@ -186,21 +165,6 @@ def _shares(split: str) -> float | tuple[float, ...]:
             f"split {split!r} is not a share or shares, as in 0.9 or 0.9,0.05,0.05."
         ) from None
     return shares[0] if len(shares) == 1 else shares
-
-
-def _print_cost(cost: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        import json
-
-        typer.echo(json.dumps(cost))
-        return
-    from rich.console import Console
-
-    from gptkit.tables import cost_note, cost_table
-
-    console = Console(highlight=False)
-    console.print(cost_table(cost))
-    console.print(cost_note(cost), markup=False)
 
 
 def _print(result: Result) -> None:

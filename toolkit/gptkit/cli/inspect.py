@@ -25,7 +25,7 @@ def inspect(
     err = Console(stderr=True, highlight=False)
     live = sys.stderr.isatty()
     with err.status("Reading the text") if live else nullcontext() as status:
-        from gptkit.cli.compare import listed
+        from gptkit.cli.experiment import listed
         from gptkit.corpus import load_corpus
         from gptkit.inspection import inspect_tokenizers
 

@@ -22,23 +22,25 @@ def report(
 ) -> None:
     """Write report.md, and results.json beside it, from an experiment's results.
 
-    With three tokenizers or more, vocabulary.svg too: bits per byte against vocabulary size.
+    With a figure for the lecture's ladder, or for three tokenizers or more: bits per byte by stage,
+    or against vocabulary size.
     """
     from gptkit.files import write_bytes, write_json, write_text
     from gptkit.report.markdown import markdown
-    from gptkit.report.plot import FIGURE, vocabulary_plot
+    from gptkit.report.plot import figure_of, plot
     from gptkit.result import load_result
 
     results = [load_result(path).to_dict() for path in (experiment, *(beside or []))]
     folder = out or experiment
-    figure = None
-    if len(results[0]["experiment"]["tokenizers"]) > 2:
-        figure = vocabulary_plot(results)
-        if figure is None:
+    figure = figure_of(results[0])
+    if figure is not None:
+        drawn = plot(results)
+        if drawn is None:
+            figure = None
             typer.echo("note: no figure without matplotlib: pip install matplotlib", err=True)
         else:
-            write_bytes(folder / FIGURE, figure)
-    page = markdown(results[0], beside=results[1:], figure=None if figure is None else FIGURE)
+            write_bytes(folder / figure, drawn)
+    page = markdown(results[0], beside=results[1:], figure=figure)
     write_text(folder / "report.md", page)
     for i, result in enumerate(results):
         write_json(folder / f"results{f'-{i + 1}' if i else ''}.json", result)

@@ -96,6 +96,12 @@ class CausalSelfAttention(nn.Module):
         q, k, _ = self._heads(x, rotary)
         return q @ k.mT / math.sqrt(self.config.head_dim)
 
+    def weights(self, x: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
+        """What each position of x (B, T, C) mixes in of each: (B, H, T, T), rows sum to one."""
+        scores = self.scores(x, rotary)
+        later = torch.ones_like(scores, dtype=torch.bool).triu(1)
+        return scores.masked_fill(later, -torch.inf).softmax(dim=-1)
+
     def _heads(self, x: Tensor, rotary: tuple[Tensor, Tensor] | None) -> list[Tensor]:
         """Queries, keys and values of x (B, T, C): (B, H, T, D) each."""
         c = self.config
@@ -132,6 +138,12 @@ class CausalAverage(nn.Module):
         count = torch.arange(1, v.shape[2] + 1, device=x.device).unsqueeze(-1)
         mean = (v.cumsum(dim=2) / count)[:, 0, -T:]  # (B, T, C)
         return self.dropout(self.proj(mean))
+
+    def weights(self, x: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
+        """What each position of x (B, T, C) mixes in of each: (B, 1, T, T), rows sum to one."""
+        B, T, _ = x.shape
+        equal = torch.ones(B, 1, T, T, dtype=x.dtype, device=x.device).tril()
+        return equal / equal.sum(dim=-1, keepdim=True)
 
 
 ATTENTION = {"softmax": CausalSelfAttention, "average": CausalAverage}

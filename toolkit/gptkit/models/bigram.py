@@ -47,14 +47,15 @@ class Bigram(nn.Module):
     @staticmethod
     def find_support(train_ids: np.ndarray, vocab_size: int) -> Tensor:
         """The pairs (n,), sorted, of consecutive ids of a training text (N,)."""
-        found = np.empty(0, dtype=np.int64)
+        found, waiting = np.empty(0, dtype=np.int64), [np.empty(0, dtype=np.int64)]
         for i in range(0, len(train_ids) - 1, READ):
             ids = train_ids[i : i + READ + 1]
             pairs = ids[:-1].astype(np.int64) * vocab_size + ids[1:]
-            if vocab_size**2 <= READ:  # counting is then sooner done than sorting
-                pairs = np.flatnonzero(np.bincount(pairs))
-            found = np.union1d(found, pairs)
-        return torch.from_numpy(found)
+            counted = vocab_size**2 <= READ  # sooner done than sorting
+            waiting.append(np.flatnonzero(np.bincount(pairs)) if counted else np.unique(pairs))
+            if sum(map(len, waiting)) > len(found):  # merged seldom: each merge sorts all of them
+                found, waiting = np.unique(np.concatenate([found, *waiting])), []
+        return torch.from_numpy(np.unique(np.concatenate([found, *waiting])))
 
     def nll(self, ids: Tensor, targets: Tensor) -> Tensor:
         """Nats per target: ids (B, T), targets (B, T) -> (B, T)."""

@@ -112,7 +112,7 @@ class Decoder(nn.Module):
         self.position = nn.Embedding(config.block_size, config.n_embd) if learned else None
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         self._init_body()
-        std = 1.0 if config.init == "unit" else 0.02
+        std = 0.02 if config.init == "gpt2" else 1.0
         self.embedding = CompactEmbedding(vocab_size, config.n_embd, support, std=std)
         rows = config.ngram_rows
         self.ngrams = None if rows is None else HashedNgrams(rows, config.n_embd)
@@ -134,19 +134,19 @@ class Decoder(nn.Module):
         return used_ids(train_ids, vocab_size)
 
     def _init_body(self) -> None:
-        unit = self.config.init == "unit"
-        if self.position is not None:
-            nn.init.normal_(self.position.weight, std=1.0 if unit else 0.02)
-        for block in self.blocks:
-            for name, module in block.named_modules():
-                if not isinstance(module, nn.Linear):
-                    continue
-                std = 1 / math.sqrt(module.in_features) if unit else 0.02
+        init = self.config.init
+        if self.position is not None and init == "gpt2":
+            nn.init.normal_(self.position.weight, std=0.02)
+        for name, module in self.blocks.named_modules():
+            if not isinstance(module, nn.Linear):
+                continue
+            if init != "torch":
+                std = 1 / math.sqrt(module.in_features) if init == "unit" else 0.02
                 nn.init.normal_(module.weight, std=std)
-                if self.config.zero_init_residual and name.endswith("proj"):
-                    nn.init.zeros_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+            if self.config.zero_init_residual and name.endswith("proj"):
+                nn.init.zeros_(module.weight)
 
     def hidden(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
         """What the head reads: ids (B, T) -> (B, T, C)."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
 from gptkit.budget import SECONDS
 from gptkit.config import OF_TEXT, RECIPES, common
 from gptkit.experiment import Experiment
+from gptkit.experiments import STAGES
 from gptkit.figures import (
     baseline_cells,
     bits_of,
@@ -27,7 +28,13 @@ from gptkit.figures import (
     text_of_claim,
     verdict_note,
 )
+from gptkit.report.cells import cell, table_head, table_row
+from gptkit.report.ladder import ladder_lines
 from gptkit.show import printable, short
+from gptkit.stages import preset_of
+
+OF_LADDER = ("preset", "stages", "data", "match", "budget", "seeds")  # options of its command
+NO_COMMAND = "# from Python, with recipes of its own: they are in results.json"
 
 LOSS_COLUMNS = (
     *("tokenizer", "model", "vocabulary", "used", "embedding", "body", "head"),
@@ -42,54 +49,52 @@ MATCH_COLUMNS = (
 SEED_COLUMNS = ("arm", "bits/byte", "best step", "last on val", "learning rate", "epochs")
 
 
-def command(result: dict[str, Any]) -> str:
-    """The command line that runs the experiment again.
+def command(result: dict[str, Any]) -> str | None:
+    """The command line that runs the experiment again; None for recipes no command knows.
 
     >>> command({"experiment": {"tokenizers": ["char", "byte"], "models": ["bigram"], "seeds": 2}})
     'gptkit compare --tokenizers char,byte --models bigram --seeds 2'
     """
-    asked = result["experiment"]
-    own = [RECIPES[name]() for name in asked["models"]]
+    asked = dict(result["experiment"])
+    models = asked["models"]
     defaults = {name: field.default for name, field in Experiment.__dataclass_fields__.items()}
-    defaults |= {name: common(own, name) for name in OF_TEXT}
+    if isinstance(models, Mapping):
+        words = ["gptkit", "lecture", "ladder"]
+        preset = preset_of(result)
+        stages = None if len(models) == len(STAGES) else list(models)
+        asked |= {"models": None, "preset": preset, "stages": stages}
+        defaults |= {"preset": "cpu", "stages": None}
+    else:
+        words = ["gptkit", "compare"]
+        recipes = [RECIPES[name]() for name in models]
+        defaults |= {name: common(recipes, name) for name in OF_TEXT}
     if asked.get("match") == "time":
         defaults["budget"] = SECONDS
-    words = ["gptkit", "compare", "--tokenizers", ",".join(asked["tokenizers"])]
+    words += ["--tokenizers", ",".join(asked["tokenizers"])]
     for name, default in defaults.items():
         value = asked.get(name, default)
         if isinstance(value, list):
             value = tuple(value)
         if name in ("tokenizers", "name") or value in (default, None):
             continue
+        if isinstance(models, Mapping) and name not in OF_LADDER:
+            return None
         words.append(f"--{name.replace('_', '-')}")
         if value is not True:
             words.append(",".join(map(str, value)) if isinstance(value, tuple) else str(value))
-    return shlex.join(words)
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _head(columns: Sequence[str], *, names: int) -> list[str]:
-    """The heading of a table, its first `names` columns of text, the others of numbers."""
-    return [_row(columns), _row(["---"] * names + ["---:"] * (len(columns) - names))]
-
-
-def _cell(text: str) -> str:
-    return printable(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return None if isinstance(models, Mapping) and preset is None else shlex.join(words)
 
 
 def loss_rows(result: dict[str, Any]) -> list[str]:
     """The table of losses as lines of Markdown: means over the seeds, with the deviation."""
-    lines = _head(LOSS_COLUMNS, names=2)
+    lines = table_head(LOSS_COLUMNS, names=2)
     for seeds in by_model(result["arms"]):
         arm = seeds[0]
         val, params = claimed(arm), arm["params"]
         seconds = fmean(a["train"]["seconds"] for a in seeds)
         spread = f" ± {deviation_of(seeds):.3f}" if len(seeds) > 1 else ""
         cells = [
-            _cell(named(arm)),
+            cell(named(arm)),
             arm["model"],
             f"{arm['vocab_size']:,}",
             f"{arm['vocab_seen']:,}",
@@ -100,7 +105,7 @@ def loss_rows(result: dict[str, Any]) -> list[str]:
             short(fmean(a["train"]["tokens"] for a in seeds) / seconds),
             f"{seconds:.1f}",
         ]
-        lines.append(_row(cells))
+        lines.append(table_row(cells))
     for row in result["baselines"]:
         name, what = baseline_cells(row)
         known = f"knows {row['primer_bytes']:,} bytes" if row["tokenizer"] is None else "counted"
@@ -111,7 +116,7 @@ def loss_rows(result: dict[str, Any]) -> list[str]:
 
 
 def _baseline(name: str, what: str, bits: float) -> str:
-    return _row([_cell(name), what, *[""] * 5, f"{bits:.3f}", *[""] * 4])
+    return table_row([cell(name), what, *[""] * 5, f"{bits:.3f}", *[""] * 4])
 
 
 def markdown(
@@ -126,15 +131,16 @@ def markdown(
         beside: other experiments, of which the losses and the command are shown.
         figure: the file of bits per byte against vocabulary size, if there is one.
     """
-    names = " vs ".join(_cell(t) for t in result["experiment"]["tokenizers"])
+    names = " vs ".join(cell(t) for t in result["experiment"]["tokenizers"])
     parts = [
-        [f"# {names} on {_cell(result['corpus']['name'])}", "", f"**{_cell(headline(result))}**"],
-        [f"![bits per byte against vocabulary size]({figure})"] if figure else [],
-        [f"- {_cell(v['says'])}" for v in result["verdict"]],
+        [f"# {names} on {cell(result['corpus']['name'])}", "", f"**{cell(headline(result))}**"],
+        [f"![bits per byte {_against(result)}]({figure})"] if figure else [],
+        ladder_lines(result),
+        [f"- {cell(v['says'])}" for v in result["verdict"]],
         [note] if (note := verdict_note(result)) else [],
         loss_rows(result),
         [_loss_note(result)],
-        [f"- warning: {_cell(warning)}" for warning in result["warnings"]],
+        [f"- warning: {cell(warning)}" for warning in result["warnings"]],
         _matching(result),
         _spans(result),
         _tuning(result),
@@ -144,6 +150,10 @@ def markdown(
         _again(result),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
+
+
+def _against(result: dict[str, Any]) -> str:
+    return "against vocabulary size" if preset_of(result) is None else "by stage"
 
 
 def _loss_note(result: dict[str, Any]) -> str:
@@ -159,16 +169,16 @@ def _loss_note(result: dict[str, Any]) -> str:
 
 
 def _matching(result: dict[str, Any]) -> list[str]:
-    lines = [f"## {_cell(match_says(result))}", "", *_head(MATCH_COLUMNS, names=2)]
+    lines = [f"## {cell(match_says(result))}", "", *table_head(MATCH_COLUMNS, names=2)]
     for model, rows in match_rows(result).items():
-        lines += [_row([_cell(name), model, *cells]) for name, *cells in rows]
-    return [*lines, "", _cell(cost_notes(result))]
+        lines += [table_row([cell(name), model, *cells]) for name, *cells in rows]
+    return [*lines, "", cell(cost_notes(result))]
 
 
 def _spans(result: dict[str, Any]) -> list[str]:
     lines = ["## Where one beats the other"] if result["verdict"] else []
     for verdict in main_verdicts(result):
-        a, b, model = map(_cell, pair_of(verdict))
+        a, b, model = map(cell, pair_of(verdict))
         lines += ["", f"{a} over {b} under {model}, most and least, bits per byte saved:", ""]
         lines += [f"    {bits}  {text}" for bits, text in span_rows(verdict)]
     return lines
@@ -177,7 +187,7 @@ def _spans(result: dict[str, Any]) -> list[str]:
 def _tuning(result: dict[str, Any]) -> list[str]:
     if not result["tuning"]:
         return []
-    lines = ["## Learning rates tried", "", *_head(("arm", "factor", "bits/byte"), names=1)]
+    lines = ["## Learning rates tried", "", *table_head(("arm", "factor", "bits/byte"), names=1)]
     for tuned in result["tuning"]:
         for trial in tuned["trials"]:
             bits = trial["bits_per_byte"]
@@ -186,23 +196,23 @@ def _tuning(result: dict[str, Any]) -> list[str]:
                 shown += f", stopped at {trial['part']:.0%}"
             if trial["factor"] == tuned["factor"]:
                 shown = f"**{shown}**"
-            name = f"{_cell(tuned['tokenizer'])}-{tuned['model']}"
-            lines.append(_row([name, f"{trial['factor']:g}", shown]))
+            name = f"{cell(tuned['tokenizer'])}-{tuned['model']}"
+            lines.append(table_row([name, f"{trial['factor']:g}", shown]))
     return [*lines, "", "On training text alone; the factor is of the recipe's rates."]
 
 
 def _seeds(result: dict[str, Any]) -> list[str]:
-    lines = ["## Every arm", "", *_head(SEED_COLUMNS, names=1)]
+    lines = ["## Every arm", "", *table_head(SEED_COLUMNS, names=1)]
     for arm in result["arms"]:
         cells = [
-            _cell(arm["id"]),
+            cell(arm["id"]),
             f"{claimed(arm)['bits_per_byte']:.4f}",
             str(arm["best_step"]),
             f"{arm['last']['bits_per_byte']:.4f}",
             f"{arm['learning_rate']:g}",
             f"{arm['train']['epochs']:.2f}",
         ]
-        lines.append(_row(cells))
+        lines.append(table_row(cells))
     return lines
 
 
@@ -211,20 +221,20 @@ def _samples(result: dict[str, Any]) -> list[str]:
     lines = ["## Samples"]
     for arm in result["arms"]:
         for sample in arm["samples"] if arm["seed"] == 0 else []:
-            lines += ["", f"**{_cell(arm['id'])}**, after the prompt `{sample['prompt']!r}`:", ""]
+            lines += ["", f"**{cell(arm['id'])}**, after the prompt `{sample['prompt']!r}`:", ""]
             lines += [f"    {line}" for line in printable(sample["text"]).split("\n")]
     return lines
 
 
 def _beside(result: dict[str, Any]) -> list[str]:
     return [
-        f"## {_cell(match_says(result))}",
+        f"## {cell(match_says(result))}",
         "",
-        f"**{_cell(headline(result))}**",
+        f"**{cell(headline(result))}**",
         "",
         *loss_rows(result),
         "",
-        f"    {command(result)}",
+        f"    {command(result) or NO_COMMAND}",
     ]
 
 
@@ -233,7 +243,7 @@ def _again(result: dict[str, Any]) -> list[str]:
     return [
         "## Again",
         "",
-        f"    {command(result)}",
+        f"    {command(result) or NO_COMMAND}",
         "",
         f"gptkit {result['gptkit']}, torch {machine['torch']} on {machine['device']} with "
         f"{machine['threads']} threads, {result['seconds']:.0f} s in all. "

@@ -1,0 +1,180 @@
+"""gptkit lecture: "Let's build GPT", lived through, one idea at a time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from gptkit.experiment import Experiment
+    from gptkit.result import Result
+
+app = typer.Typer(
+    help="Walk through the lecture that builds GPT from nothing, under any tokenizer.",
+    no_args_is_help=True,
+)
+
+
+@app.command()
+def trick(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Show the trick of attention: means as a matrix product, then as a masked softmax."""
+    from rich.console import Console
+
+    from gptkit.lecture import batch, toy
+
+    small, large = toy(), batch()
+    if as_json:
+        found = {
+            "toy": {name: getattr(small, name).tolist() for name in ("a", "b", "c", "means")},
+            "batch": {
+                "shape": list(large.by_softmax.shape),
+                "largest_difference": large.largest_difference,
+                "weights": large.weights.tolist(),
+            },
+        }
+        typer.echo(json.dumps(found))
+        return
+
+    from gptkit.lecture_tables import batch_steps, toy_steps
+
+    console = Console(highlight=False)
+    console.print(toy_steps(small), batch_steps(large))
+    console.print("A trained head's weights on your own text: gptkit lecture attention RUN TEXT")
+
+
+@app.command()
+def attention(
+    run: Annotated[Path, typer.Argument(help="An arm's folder, runs/<experiment>/<arm>.")],
+    text: Annotated[str, typer.Argument(help="A line of text.")],
+    layer: Annotated[int, typer.Option(min=1, help="Which block's.")] = 1,
+    head: Annotated[int, typer.Option(min=1, help="Which of its heads.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Show what a head of a trained run attends to on a line of text, as a heat map."""
+    import torch
+    from rich.console import Console
+
+    from gptkit.errors import ConfigError
+    from gptkit.lecture import attention_weights
+    from gptkit.lecture_tables import attention_step, fitting
+    from gptkit.runs import load_run
+
+    trained = load_run(run)
+    tokenizer, config = trained.tokenizer, trained.config.model
+    ids = tokenizer.encode(text)
+    if not ids:
+        raise ConfigError(f"{tokenizer.name} makes no token of {text!r}. Give a line of text.")
+    tokens = [tokenizer.decode([token]) for token in ids]
+    console = Console(highlight=False)
+    kept = min(config.block_size, len(ids) if as_json else fitting(console.width, tokens))
+    if kept < len(ids):
+        why = "the model's window" if kept == config.block_size else "the terminal's width"
+        typer.echo(f"note: of {len(ids)} tokens the last {kept} are shown: {why}", err=True)
+    ids, tokens = ids[-kept:], tokens[-kept:]
+    weights = attention_weights(trained.model, torch.tensor(ids))  # (L, H, T, T)
+    for name, asked, there in zip(("layer", "head"), (layer, head), weights.shape, strict=False):
+        if asked > there:
+            raise ConfigError(f"there is no {name} {asked}: {run} has {there}, counted from 1.")
+    shown = weights[layer - 1, head - 1]
+    if as_json:
+        found = {"run": str(run), "layer": layer, "head": head, "tokens": tokens}
+        typer.echo(json.dumps(found | {"weights": shown.tolist()}))
+        return
+    where = f"layer {layer} of {weights.shape[0]}, head {head} of {weights.shape[1]}"
+    console.print(attention_step(shown, tokens, where=where))
+
+
+@app.command()
+def ladder(
+    tokenizers: Annotated[
+        str, typer.Option("--tokenizers", "-t", help="Separated by commas, as compare takes them.")
+    ] = "char",
+    stages: Annotated[
+        str | None, typer.Option(help="Some of them alone, separated by commas.  [default: all]")
+    ] = None,
+    preset: Annotated[
+        str,
+        typer.Option(help="Of the stage scaled: the lecture's size for a gpu, small for a cpu."),
+    ] = "cpu",
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", help="The corpus, as compare takes it.")
+    ] = None,
+    match: Annotated[
+        str, typer.Option(help="What is made equal under each stage, as compare takes it.")
+    ] = "bytes",
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Text, steps or seconds for every stage.  [default: each stage's own]"),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many; 5 for a verdict with intervals.")] = 1,
+    out: Annotated[Path, typer.Option(help="The folder experiments are written under.")] = Path(
+        "runs/ladder"
+    ),
+    name: Annotated[
+        str | None, typer.Option(help="The experiment's folder.  [default: its tokenizers]")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with one that was stopped: its arms are kept.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Arms trained at a time, sharing the cores.  [default: what pays]"),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would cost, and train nothing.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print results.json on stdout, and nothing else there.")
+    ] = False,
+) -> None:
+    """Train the lecture's stages, from the bigram to today's decoder; show what each adds."""
+    from gptkit.cli.experiment import carry_out, listed
+
+    def make() -> Experiment:
+        from gptkit.experiment import Experiment
+        from gptkit.experiments import ladder
+
+        return Experiment(
+            tokenizers=listed(tokenizers),
+            models=ladder(preset, stages=None if stages is None else listed(stages)),
+            data=data,
+            match=match,
+            budget=budget,
+            seeds=seeds,
+            out=out,
+            name=name,
+            resume=resume,
+            device=device,
+            jobs=jobs,
+        )
+
+    carry_out(make, _show_ladder, dry_run=dry_run, as_json=as_json)
+
+
+def _show_ladder(result: Result) -> None:
+    from rich.console import Console
+
+    from gptkit.figures import headline
+    from gptkit.lecture_tables import ladder_table
+    from gptkit.show import printable
+    from gptkit.stages import SHOWN
+    from gptkit.tables import sample_table
+
+    console = Console(highlight=False)
+    data = result.to_dict()
+    console.print(ladder_table(data))
+    console.print(sample_table(data, models=SHOWN))
+    for warning in data["warnings"]:
+        console.print(f"warning: {printable(warning)}", markup=False, style="yellow")
+    console.print(headline(data), markup=False, style="bold")
+    console.print(
+        f"Written to {result.folder}; gptkit report {result.folder} makes a page of it, with the "
+        "verdict at each stage.",
+        markup=False,
+    )

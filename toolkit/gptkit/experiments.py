@@ -1,0 +1,151 @@
+"""Ready-made sets of recipes: the lecture's ladder, from the bigram to the decoder of today.
+
+The lecture is Andrej Karpathy's "Let's build GPT: from scratch, in code, spelled out", 2023. Its
+stages are configs of the kit's own models, each the one before with one idea more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gptkit.config import ModelConfig, Recipe, TrainConfig, decoder, lecture
+from gptkit.errors import ConfigError, check_known
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What a stage of the ladder adds to the one before, and what it reached elsewhere.
+
+    Attributes:
+        published: the lowest and the highest published validation loss, in nats per character of
+            tiny Shakespeare: the lecture's, and that of a public write-up that followed it step
+            by step. None where there is none.
+    """
+
+    adds: str
+    published: tuple[float, float] | None = None
+
+
+STAGES = {
+    "bigram": Stage(adds="the last token decides: a table", published=(2.49, 2.49)),
+    "average": Stage(adds="positions, and the mean of all tokens so far"),
+    "head": Stage(adds="attention: weights that depend on the tokens", published=(2.40, 2.40)),
+    "heads": Stage(adds="four heads, a quarter as wide each", published=(2.28, 2.28)),
+    "feed-forward": Stage(adds="an MLP after attention", published=(2.24, 2.27)),
+    "residual": Stage(adds="three blocks on a residual stream, MLP 4×", published=(2.08, 2.09)),
+    "norm": Stage(adds="LayerNorm before each part", published=(2.06, 2.08)),
+    "scaled": Stage(adds="wider, deeper, a longer context", published=(1.48, 1.48)),
+    "today": Stage(adds="the kit's decoder, at its default budget"),
+}
+
+SCALED = {
+    "cpu": "scaled small, for a CPU: 4 layers of 128, context 64; the lecture's is for a GPU",
+    "gpu": "scaled as in the lecture, for a GPU: 6 layers of 384, context 256",
+}
+
+
+def ladder(preset: str = "cpu", *, stages: Sequence[str] | None = None) -> dict[str, Recipe]:
+    """The ladder's recipes by stage, in order: `Experiment(models=ladder())` trains them.
+
+    Up to `norm` they have the lecture's small settings: windows of 8 bytes, 32 of them a step,
+    32 channels, AdamW at 1e-3, 5,000 steps; the bigram is a table at 1e-2.
+
+    Args:
+        preset: gpu for the lecture's own size at `scaled`, cpu for a smaller one.
+        stages: some of `STAGES` alone; None for all.
+
+    Raises:
+        ConfigError: another preset, or no such stage.
+
+    >>> from gptkit.experiments import ladder
+    >>> [name for name, recipe in ladder().items() if recipe.model.residual][-4:]
+    ['residual', 'norm', 'scaled', 'today']
+    """
+    if preset not in SCALED:
+        raise ConfigError(f"there is no preset {preset!r}.\nThere are: {', '.join(SCALED)}.")
+    for stage in stages or ():
+        check_known("stage", stage, STAGES)
+    training = TrainConfig(learning_rate=1e-3, weight_decay=0.01, decay_fraction=None)
+    bigram = _small(ModelConfig(architecture="bigram"), replace(training, learning_rate=1e-2))
+    average = ModelConfig(
+        n_layer=1,
+        n_head=1,
+        n_embd=32,
+        n_hidden=32,
+        attention="average",
+        mlp=False,
+        residual=False,
+        norm=None,
+        positions="learned",
+        qk_norm=False,
+        embedding_norm=False,
+        token_shift=False,
+        ngram_rows=None,
+        activation="relu",
+        bias=True,
+        init="torch",
+        zero_init_residual=False,
+    )
+    head = replace(average, attention="softmax")
+    heads = replace(head, n_head=4)
+    feed_forward = replace(heads, mlp=True)
+    residual = replace(feed_forward, residual=True, n_layer=3, n_hidden=None)
+    norm = replace(residual, norm="layer")
+    small = {
+        "average": average,
+        "head": head,
+        "heads": heads,
+        "feed-forward": feed_forward,
+        "residual": residual,
+        "norm": norm,
+    }
+    every = {
+        "bigram": bigram,
+        **{name: _small(model, training) for name, model in small.items()},
+        "scaled": _scaled_for_gpu() if preset == "gpu" else _scaled_for_cpu(),
+        "today": decoder(),
+    }
+    return {name: every[name] for name in STAGES if stages is None or name in stages}
+
+
+def _small(model: ModelConfig, training: TrainConfig) -> Recipe:
+    return Recipe(
+        model=model, train=training, budget="5000steps", context_bytes=8, bytes_per_step=256
+    )
+
+
+def _scaled_for_cpu() -> Recipe:
+    recipe = lecture()
+    return replace(
+        recipe,
+        model=replace(recipe.model, n_layer=4, dropout=None),
+        budget="5000steps",
+        context_bytes=64,
+        bytes_per_step=768,
+    )
+
+
+def _scaled_for_gpu() -> Recipe:
+    recipe = lecture()
+    return replace(
+        recipe,
+        model=replace(recipe.model, n_layer=6, n_head=6, n_embd=384),
+        train=replace(recipe.train, learning_rate=3e-4, evaluations=10, bf16=True, compiled=True),
+        budget="5000steps",
+        context_bytes=256,
+        bytes_per_step=64 * 256,
+    )
+
+
+def ladder_preset(recipes: Mapping[str, Recipe]) -> str | None:
+    """The preset of whose ladder these are stages, in its order; None if of none.
+
+    >>> ladder_preset(ladder(stages=["head", "heads"]))
+    'cpu'
+    """
+    for preset in SCALED:
+        known = ladder(preset)
+        if list(recipes) == [name for name in known if recipes.get(name) == known[name]]:
+            return preset
+    return None
