@@ -360,3 +360,45 @@ def test_a_tenth_of_it_learns_most_of_it(shakespeare_folder, tmp_path):
         data="tinyshakespeare", tokenizers=["char"], models=["decoder"], budget="60KB", out=tmp_path
     )
     assert result.arms[0]["val"]["bits_per_byte"] < 3.54
+
+
+def test_a_stopped_experiment_is_resumed(text_file, tmp_path):
+    asked = {
+        "tokenizers": ("char", "byte"),
+        "models": ("bigram",),
+        "data": str(text_file),
+        "name": "x",
+        **SMALL,
+    }
+    whole = Experiment(**asked, out=tmp_path / "whole").run()
+
+    def stop(arm, event):
+        if arm.tokenizer == "byte" and isinstance(event, StepDone):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Experiment(**asked, out=tmp_path / "stopped", jobs=1).run(stop)
+    folder = tmp_path / "stopped" / "x"
+    assert [p.name for p in folder.iterdir()] == ["char-bigram-s0"]
+    with pytest.raises(ConfigError, match="is there already"):
+        Experiment(**asked, out=tmp_path / "stopped").run()
+
+    trained = set()
+    again = Experiment(**asked, out=tmp_path / "stopped", resume=True)
+    found = again.run(lambda arm, event: trained.add(arm.tokenizer))
+    assert trained == {"byte"}
+    for a, b in zip(found.arms, whole.arms, strict=True):
+        assert (a["id"], a["val"], a["samples"]) == (b["id"], b["val"], b["samples"])
+    assert found.data["verdict"] == whole.data["verdict"]
+    with pytest.raises(ConfigError, match="is finished: there is nothing to resume"):
+        again.run()
+
+
+@pytest.mark.parametrize("changed", [{"budget": "21steps"}, {"split": 0.8}])
+def test_an_experiment_is_not_resumed_with_other_options(text_file, tmp_path, changed):
+    asked = {"tokenizers": ("char",), "models": ("bigram",), "data": str(text_file), "name": "x"}
+    folder = Experiment(**asked, **SMALL, out=tmp_path).run().folder
+    (folder / "results.json").unlink()
+    with pytest.raises(ConfigError, match="was trained otherwise, or on another text"):
+        Experiment(**asked, **{**SMALL, **changed}, out=tmp_path, resume=True).run()
+    assert (folder / "char-bigram-s0" / "weights.safetensors").exists()
