@@ -9,8 +9,10 @@ import pytest
 from gptkit.experiment import Experiment
 from gptkit.figures import headline
 from gptkit.report.coverage import markdown as coverage_markdown
+from gptkit.report.ladder import bits_table
 from gptkit.report.markdown import command, loss_rows, markdown
 from gptkit.report.speed import markdown as speed_markdown
+from gptkit.stages import SHOWN
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,6 +53,20 @@ def test_the_sweep_over_vocabularies_is_what_the_tool_writes():
     assert page("vocabulary") == markdown(found, beside=beside, figure="vocabulary.svg")
     assert (found["match"]["by"], beside[0]["match"]["by"]) == ("bytes", "flops")
     assert headline(found) in README
+
+
+def test_the_ladder_is_what_the_tool_writes():
+    found = results("lecture")
+    assert page("lecture") == markdown(found, figure="ladder.svg")
+    assert "\n".join(bits_table(found)) in README
+    assert command(found) in README
+
+
+def test_the_readme_shows_babble_become_shakespeare():
+    samples = {arm["id"]: arm["samples"][0]["text"] for arm in results("lecture")["arms"]}
+    for stage in SHOWN:
+        text = samples[f"char-{stage}-s0"]
+        assert "\n".join(f"    {line}".rstrip() for line in text.strip("\n").split("\n")) in README
 
 
 def test_the_proof_of_the_verdict_is_what_the_tool_writes():

@@ -8,6 +8,7 @@ import pytest
 
 import gptkit
 from gptkit.encoded import encode_corpus
+from gptkit.engines.local import ArmDone
 from gptkit.errors import ConfigError, CorpusError, RunError
 from gptkit.evaluation import evaluate
 from gptkit.experiment import Experiment
@@ -383,10 +384,18 @@ def test_a_stopped_experiment_is_resumed(text_file, tmp_path):
     with pytest.raises(ConfigError, match="is there already"):
         Experiment(**asked, out=tmp_path / "stopped").run()
 
-    trained = set()
+    trained, finished = set(), []
+
+    def hear(arm, event):
+        if isinstance(event, StepDone):
+            trained.add(arm.tokenizer)
+        elif isinstance(event, ArmDone):
+            finished.append(arm.tokenizer)
+
     again = Experiment(**asked, out=tmp_path / "stopped", resume=True)
-    found = again.run(lambda arm, event: trained.add(arm.tokenizer))
+    found = again.run(hear)
     assert trained == {"byte"}
+    assert finished == ["char", "byte"]
     for a, b in zip(found.arms, whole.arms, strict=True):
         assert (a["id"], a["val"], a["samples"]) == (b["id"], b["val"], b["samples"])
     assert found.data["verdict"] == whole.data["verdict"]

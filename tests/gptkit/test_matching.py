@@ -14,6 +14,7 @@ from gptkit.encoded import encode_corpus
 from gptkit.equality import LEVEL, what_is_equal
 from gptkit.errors import ConfigError
 from gptkit.experiment import Experiment
+from gptkit.experiments import ladder
 from gptkit.matching import (
     MATCHES,
     Plan,
@@ -260,6 +261,17 @@ def test_an_experiments_plan_is_complete_arms(text_file):
     assert len(arms) == 2 * 2 * 2
     assert {a.train.seed for a in arms} == {0, 1}
     assert {a.model.architecture for a in arms} == {"bigram", "decoder"}
+
+
+@pytest.mark.parametrize("by", MATCHES)
+def test_every_stage_of_the_ladder_can_be_matched(encoded, by):
+    plan = MATCHES[by](encoded, Request(recipes=ladder(), seeds=(0,), seconds=5.0))
+    assert len(plan.arms) == 3 * len(ladder())
+    for arm in plan.arms:
+        V = encoded[arm.tokenizer].tokenizer.vocab_size
+        model = build_model(arm.model, vocab_size=V, train_ids=np.arange(V), seed=0)
+        if arm.model.architecture != "bigram" and arm.model.n_embd < 300:
+            assert total(arm, encoded) == sum(p.numel() for p in model.parameters())
 
 
 def test_contexts_and_strides_are_matched_in_bytes(encoded):

@@ -21,7 +21,7 @@ from gptkit.cautions import cautions
 from gptkit.config import OF_TEXT, RECIPES, Arm, Recipe, common
 from gptkit.corpus import Corpus, load_corpus, shares_of
 from gptkit.encoded import EncodedCorpus, encode_corpus
-from gptkit.engines.local import Job, OnEvent, Sampling, find_device, run_arm
+from gptkit.engines.local import ArmDone, Job, OnEvent, Sampling, find_device, run_arm
 from gptkit.engines.processes import run_in_processes
 from gptkit.equality import what_is_equal
 from gptkit.errors import ConfigError, check_known
@@ -224,6 +224,9 @@ class Experiment:
             tuned = self._tune(device, hear) if self.tune else []
             jobs = self._jobs(_with_rates(plan.arms, tuned), folder)
             kept = {job.arm.id: _kept(job) for job in jobs if job.folder.exists()}
+            for job in jobs:
+                if job.arm.id in kept:
+                    hear(job.arm, ArmDone(kept[job.arm.id]))
             processes = self._processes(jobs)
             left = [job for job in jobs if job.arm.id not in kept]
             done = kept | _train(left, processes, hear)

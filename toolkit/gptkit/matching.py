@@ -251,8 +251,13 @@ def _nearest(model: ModelConfig, vocab_size: int, total: float) -> ModelConfig:
 
 
 def _sized(model: ModelConfig, vocab_size: int, total: int) -> ModelConfig:
-    """The model with so many parameters, to within half a unit of the MLP's width."""
+    """The model with so many parameters, to within half a unit of the MLP's width.
+
+    Where there is no MLP, or its width has to be the stream's, it is the nearest by `_sizes`.
+    """
     sized = _nearest(model, vocab_size, total)
+    if not (sized.mlp and sized.residual):
+        return sized
     width = sized.mlp_width
     wider = replace(sized, n_hidden=width + 1)
     unit = _total(wider, vocab_size) - _total(sized, vocab_size)

@@ -103,6 +103,7 @@ def run_live(experiment: Experiment, err: Console) -> Result:
                 loss = event.evaluation.bits_per_byte
                 progress.update(task, loss=f"{loss:.3f} bits/byte")
             elif isinstance(event, ArmDone):
+                progress.update(task, completed=progress.tasks[task].total)
                 progress.stop_task(task)
 
         return experiment.run(show)
@@ -121,7 +122,7 @@ def _trial(trial: TrialDone) -> str:
 
 def run_plain(experiment: Experiment) -> Result:
     """A line per evaluation, for a log."""
-    from gptkit.engines.local import Event
+    from gptkit.engines.local import ArmDone, Event
     from gptkit.training import Evaluated, StepDone
     from gptkit.tuning import TrialDone
 
@@ -130,6 +131,9 @@ def run_plain(experiment: Experiment) -> Result:
     def show(arm: Arm, event: Event) -> None:
         if isinstance(event, TrialDone):
             typer.echo(f"{arm.id}  {_trial(event)}", err=True)
+        elif isinstance(event, ArmDone) and arm.id not in latest:
+            bits = event.result["val"]["bits_per_byte"]
+            typer.echo(f"{arm.id}  kept, {bits:.3f} bits/byte", err=True)
         elif isinstance(event, StepDone):
             latest[arm.id] = event
         elif isinstance(event, Evaluated):

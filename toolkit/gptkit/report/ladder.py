@@ -21,7 +21,7 @@ def ladder_lines(result: dict[str, Any]) -> list[str]:
     rows = stage_rows(result)
     lines = ["## The ladder", ""]
     if len(rows) > 1:
-        lines += [*_several(rows, result), ""]
+        lines += [*bits_table(result), ""]
     for tokenizer, of in rows.items():
         known = tokenizer == "char" and any(row.published for row in of)
         columns = (*COLUMNS, *(["published, nats"] if known else []))
@@ -33,7 +33,9 @@ def ladder_lines(result: dict[str, Any]) -> list[str]:
     return [*lines, ladder_note(result)]
 
 
-def _several(rows: dict[str, list[StageRow]], result: dict[str, Any]) -> list[str]:
+def bits_table(result: dict[str, Any]) -> list[str]:
+    """A row per stage, a column per tokenizer: bits per byte, the lowest in bold."""
+    rows = stage_rows(result)
     columns = ["stage", "what it adds", *map(cell, rows), "published for char"]
     lines = table_head(columns, names=2)
     for same in zip(*rows.values(), strict=True):
