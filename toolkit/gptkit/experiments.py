@@ -15,9 +15,10 @@ from gptkit.errors import ConfigError, check_known
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """What a stage of the ladder adds to the one before, and what it reached elsewhere.
+    """A stage of the ladder.
 
     Attributes:
+        adds: what to the stage before it, in a word or two.
         published: the lowest and the highest published validation loss, in nats per character of
             tiny Shakespeare: the lecture's, and that of a public write-up that followed it step
             by step. None where there is none.
@@ -28,15 +29,15 @@ class Stage:
 
 
 STAGES = {
-    "bigram": Stage(adds="the last token decides: a table", published=(2.49, 2.49)),
-    "average": Stage(adds="positions, and the mean of all tokens so far"),
-    "head": Stage(adds="attention: weights that depend on the tokens", published=(2.40, 2.40)),
-    "heads": Stage(adds="four heads, a quarter as wide each", published=(2.28, 2.28)),
-    "feed-forward": Stage(adds="an MLP after attention", published=(2.24, 2.27)),
-    "residual": Stage(adds="three blocks on a residual stream, MLP 4×", published=(2.08, 2.09)),
-    "norm": Stage(adds="LayerNorm before each part", published=(2.06, 2.08)),
-    "scaled": Stage(adds="wider, deeper, a longer context", published=(1.48, 1.48)),
-    "today": Stage(adds="the kit's decoder, at its default budget"),
+    "bigram": Stage(adds="a table of pairs", published=(2.49, 2.49)),
+    "average": Stage(adds="mean of the past"),
+    "head": Stage(adds="attention", published=(2.40, 2.40)),
+    "heads": Stage(adds="four heads", published=(2.28, 2.28)),
+    "feed-forward": Stage(adds="an MLP", published=(2.24, 2.27)),
+    "residual": Stage(adds="residuals, depth", published=(2.08, 2.09)),
+    "norm": Stage(adds="LayerNorm", published=(2.06, 2.08)),
+    "scaled": Stage(adds="size and context", published=(1.48, 1.48)),
+    "today": Stage(adds="the kit's recipe"),
 }
 
 SCALED = {

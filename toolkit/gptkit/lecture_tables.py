@@ -146,11 +146,11 @@ def ladder_table(result: dict[str, Any]) -> Table:
         ),
         caption=Text(ladder_note(result)),
         box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
+        padding=0,
         caption_justify="left",
     )
     table.add_column("stage", no_wrap=True)
-    table.add_column("what it adds", ratio=1)
+    table.add_column("what it adds", no_wrap=True)
     if len(rows) == 1:
         _one(table, next(iter(rows.values())))
     else:
@@ -171,7 +171,7 @@ def _one(table: Table, rows: Sequence[StageRow]) -> None:
     table.add_column("gain", justify="right", no_wrap=True)
     known = any(row.published for row in rows)
     if known:
-        table.add_column("pub-\nlished\nnats", justify="right")
+        table.add_column("published\nnats", justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
             row.stage,

@@ -76,7 +76,7 @@ def published(stage: str, result: dict[str, Any], *, bits: bool = False) -> str:
     if low_high is None or result["corpus"]["name"] != "tinyshakespeare":
         return ""
     shown = [f"{nats / math.log(2) if bits else nats:.2f}" for nats in low_high]
-    on_a_gpu = " (GPU)" if stage == "scaled" else ""
+    on_a_gpu = " GPU" if stage == "scaled" else ""
     return "–".join(dict.fromkeys(shown)) + on_a_gpu
 
 
