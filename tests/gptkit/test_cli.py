@@ -299,3 +299,11 @@ def test_version_and_help(gptkit):
     assert all(
         c in out for c in ("compare", "encode", "decode", "sample", "report", "coverage", "doctor")
     )
+
+
+@pytest.mark.parametrize("command", [["compare"], ["lecture", "ladder"]])
+def test_help_says_what_is_done_where_nothing_is_said(gptkit, command):
+    code, out, _ = gptkit(*command, "--help")
+    assert code == 0
+    assert "[default: (its tokenizers)]" in out
+    assert "[default: (what pays)]" in out

@@ -67,9 +67,10 @@ def ladder(preset: str = "cpu", *, stages: Sequence[str] | None = None) -> dict[
         raise ConfigError(f"there is no preset {preset!r}.\nThere are: {', '.join(SCALED)}.")
     for stage in stages or ():
         check_known("stage", stage, STAGES)
-    training = TrainConfig(learning_rate=1e-3, weight_decay=0.01, decay_fraction=None)
-    bigram = _small(ModelConfig(architecture="bigram"), replace(training, learning_rate=1e-2))
-    average = ModelConfig(
+    small = lecture()
+    bigram = ModelConfig(architecture="bigram")
+    average = replace(
+        small.model,
         n_layer=1,
         n_head=1,
         n_embd=32,
@@ -78,22 +79,15 @@ def ladder(preset: str = "cpu", *, stages: Sequence[str] | None = None) -> dict[
         mlp=False,
         residual=False,
         norm=None,
-        positions="learned",
-        qk_norm=False,
-        embedding_norm=False,
-        token_shift=False,
-        ngram_rows=None,
-        activation="relu",
-        bias=True,
+        dropout=None,
         init="torch",
-        zero_init_residual=False,
     )
     head = replace(average, attention="softmax")
     heads = replace(head, n_head=4)
     feed_forward = replace(heads, mlp=True)
     residual = replace(feed_forward, residual=True, n_layer=3, n_hidden=None)
     norm = replace(residual, norm="layer")
-    small = {
+    models = {
         "average": average,
         "head": head,
         "heads": heads,
@@ -102,8 +96,8 @@ def ladder(preset: str = "cpu", *, stages: Sequence[str] | None = None) -> dict[
         "norm": norm,
     }
     every = {
-        "bigram": bigram,
-        **{name: _small(model, training) for name, model in small.items()},
+        "bigram": _small(bigram, replace(small.train, learning_rate=1e-2)),
+        **{name: _small(model, small.train) for name, model in models.items()},
         "scaled": _scaled_for_gpu() if preset == "gpu" else _scaled_for_cpu(),
         "today": decoder(),
     }

@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+from gptkit.cli.options import Json
+
 
 def bench(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="time-to-loss, compact, parallel, generate, encode, sweep or startup.  [all]"
+            help="time-to-loss, compact, parallel, generate, encode, sweep or startup.",
+            show_default="all",
         ),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Of baseline and ours, in turns.")] = 5,
@@ -20,7 +23,7 @@ def bench(
     ablations: Annotated[
         bool, typer.Option("--ablations", help="Also train without each choice of the recipe.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure gptkit's speed against baselines, in turns on this machine."""
     import json

@@ -7,59 +7,59 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gptkit.cli.options import (
+    Data,
+    Device,
+    DryRun,
+    Jobs,
+    Match,
+    Name,
+    Out,
+    ResultsJson,
+    Resume,
+    Seeds,
+    Tokenizers,
+)
+
 if TYPE_CHECKING:
     from gptkit.experiment import Experiment
     from gptkit.result import Result
 
 
 def compare(
-    tokenizers: Annotated[
-        str,
-        typer.Option(
-            "--tokenizers",
-            "-t",
-            help="Separated by commas: char, byte, gpt2, bpe:1024, unigram:N, wordpiece:N, a file "
-            "(tokenizer.json, .model, .tiktoken), hf:OWNER/NAME, a plug-in.",
-        ),
-    ] = "char,gpt2",
+    tokenizers: Tokenizers = "char,gpt2",
     models: Annotated[
         str | None,
         typer.Option(
-            "--models", "-m", help="Of bigram, decoder, large, lecture.  [default: bigram,decoder]"
+            "--models",
+            "-m",
+            help="Of bigram, decoder, large, lecture.",
+            show_default="bigram,decoder",
         ),
     ] = None,
     recipe: Annotated[
         str,
         typer.Option(help="cpu, or gpu: the large decoder, 12MB in steps of 16 kB, context 256."),
     ] = "cpu",
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data",
-            "-d",
-            help="tinyshakespeare, python-docs, a file, folder or glob, hf:NAME, or markov:ORDER.  "
-            "[default: tinyshakespeare, or python-docs where it cannot be had]",
-        ),
-    ] = None,
-    match: Annotated[
-        str, typer.Option(help="What is made equal: bytes, tokens, flops, params or time.")
-    ] = "bytes",
+    data: Data = None,
+    match: Match = "bytes",
     budget: Annotated[
         str | None,
         typer.Option(
             help="Training text per arm, as in 2MB, steps, as in 600steps, or, matched by time, "
-            "seconds, as in 60s.  [default: 600KB, or 20s]"
+            "seconds, as in 60s.",
+            show_default="600KB, or 20s",
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="How many; 5 for a verdict with intervals.")] = 1,
+    seeds: Seeds = 1,
     tune: Annotated[
         bool, typer.Option("--tune", help="Choose learning rates by short trials first.")
     ] = False,
     context_bytes: Annotated[
-        int | None, typer.Option(help="How far back a model sees.  [default: 160]")
+        int | None, typer.Option(help="How far back a model sees.", show_default="160")
     ] = None,
     bytes_per_step: Annotated[
-        int | None, typer.Option(help="Text per training step.  [default: 1024]")
+        int | None, typer.Option(help="Text per training step.", show_default="1024")
     ] = None,
     split: Annotated[
         str,
@@ -70,7 +70,7 @@ def compare(
     ] = "0.9",
     stride_bytes: Annotated[
         int | None,
-        typer.Option(help="Between evaluation windows.  [default: the context]"),
+        typer.Option(help="Between evaluation windows.", show_default="the context"),
     ] = None,
     lossy_ok: Annotated[
         bool,
@@ -79,31 +79,18 @@ def compare(
         ),
     ] = False,
     prompt: Annotated[
-        str | None, typer.Option(help="What samples go on from.  [default: a line break]")
+        str | None, typer.Option(help="What samples go on from.", show_default="a line break")
     ] = None,
     sample_bytes: Annotated[int, typer.Option(help="Text per sample.")] = 300,
     temperature: Annotated[float, typer.Option(help="Of the samples.")] = 1.0,
     top_k: Annotated[int | None, typer.Option(help="Sample from the k likeliest tokens.")] = None,
-    out: Annotated[Path, typer.Option(help="The folder experiments are written under.")] = Path(
-        "runs"
-    ),
-    name: Annotated[
-        str | None, typer.Option(help="The experiment's folder.  [default: its tokenizers]")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with one that was stopped: its arms are kept.")
-    ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    jobs: Annotated[
-        int | None,
-        typer.Option(help="Arms trained at a time, sharing the cores.  [default: what pays]"),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what it would cost, and train nothing.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print results.json on stdout, and nothing else there.")
-    ] = False,
+    out: Out = Path("runs"),
+    name: Name = None,
+    resume: Resume = False,
+    device: Device = "auto",
+    jobs: Jobs = None,
+    dry_run: DryRun = False,
+    as_json: ResultsJson = False,
 ) -> None:
     """Train the same models on the same text under each tokenizer, and compare bits per byte."""
     from gptkit.cli.experiment import carry_out, listed

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from gptkit.cli.options import Json
+
 
 def coverage(
     trials: Annotated[
@@ -20,7 +22,7 @@ def coverage(
     out: Annotated[
         Path | None, typer.Option(help="A folder for report.md and results.json.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Prove the verdict: how often its intervals hold a known difference, or claim one falsely."""
     import json

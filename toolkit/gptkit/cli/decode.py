@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gptkit.cli.options import Json
 from gptkit.errors import ConfigError
 
 
@@ -19,7 +20,7 @@ def decode(
         str | None,
         typer.Option("--data", "-d", help="The corpus that char takes its alphabet from."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Turn ids back into text: the exact bytes, when the output is a file or a pipe."""
     import json

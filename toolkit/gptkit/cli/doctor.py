@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import typer
+
+from gptkit.cli.options import Json
 
 PACKAGES = (
     *("gptkit", "torch", "tiktoken", "datasets", "numpy", "scipy", "optuna", "safetensors", "rich"),
@@ -21,7 +23,7 @@ HOSTS = (
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Say what is here: versions, device, threads, cache, tokenizers, network."""
     facts = _facts()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gptkit.cli.options import Json
+
 if TYPE_CHECKING:
     from gptkit_tokenizers import Tokenizer
 
@@ -25,7 +27,7 @@ def encode(
         typer.Option("--data", "-d", help="The corpus that char takes its alphabet from."),
     ] = None,
     ids: Annotated[bool, typer.Option("--ids", help="Print the ids alone.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show a text's tokens: id, bytes and text of each."""
     from gptkit.cli.text_input import read_text, tokenizer_for

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from gptkit.cli.options import Json
+
 
 def inspect(
     tokenizers: Annotated[
@@ -17,7 +19,7 @@ def inspect(
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="The corpus, as compare takes it.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure tokenizers on a text before training: compression, use, speed, and their cuts."""
     from rich.console import Console

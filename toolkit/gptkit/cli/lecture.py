@@ -8,6 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gptkit.cli.options import (
+    Data,
+    Device,
+    DryRun,
+    Jobs,
+    Json,
+    Match,
+    Name,
+    Out,
+    ResultsJson,
+    Resume,
+    Seeds,
+    Tokenizers,
+)
+
 if TYPE_CHECKING:
     from gptkit.experiment import Experiment
     from gptkit.result import Result
@@ -19,9 +34,7 @@ app = typer.Typer(
 
 
 @app.command()
-def trick(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-) -> None:
+def trick(as_json: Json = False) -> None:
     """Show the trick of attention: means as a matrix product, then as a masked softmax."""
     from rich.console import Console
 
@@ -53,7 +66,7 @@ def attention(
     text: Annotated[str, typer.Argument(help="A line of text.")],
     layer: Annotated[int, typer.Option(min=1, help="Which block's.")] = 1,
     head: Annotated[int, typer.Option(min=1, help="Which of its heads.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show what a head of a trained run attends to on a line of text, as a heat map."""
     import torch
@@ -91,47 +104,31 @@ def attention(
 
 @app.command()
 def ladder(
-    tokenizers: Annotated[
-        str, typer.Option("--tokenizers", "-t", help="Separated by commas, as compare takes them.")
-    ] = "char",
+    tokenizers: Tokenizers = "char",
     stages: Annotated[
-        str | None, typer.Option(help="Some of them alone, separated by commas.  [default: all]")
+        str | None,
+        typer.Option(help="Some of them alone, separated by commas.", show_default="all"),
     ] = None,
     preset: Annotated[
         str,
         typer.Option(help="Of the stage scaled: the lecture's size for a gpu, small for a cpu."),
     ] = "cpu",
-    data: Annotated[
-        str | None, typer.Option("--data", "-d", help="The corpus, as compare takes it.")
-    ] = None,
-    match: Annotated[
-        str, typer.Option(help="What is made equal under each stage, as compare takes it.")
-    ] = "bytes",
+    data: Data = None,
+    match: Match = "bytes",
     budget: Annotated[
         str | None,
-        typer.Option(help="Text, steps or seconds for every stage.  [default: each stage's own]"),
+        typer.Option(
+            help="Text, steps or seconds for every stage.", show_default="each stage's own"
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="How many; 5 for a verdict with intervals.")] = 1,
-    out: Annotated[Path, typer.Option(help="The folder experiments are written under.")] = Path(
-        "runs/ladder"
-    ),
-    name: Annotated[
-        str | None, typer.Option(help="The experiment's folder.  [default: its tokenizers]")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with one that was stopped: its arms are kept.")
-    ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    jobs: Annotated[
-        int | None,
-        typer.Option(help="Arms trained at a time, sharing the cores.  [default: what pays]"),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what it would cost, and train nothing.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print results.json on stdout, and nothing else there.")
-    ] = False,
+    seeds: Seeds = 1,
+    out: Out = Path("runs/ladder"),
+    name: Name = None,
+    resume: Resume = False,
+    device: Device = "auto",
+    jobs: Jobs = None,
+    dry_run: DryRun = False,
+    as_json: ResultsJson = False,
 ) -> None:
     """Train the lecture's stages, from the bigram to today's decoder; show what each adds."""
     from gptkit.cli.experiment import carry_out, listed

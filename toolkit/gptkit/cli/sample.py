@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from gptkit.cli.options import Json
+
 
 def sample(
     run: Annotated[Path, typer.Argument(help="An arm's folder, runs/<experiment>/<arm>.")],
@@ -20,7 +22,7 @@ def sample(
     temperature: Annotated[float, typer.Option(help="Below 1 is safer, above is wilder.")] = 1.0,
     top_k: Annotated[int | None, typer.Option(help="Draw from the k likeliest tokens.")] = None,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Stream text that a trained run writes after a prompt."""
     from gptkit.runs import load_run
