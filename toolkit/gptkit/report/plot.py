@@ -90,6 +90,8 @@ def _by_stage(axes: Axes, results: Sequence[dict[str, Any]]) -> None:
     ]
     if known and ladders[0]["corpus"]["name"] == "tinyshakespeare":
         x, y = zip(*known, strict=True)
-        axes.scatter(x, y, marker="x", color="black", zorder=3, label="published, char")
+        on_a_gpu = " (scaled: on a GPU)" if "scaled" in stages else ""
+        label = f"published, char{on_a_gpu}"
+        axes.scatter(x, y, marker="x", color="black", zorder=3, label=label)
     axes.set_xticks(range(len(stages)), stages, rotation=45)
     axes.set_xlabel("stage of the lecture")
