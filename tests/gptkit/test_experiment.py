@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import gptkit
+from gptkit.config import decoder
 from gptkit.encoded import encode_corpus
 from gptkit.engines.local import ArmDone
 from gptkit.errors import ConfigError, CorpusError, RunError
@@ -291,6 +292,7 @@ def test_a_lossy_plug_in_is_stopped_before_training(text_file, monkeypatch):
         ({"tokenizers": []}, ConfigError, "tokenizers is empty"),
         ({"tokenizers": ["char", "char"]}, ConfigError, "names one twice"),
         ({"models": ["decodr"]}, ConfigError, r"Did you mean decoder\?"),
+        ({"models": {"../up": decoder()}}, ConfigError, "is not a folder's name"),
         ({"match": "flop"}, ConfigError, r"Did you mean flops\?"),
         ({"match": "time", "budget": "600KB"}, ConfigError, "not in seconds, which matching by"),
         ({"budget": "20s"}, ConfigError, "only matching by time can keep to"),

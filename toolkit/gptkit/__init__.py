@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gptkit import experiments
     from gptkit.corpus import load_corpus
     from gptkit.errors import GptkitError
     from gptkit.experiment import Experiment, compare
@@ -20,6 +21,7 @@ _HOME = {
     "Result": "gptkit.result",
     "TokenizerError": "gptkit_tokenizers",
     "compare": "gptkit.experiment",
+    "experiments": "gptkit.experiments",
     "get_tokenizer": "gptkit_tokenizers",
     "load_corpus": "gptkit.corpus",
     "load_result": "gptkit.result",
@@ -32,6 +34,7 @@ __all__ = [
     "Result",
     "TokenizerError",
     "compare",
+    "experiments",
     "get_tokenizer",
     "load_corpus",
     "load_result",
@@ -40,11 +43,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "experiments":
-        return import_module("gptkit.experiments")
     if name not in _HOME:
         raise AttributeError(f"module 'gptkit' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    module = import_module(_HOME[name])
+    return module if module.__name__ == f"gptkit.{name}" else getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -107,8 +107,10 @@ class Experiment:
                 raise ConfigError(f"{field} is empty; name at least one.")
             if len(set(names)) < len(names):
                 raise ConfigError(f"{field} names one twice: {', '.join(names)}.")
-        if not isinstance(self.models, Mapping):
-            for model in self.models:
+        for model in self.models:
+            if isinstance(self.models, Mapping):
+                _check_folder("model", model)
+            else:
                 check_known("model", model, RECIPES)
         check_known("way to match", self.match, MATCHES)
         shares_of(self.split)
@@ -136,10 +138,8 @@ class Experiment:
             raise ConfigError(f"temperature is {self.temperature}; it must be positive and finite.")
         if self.prompt == "":
             raise ConfigError("the prompt is empty; a sample needs a character to go on from.")
-        if self.name is not None and not re.fullmatch(r"[\w+-][\w.+-]*", self.name):
-            raise ConfigError(
-                f"name {self.name!r} is not a folder's name: letters, digits, and . _ + - only."
-            )
+        if self.name is not None:
+            _check_folder("name", self.name)
 
     @cached_property
     def _recipes(self) -> dict[str, Recipe]:
@@ -347,6 +347,13 @@ def compare(
 ) -> Result:
     """Run an `Experiment` and return its `Result`; `options` are the other fields of Experiment."""
     return Experiment(tokenizers=tokenizers, data=data, seeds=seeds, **options).run(on_event)
+
+
+def _check_folder(what: str, name: str) -> None:
+    if not re.fullmatch(r"[\w+-][\w.+-]*", name):
+        raise ConfigError(
+            f"{what} {name!r} is not a folder's name: letters, digits, and . _ + - only."
+        )
 
 
 def _with_rates(arms: Sequence[Arm], tuned: Sequence[dict[str, Any]]) -> list[Arm]:
