@@ -10,11 +10,16 @@ window.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gptkit.config import TrainConfig
+from gptkit.encoded import EncodedText
+
+GATHERED = 16_000_000  # ids of windows that are kept at once
 DRAWN = 4096  # positions drawn at a time; the sequence does not depend on it
 
 
@@ -53,6 +58,33 @@ def window_starts(
         n = max(1, int(np.abs(read - goal).argmin()))
         yield starts[:n]
         starts, read = starts[n:], read[n:]
+
+
+def ids_read(text: EncodedText, config: TrainConfig, block_size: int) -> np.ndarray:
+    """The ids (N,) of all windows that a training will read, one after another.
+
+    Where they would be more than `GATHERED`, or training ends by the clock, the whole text's.
+    """
+    if config.steps is None:
+        return text.ids
+    starts: list[np.ndarray] = []
+    found = 0
+    for batch in islice(
+        window_starts(
+            text.ends,
+            block_size=block_size,
+            bytes_per_step=config.bytes_per_step,
+            batch_size=config.batch_size,
+            seed=config.seed,
+        ),
+        config.steps,
+    ):
+        starts.append(batch)
+        found += len(batch) * (block_size + 1)
+        if found > GATHERED:
+            return text.ids
+    windows = np.concatenate(starts)[:, None] + np.arange(block_size + 1)
+    return text.ids[windows].ravel()
 
 
 def make_batch(

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from gptkit.encoded import EncodedText
-from gptkit.engines.local import Job
+from gptkit.engines.local import Job, fresh_model
 from gptkit.evaluation import evaluate
 from gptkit.matching import training_flops
 from gptkit.memory import keep_freed_memory, peak_memory
-from gptkit.models import Model, build_model
+from gptkit.models import Model
 from gptkit.optim import make_optimizers
 from gptkit.training import batches_of, take_step
 
@@ -73,12 +73,7 @@ def estimate(jobs: Sequence[Job], *, processes: int) -> dict[str, Any]:
 
 def _cost(job: Job, thread_counts: set[int], seconds: float) -> Cost:
     arm = job.arm
-    model = build_model(
-        arm.model,
-        vocab_size=job.encoded.tokenizer.vocab_size,
-        train_ids=job.encoded.train.ids,
-        seed=arm.train.seed,
-    ).to(job.device)
+    model = fresh_model(job)
     threads = torch.get_num_threads()
     took = {}
     try:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from gptkit.batches import ids_read
 from gptkit.config import Arm
 from gptkit.corpus import Corpus
 from gptkit.encoded import EncodedCorpus
@@ -18,6 +19,7 @@ from gptkit.evaluation import Evaluation, evaluate
 from gptkit.models import MODELS, Model, build_model
 from gptkit.runs import write_run
 from gptkit.sampling import sample_text
+from gptkit.shards import ShardedIds
 from gptkit.spans import spread
 from gptkit.training import Evaluated, StepDone, train
 from gptkit.tuning import TrialDone
@@ -72,15 +74,29 @@ class Job:
     folder: Path
 
 
-def run_arm(job: Job, *, on_event: OnEvent) -> dict[str, Any]:
-    """Train an arm, let it write, record it, and return its entry in results.json."""
-    arm, encoded, corpus, sampling = job.arm, job.encoded, job.corpus, job.sampling
+def fresh_model(job: Job) -> Model:
+    """The arm's model, untrained.
+
+    A bigram keeps a number for each pair of ids that training has it read. For a text too large
+    for memory those are far fewer than the text's: what it will not read is not counted.
+    """
+    arm, encoded = job.arm, job.encoded
+    train_ids = encoded.train.ids
+    if arm.model.architecture == "bigram" and isinstance(train_ids, ShardedIds):
+        train_ids = ids_read(encoded.train, arm.train, arm.model.block_size)
     model = build_model(
         arm.model,
         vocab_size=encoded.tokenizer.vocab_size,
-        train_ids=encoded.train.ids,
+        train_ids=train_ids,
         seed=arm.train.seed,
-    ).to(job.device)
+    )
+    return model.to(job.device)
+
+
+def run_arm(job: Job, *, on_event: OnEvent) -> dict[str, Any]:
+    """Train an arm, let it write, record it, and return its entry in results.json."""
+    arm, encoded, corpus, sampling = job.arm, job.encoded, job.corpus, job.sampling
+    model = fresh_model(job)
     steps, evaluations = [], []
     for event in train(model, encoded, arm.train):
         on_event(arm, event)
