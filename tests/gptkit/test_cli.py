@@ -250,8 +250,16 @@ def test_an_interrupted_experiment_says_what_is_kept(gptkit, text_file, tmp_path
     monkeypatch.setattr(module, "run_arm", interrupted)
     code, out, err = gptkit("compare", "-d", text_file, "--out", tmp_path / "runs", *SMALL)
     assert (code, out) == (130, "")
-    assert "stopped; the arms that were finished are kept under" in err
-    assert [p.name for p in (tmp_path / "runs" / "char-vs-gpt2").iterdir()] == ["char-bigram-s0"]
+    kept = tmp_path / "runs" / "char-vs-gpt2"
+    assert f"finished arms are in {kept}; to go on, add --resume --name char-vs-gpt2" in err
+    assert [p.name for p in kept.iterdir()] == ["char-bigram-s0"]
+    calls[:] = [None, None]
+    args = ("-d", text_file, "--out", tmp_path / "runs", *SMALL, "--resume")
+    assert gptkit("compare", *args, "--name", kept.name)[0] == 0
+    code, _, err = gptkit("compare", *args, "--name", "elsewhere")
+    assert code == 2
+    assert "elsewhere is not there: there is nothing to resume" in err
+    assert not (tmp_path / "runs" / "elsewhere").exists()
 
 
 def test_a_full_disk_is_a_message():

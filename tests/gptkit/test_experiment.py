@@ -292,6 +292,7 @@ def test_a_lossy_plug_in_is_stopped_before_training(text_file, monkeypatch):
         ({"tokenizers": []}, ConfigError, "tokenizers is empty"),
         ({"tokenizers": ["char", "char"]}, ConfigError, "names one twice"),
         ({"models": ["decodr"]}, ConfigError, r"Did you mean decoder\?"),
+        ({"models": [decoder()]}, ConfigError, "a mapping from names to"),
         ({"models": {"../up": decoder()}}, ConfigError, "is not a folder's name"),
         ({"match": "flop"}, ConfigError, r"Did you mean flops\?"),
         ({"match": "time", "budget": "600KB"}, ConfigError, "not in seconds, which matching by"),
@@ -379,9 +380,10 @@ def test_a_stopped_experiment_is_resumed(text_file, tmp_path):
         if arm.tokenizer == "byte" and isinstance(event, StepDone):
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as stopped:
         Experiment(**asked, out=tmp_path / "stopped", jobs=1).run(stop)
     folder = tmp_path / "stopped" / "x"
+    assert stopped.value.folder == folder
     assert [p.name for p in folder.iterdir()] == ["char-bigram-s0"]
     with pytest.raises(ConfigError, match="is there already"):
         Experiment(**asked, out=tmp_path / "stopped").run()
@@ -401,8 +403,15 @@ def test_a_stopped_experiment_is_resumed(text_file, tmp_path):
     for a, b in zip(found.arms, whole.arms, strict=True):
         assert (a["id"], a["val"], a["samples"]) == (b["id"], b["val"], b["samples"])
     assert found.data["verdict"] == whole.data["verdict"]
-    with pytest.raises(ConfigError, match="is finished: there is nothing to resume"):
+
+    both = {**asked, "models": ("bigram", "decoder")}
+    trained.clear()
+    more = Experiment(**both, out=tmp_path / "stopped", resume=True).run(hear)
+    assert trained == {"char", "byte"}  # a finished one goes on to more
+    assert len(more.arms) == 4
+    with pytest.raises(ConfigError, match="leave out: byte-decoder-s0, char-decoder-s0"):
         again.run()
+    assert len(gptkit.load_result(folder).arms) == 4
 
 
 @pytest.mark.parametrize("changed", [{"budget": "21steps"}, {"split": 0.8}])

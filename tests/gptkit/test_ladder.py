@@ -21,7 +21,7 @@ from gptkit.experiments import STAGES, ladder, ladder_preset
 from gptkit.models import build_model
 from gptkit.report.markdown import command, markdown
 from gptkit.report.plot import figure_of, plot
-from gptkit.stages import stage_rows
+from gptkit.stages import ladder_note, stage_rows
 from gptkit.training import train
 
 SMALL = {"budget": "6steps", "sample_bytes": 20}
@@ -138,6 +138,18 @@ def test_published_figures_are_of_char_on_tiny_shakespeare_alone(climbed):
     assert f"{2.28 / math.log(2):.2f} |" in page
 
 
+def test_the_note_says_how_these_stages_were_trained(climbed):
+    note = ladder_note(climbed.data, spread=True)
+    assert "Each stage was trained for 6steps, not for its own budget" in note
+    assert "at its default" not in note
+    assert "Stages read different amounts" in note
+    own = copy.deepcopy(climbed.data)
+    own["experiment"]["budget"] = None
+    assert "as in the lecture: 5,000 steps" in ladder_note(own, spread=False)
+    assert "at its default, 600kB" in ladder_note(own, spread=False)
+    assert "scaled" not in ladder_note(own, spread=False)
+
+
 def test_the_report_is_a_page_with_the_ladder_and_its_figure(climbed, gptkit):
     code, _, err = gptkit("report", climbed.folder)
     assert (code, err) == (0, "")
@@ -145,7 +157,7 @@ def test_the_report_is_a_page_with_the_ladder_and_its_figure(climbed, gptkit):
     assert "## The ladder" in page
     assert "![bits per byte by stage](ladder.svg)" in page
     svg = (climbed.folder / "ladder.svg").read_text()
-    for name in (*STORY, "char, matched by bytes", "bpe:300, matched by bytes"):
+    for name in (*STORY, "char", "bpe:300"):
         assert name in svg
     assert plot([climbed.data]) == plot([climbed.data]) == svg.encode()
     assert figure_of(climbed.data) == "ladder.svg"
@@ -160,6 +172,13 @@ def test_the_command_runs_the_ladder_again(climbed):
         "gptkit lecture ladder --tokenizers char,bpe:300 "
         f"--data {text} --budget 6steps --seeds 2 --stages {','.join(STORY)}"
     )
+    for few in (["norm"], ["bigram", "norm"], ["today"]):
+        result["experiment"]["models"] = {k: asdict(v) for k, v in ladder(stages=few).items()}
+        recipe = ladder()[few[0]]
+        for name in ("context_bytes", "bytes_per_step"):  # as of stages that have it in common
+            result["experiment"][name] = getattr(recipe, name)
+        assert command(result).endswith(f"--budget 6steps --seeds 2 --stages {','.join(few)}")
+    result["experiment"] |= {"context_bytes": None, "bytes_per_step": None}
     result["experiment"]["models"] = json.loads(
         json.dumps({name: asdict(recipe) for name, recipe in ladder("gpu").items()})
     )

@@ -12,7 +12,7 @@ from gptkit.config import ModelConfig, decoder
 from gptkit.experiment import Experiment
 from gptkit.experiments import ladder
 from gptkit.lecture import attention_weights, batch, toy
-from gptkit.lecture_tables import SHADES, fitting, heat_map
+from gptkit.lecture_tables import SHADES, attention_step, fitting, heat_map
 from gptkit.models import build_model
 from gptkit.models.attention import CausalAverage, CausalSelfAttention
 
@@ -187,7 +187,7 @@ def test_a_heat_map_leaves_the_future_empty():
         "    o e ␊",
         " to ██",
         "·be ▒▒██",
-        "  ␊ ··░░██",
+        "  ␊ ..░░██",
     ]
     assert all(mark * 2 in lines[-1] for mark in SHADES)
 
@@ -196,17 +196,23 @@ def test_a_heat_map_leaves_the_future_empty():
 def test_as_many_tokens_as_fit(width):
     tokens = ["a", " token", "\x1b[31m"] * 100
     n = fitting(width, tokens)
-    lines = drawn(heat_map(torch.eye(n), tokens[-n:]), width)
-    assert max(map(len, lines)) == width
+    lines = drawn(attention_step(torch.eye(n), tokens[-n:], where="here"), width)
+    assert max(len(line.rstrip()) for line in lines[4:-2]) == width  # of the map
+    assert len(lines) < n + 20  # no row is broken
     assert not any("\x1b" in line for line in lines)
 
 
 @pytest.fixture
 def run(tmp_path, text_file):
     small = {"budget": "4steps", "bytes_per_step": 256, "context_bytes": 32, "sample_bytes": 5}
-    stages = ladder(stages=["bigram", "heads"])
+    stages = ladder(stages=["bigram", "average", "heads"])
     result = Experiment(
-        tokenizers=["char"], models=stages, data=str(text_file), out=tmp_path, name="x", **small
+        tokenizers=["char", "byte"],
+        models=stages,
+        data=str(text_file),
+        out=tmp_path,
+        name="x",
+        **small,
     ).run()
     return result.folder / "char-heads-s0"
 
@@ -233,6 +239,7 @@ def test_attention_of_a_run(gptkit, run):
 
     code, out, err = gptkit("lecture", "attention", run, "the king shall not speak of love and so")
     assert code == 0
+    assert "a softmax of query times key" in out
     assert "of 39 tokens the last 30 are shown: the model's window" in err
     assert gptkit("lecture", "attention", run, "a" * 39, "--json")[2].startswith("note: of 39")
 
@@ -250,6 +257,18 @@ def test_attention_that_cannot_be_shown(gptkit, run, args, says):
     code, out, err = gptkit("lecture", "attention", run, *args)
     assert (code, out) == (2, "")
     assert says in err
+
+
+def test_an_average_is_not_called_learned(gptkit, run):
+    code, out, _ = gptkit("lecture", "attention", run.parent / "char-average-s0", "the king")
+    assert code == 0
+    assert "Weights of an average" in out
+    assert "the same of each" in " ".join(out.split())
+
+
+def test_tokens_that_are_part_of_a_character_are_shown_as_bytes(gptkit, run):
+    _, out, _ = gptkit("lecture", "attention", run.parent / "byte-heads-s0", "🦆", "--json")
+    assert json.loads(out)["tokens"] == ["f0", "9f", "a6", "86"]
 
 
 def test_a_bigram_attends_to_nothing(gptkit, run):

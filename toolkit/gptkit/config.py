@@ -207,6 +207,9 @@ class Arm:
 class Recipe:
     """A model, how it is trained, and on how much text where an experiment does not say.
 
+    An experiment sets from these, for each tokenizer, the model's `block_size` and the training's
+    `steps`, `batch_size` and `bytes_per_step`: what those are here does not count.
+
     Attributes:
         budget: training text per arm, or steps, as in "600KB" or "5000steps".
         context_bytes: how far back the model sees.

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class GptkitError(Exception):
@@ -43,6 +44,14 @@ class TrainingError(GptkitError):
 
 class RunError(GptkitError):
     """A run folder that is missing, partial or altered."""
+
+
+class Stopped(KeyboardInterrupt):
+    """An experiment was interrupted; what it had finished is in `folder`, if anything."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder))
+        self.folder = folder
 
 
 def check_known(what: str, name: str, known: Iterable[str]) -> None:

@@ -24,7 +24,7 @@ from gptkit.encoded import EncodedCorpus, encode_corpus
 from gptkit.engines.local import ArmDone, Job, OnEvent, Sampling, find_device, run_arm
 from gptkit.engines.processes import run_in_processes
 from gptkit.equality import what_is_equal
-from gptkit.errors import ConfigError, check_known
+from gptkit.errors import ConfigError, Stopped, check_known
 from gptkit.estimate import estimate
 from gptkit.files import write_json
 from gptkit.matching import MATCHES, Plan, Request, training_flops
@@ -71,8 +71,8 @@ class Experiment:
         sample_bytes, temperature, top_k: how samples are drawn.
         out: the folder experiments are written under.
         name: the experiment's folder; None for one named after its tokenizers.
-        resume: whether to go on in that folder, if it was begun and not finished; arms that are
-            there, whole, are kept.
+        resume: whether to go on in that folder: arms that are there, whole, are kept, the others
+            trained. They may be more than it was begun with, never fewer.
         device: auto, cpu or cuda.
     """
 
@@ -105,6 +105,11 @@ class Experiment:
                 object.__setattr__(self, field, names)
             if not names:
                 raise ConfigError(f"{field} is empty; name at least one.")
+            if not all(isinstance(name, str) for name in names):
+                raise ConfigError(
+                    f"{field} are {names}; they are names, or for models a mapping from names to "
+                    "recipes."
+                )
             if len(set(names)) < len(names):
                 raise ConfigError(f"{field} names one twice: {', '.join(names)}.")
         for model in self.models:
@@ -208,39 +213,46 @@ class Experiment:
         return estimate(jobs, processes=self._processes(jobs))
 
     def run(self, on_event: OnEvent | None = None) -> Result:
-        """Train every arm and write `out/<name>/`; `on_event(arm, event)` hears of each step."""
-        began = time.perf_counter()
-        plan, device = self._plan, find_device(self.device)
+        """Train every arm and write `out/<name>/`; `on_event(arm, event)` hears of each step.
+
+        Raises:
+            Stopped: a KeyboardInterrupt that says where the arms are that were finished.
+        """
         for spec, encoded in self._encoded.items():  # an unspeakable prompt fails before training
             if not encoded.tokenizer.encode(self._prompt()):
                 raise ConfigError(
                     f"{spec} drops all of the prompt {self._prompt()!r}: a sample needs a token to "
                     "go on from.\nGive another: --prompt TEXT."
                 )
-        hear: OnEvent = on_event or (lambda arm, event: None)
+        self.plan()
         folder = self._make_folder()
-        entries: list[dict[str, Any]] = []
         try:
-            tuned = self._tune(device, hear) if self.tune else []
-            jobs = self._jobs(_with_rates(plan.arms, tuned), folder)
-            kept = {job.arm.id: _kept(job) for job in jobs if job.folder.exists()}
-            for job in jobs:
-                if job.arm.id in kept:
-                    hear(job.arm, ArmDone(kept[job.arm.id]))
-            processes = self._processes(jobs)
-            left = [job for job in jobs if job.arm.id not in kept]
-            done = kept | _train(left, processes, hear)
-            entries = [done[job.arm.id] for job in jobs]
+            return self._run_in(folder, on_event or (lambda arm, event: None))
+        except KeyboardInterrupt:
+            raise Stopped(folder) from None
         finally:
-            if not entries:  # if none was finished the folder is empty, and its name stays free
-                with suppress(OSError):
-                    folder.rmdir()
+            with suppress(OSError):  # it is empty if nothing was finished: its name stays free
+                folder.rmdir()
+
+    def _run_in(self, folder: Path, hear: OnEvent) -> Result:
+        began = time.perf_counter()
+        device = find_device(self.device)
+        tuned = self._tune(device, hear) if self.tune else []
+        jobs = self._jobs(_with_rates(self._plan.arms, tuned), folder)
+        kept = _kept(jobs, folder)
+        for job in jobs:
+            if job.arm.id in kept:
+                hear(job.arm, ArmDone(kept[job.arm.id]))
+        processes = self._processes(jobs)
+        left = [job for job in jobs if job.arm.id not in kept]
+        done = kept | _train(left, processes, hear)
+        entries = [done[job.arm.id] for job in jobs]
         data: dict[str, Any] = {
             "gptkit": version("gptkit"),
             "experiment": {**self._asked(), "name": folder.name},
             "corpus": self.corpus.to_dict(),
             "claim": "val" if self.corpus.test is None else "test",
-            "match": what_is_equal(plan, entries),
+            "match": what_is_equal(self._plan, entries),
             "machine": _machine(device) | {"at_a_time": processes},
             "tuning": tuned,
             "arms": entries,
@@ -326,9 +338,12 @@ class Experiment:
         for tail in tails:
             try:
                 folder = out / f"{name}{tail}"
+                if self.resume and not folder.is_dir():
+                    raise ConfigError(
+                        f"{folder} is not there: there is nothing to resume.\n"
+                        "Name another folder, or leave out resume."
+                    )
                 folder.mkdir(parents=True, exist_ok=self.resume)
-                if (folder / "results.json").exists():
-                    raise ConfigError(f"{folder} is finished: there is nothing to resume.")
                 return folder
             except FileExistsError:
                 continue
@@ -364,15 +379,25 @@ def _with_rates(arms: Sequence[Arm], tuned: Sequence[dict[str, Any]]) -> list[Ar
     ]
 
 
-def _kept(job: Job) -> dict[str, Any]:
-    """The entry of an arm that an earlier run has trained, as it would be trained now."""
-    run = load_run(job.folder)
-    if run.config != job.arm or run.corpus != job.corpus.to_dict():
+def _kept(jobs: Sequence[Job], folder: Path) -> dict[str, dict[str, Any]]:
+    """The entries, by id, of arms that are there, as they would be trained now."""
+    there = {path.parent.name for path in folder.glob("*/config.json")}
+    if left_out := sorted(there - {job.arm.id for job in jobs}):
         raise ConfigError(
-            f"{job.folder} was trained otherwise, or on another text: it cannot be kept.\n"
-            "Resume with the options it was begun with, or give another name."
+            f"{folder} has arms that this would leave out: {', '.join(left_out)}.\n"
+            "Resume with all that it was begun with, or give another name."
         )
-    return run.result
+    kept = {}
+    for job in jobs:
+        if job.arm.id in there:
+            run = load_run(job.folder)
+            if run.config != job.arm or run.corpus != job.corpus.to_dict():
+                raise ConfigError(
+                    f"{job.folder} was trained otherwise, or on another text: it cannot be kept.\n"
+                    "Resume with the options it was begun with, or give another name."
+                )
+            kept[job.arm.id] = run.result
+    return kept
 
 
 def _train(jobs: Sequence[Job], processes: int, hear: OnEvent) -> dict[str, dict[str, Any]]:

@@ -41,8 +41,8 @@ STAGES = {
 }
 
 SCALED = {
-    "cpu": "scaled small, for a CPU: 4 layers of 128, context 64; the lecture's is for a GPU",
-    "gpu": "scaled as in the lecture, for a GPU: 6 layers of 384, context 256",
+    "cpu": "scaled is small, for a CPU: 4 layers of 128, context 64; the lecture's is for a GPU.",
+    "gpu": "scaled is the lecture's, for a GPU: 6 layers of 384, context 256.",
 }
 
 
@@ -65,6 +65,8 @@ def ladder(preset: str = "cpu", *, stages: Sequence[str] | None = None) -> dict[
     """
     if preset not in SCALED:
         raise ConfigError(f"there is no preset {preset!r}.\nThere are: {', '.join(SCALED)}.")
+    if stages is not None and not stages:
+        raise ConfigError(f"stages is empty; name at least one of {', '.join(STAGES)}.")
     for stage in stages or ():
         check_known("stage", stage, STAGES)
     small = lecture()

@@ -109,7 +109,8 @@ def match_rows(result: dict[str, Any]) -> dict[str, list[list[str]]]:
         cells = [f"{v:.1f}" if name == "seconds" else short(v) for name, v in means.items()]
         rows.setdefault(seeds[0]["model"], []).append([seeds[0]["tokenizer"], *cells])
     for model, spread in result["match"]["spread"].items():
-        rows[model].append(["max/min", *map(spread_in_words, spread.values())])
+        if len(rows[model]) > 1:
+            rows[model].append(["max/min", *map(spread_in_words, spread.values())])
     return rows
 
 

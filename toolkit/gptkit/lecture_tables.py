@@ -19,8 +19,10 @@ from gptkit.lecture import Batch, Toy
 from gptkit.show import printable, short, visible
 from gptkit.stages import StageRow, ladder_note, published, stage_rows
 
-SHADES = "·░▒▓█"  # of weights from 0, 1/64, 1/16, 1/4 and 9/16 on
+SHADES = ".░▒▓█"
 STYLES = ("dim", "blue", "cyan", "green", "bold yellow")
+FROM = ("0", "1/64", "1/16", "1/4", "9/16")  # the least weight of each shade
+INDENT = 2  # columns before what a step shows
 LABEL = 12  # characters of a token beside its row, at most; above its column two thirds of that
 
 
@@ -84,15 +86,26 @@ def batch_steps(batch: Batch) -> Group:
     )
 
 
-def attention_step(weights: Tensor, tokens: Sequence[str], *, where: str) -> Group:
-    """The weights (T, T) of a trained head on a text's tokens."""
-    return _step(
-        f"5. Weights that were learned: {where}",
-        "A row says how much of each token goes into what its own position computes next: the "
-        "scores are no longer 0 but query times key, so the weights depend on the tokens. The "
-        "softmax and the mask are still those of step 3, so what comes later has no weight.",
-        heat_map(weights, tokens),
-    )
+def attention_step(
+    weights: Tensor, tokens: Sequence[str], *, where: str, learned: bool = True
+) -> Group:
+    """The weights (T, T) of a trained head on a text's tokens.
+
+    Args:
+        where: which head, in words.
+        learned: whether they are a softmax of scores, or an average's, all the same.
+    """
+    row = "A row says how much of each token goes into what its own position computes next"
+    if learned:
+        title = "Weights that were learned"
+        why = (
+            f"{row}: a softmax of query times key, so the weights depend on the tokens. What comes "
+            "later is masked as in gptkit lecture trick, and has no weight."
+        )
+    else:
+        title = "Weights of an average"
+        why = f"{row}: the same of each, whatever the tokens are. What comes later has no weight."
+    return _step(f"{title}: {where}", why, heat_map(weights, tokens))
 
 
 def heat_map(weights: Tensor, tokens: Sequence[str]) -> Group:
@@ -113,8 +126,8 @@ def heat_map(weights: Tensor, tokens: Sequence[str]) -> Group:
             line.append(SHADES[level] * cell, style=STYLES[level])
         lines.append(line)
     legend = Text("weight: ")
-    for mark, style, upto in zip(SHADES, STYLES, ("1/64", "1/16", "1/4", "9/16", "1"), strict=True):
-        legend.append(mark * 2, style=style).append(f" to {upto}  ")
+    for mark, style, least in zip(SHADES, STYLES, FROM, strict=True):
+        legend.append(mark * 2, style=style).append(f" from {least}  ")
     return Group(*lines, legend)
 
 
@@ -130,7 +143,7 @@ def shade(weight: float) -> int:
 def fitting(width: int, tokens: Sequence[str]) -> int:
     """How many tokens, the last ones, a heat map of so many columns has room for."""
     side = max((len(visible(token, most=LABEL)) for token in tokens), default=0)
-    return max(1, width - side - 1)
+    return max(1, width - INDENT - side - 1)
 
 
 def ladder_table(result: dict[str, Any]) -> Table:
@@ -144,7 +157,7 @@ def ladder_table(result: dict[str, Any]) -> Table:
             f"The ladder on {printable(corpus['name'])}{printable(of)}"
             + (f", mean of {n_seeds} seeds" if n_seeds > 1 else "")
         ),
-        caption=Text(ladder_note(result)),
+        caption=Text(ladder_note(result, spread=len(rows) == 1 and n_seeds > 1)),
         box=box.SIMPLE_HEAD,
         padding=0,
         caption_justify="left",
@@ -208,7 +221,7 @@ def _several(table: Table, rows: dict[str, list[StageRow]], result: dict[str, An
     gains = [
         fmean([row.gain for row in of if row.gain is not None] or [0.0]) for of in rows.values()
     ]
-    table.add_row("", "gain of a stage, mean", *(f"{gain:+.3f}" for gain in gains))
+    table.add_row("", "gain, mean", *(f"{gain:+.3f}" for gain in gains))
 
 
 def _matrix(name: str, matrix: Tensor) -> Text:
@@ -221,5 +234,5 @@ def _matrix(name: str, matrix: Tensor) -> Text:
 def _step(title: str, why: str, shown: RenderableType, *, code: str = "") -> Group:
     parts: list[RenderableType] = [Text(title, style="bold"), Text(why), ""]
     if code:
-        parts += [Padding(Text(code, style="cyan"), (0, 0, 1, 2), expand=False)]
-    return Group(*parts, Padding(shown, (0, 0, 1, 2), expand=False))
+        parts += [Padding(Text(code, style="cyan"), (0, 0, 1, INDENT), expand=False)]
+    return Group(*parts, Padding(shown, (0, 0, 1, INDENT), expand=False))

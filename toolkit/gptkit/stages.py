@@ -9,7 +9,8 @@ from statistics import fmean
 from typing import Any
 
 from gptkit.config import Recipe
-from gptkit.experiments import SCALED, STAGES, ladder_preset
+from gptkit.equality import LEVEL
+from gptkit.experiments import SCALED, STAGES, ladder, ladder_preset
 from gptkit.figures import bits_of, by_model, claimed, deviation_of
 
 SHOWN = ("bigram", "norm", "today")  # whose samples tell the story
@@ -80,17 +81,35 @@ def published(stage: str, result: dict[str, Any], *, bits: bool = False) -> str:
     return "–".join(dict.fromkeys(shown)) + on_a_gpu
 
 
-def ladder_note(result: dict[str, Any]) -> str:
-    """What is equal between stages and what is not, and whose the published figures are."""
+def ladder_note(result: dict[str, Any], *, spread: bool) -> str:
+    """How the stages were trained, what a gain is, and whose figures are published.
+
+    Args:
+        spread: whether deviations are shown beside it.
+    """
     preset = preset_of(result)
     assert preset is not None
-    small = "Up to norm, the lecture's small settings: windows of 8 bytes, 32 of them a step"
-    parts = [small, f"{SCALED[preset]}", "today's text and context are the kit's default"]
     trained = {arm["model"] for arm in result["arms"]}
-    wanted = [trained & {*STAGES} - {"scaled", "today"}, trained & {"scaled"}, trained & {"today"}]
-    note = "; ".join(part for part, there in zip(parts, wanted, strict=True) if there)
-    note = f"{note[0].upper()}{note[1:]}. Stages read different amounts of text; under one stage, "
-    note += f"tokenizers are matched by {result['match']['by']}."
+    asked = result["experiment"]
+    own = {name: recipe.budget for name, recipe in ladder(preset).items() if name in trained}
+    given = asked["match"] == "time" or {asked["budget"]} not in ({None}, set(own.values()))
+    said = []
+    if given:
+        said.append(f"Each stage was trained for {asked['budget']}, not for its own budget.")
+    elif trained - {"scaled", "today"}:
+        said.append("Up to norm, as in the lecture: 5,000 steps of 32 windows of 8 bytes.")
+    if "scaled" in trained:
+        said.append(SCALED[preset])
+    if "today" in trained and not given:
+        said.append("today is the kit's decoder at its default, 600kB of text.")
+    read = [arm["train"]["bytes"] for arm in result["arms"]]
+    if max(read) > LEVEL * min(read):
+        said.append("Stages read different amounts of text.")
+    said.append("Gain: bits per byte less than the row before.")
+    if len({arm["tokenizer"] for arm in result["arms"]}) > 1:
+        said.append(f"Under one stage, tokenizers are matched by {asked['match']}.")
+    if spread:
+        said.append("±: standard deviation over seeds.")
     if any(published(stage, result) for stage in trained):
-        note += " Published: char, by the lecture and by one write-up that followed it."
-    return note
+        said.append("Published: char, by the lecture and by one write-up that followed it.")
+    return " ".join(said)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from gptkit.errors import Stopped
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -45,12 +47,10 @@ def carry_out(
         return
     try:
         result = run_live(experiment, err) if live else run_plain(experiment)
-    except KeyboardInterrupt:
-        typer.echo(
-            f"stopped; the arms that were finished are kept under {experiment.out}: "
-            "the same command with --resume goes on from them",
-            err=True,
-        )
+    except Stopped as stopped:
+        kept = stopped.folder
+        says = f"finished arms are in {kept}; to go on, add --resume --name {kept.name}"
+        typer.echo(f"stopped; {says if kept.exists() else 'no arm was finished'}", err=True)
         raise typer.Exit(130) from None
     if as_json:
         typer.echo(json.dumps(result.to_dict()))

@@ -61,48 +61,6 @@ def trick(as_json: Json = False) -> None:
 
 
 @app.command()
-def attention(
-    run: Annotated[Path, typer.Argument(help="An arm's folder, runs/<experiment>/<arm>.")],
-    text: Annotated[str, typer.Argument(help="A line of text.")],
-    layer: Annotated[int, typer.Option(min=1, help="Which block's.")] = 1,
-    head: Annotated[int, typer.Option(min=1, help="Which of its heads.")] = 1,
-    as_json: Json = False,
-) -> None:
-    """Show what a head of a trained run attends to on a line of text, as a heat map."""
-    import torch
-    from rich.console import Console
-
-    from gptkit.errors import ConfigError
-    from gptkit.lecture import attention_weights
-    from gptkit.lecture_tables import attention_step, fitting
-    from gptkit.runs import load_run
-
-    trained = load_run(run)
-    tokenizer, config = trained.tokenizer, trained.config.model
-    ids = tokenizer.encode(text)
-    if not ids:
-        raise ConfigError(f"{tokenizer.name} makes no token of {text!r}. Give a line of text.")
-    tokens = [tokenizer.decode([token]) for token in ids]
-    console = Console(highlight=False)
-    kept = min(config.block_size, len(ids) if as_json else fitting(console.width, tokens))
-    if kept < len(ids):
-        why = "the model's window" if kept == config.block_size else "the terminal's width"
-        typer.echo(f"note: of {len(ids)} tokens the last {kept} are shown: {why}", err=True)
-    ids, tokens = ids[-kept:], tokens[-kept:]
-    weights = attention_weights(trained.model, torch.tensor(ids))  # (L, H, T, T)
-    for name, asked, there in zip(("layer", "head"), (layer, head), weights.shape, strict=False):
-        if asked > there:
-            raise ConfigError(f"there is no {name} {asked}: {run} has {there}, counted from 1.")
-    shown = weights[layer - 1, head - 1]
-    if as_json:
-        found = {"run": str(run), "layer": layer, "head": head, "tokens": tokens}
-        typer.echo(json.dumps(found | {"weights": shown.tolist()}))
-        return
-    where = f"layer {layer} of {weights.shape[0]}, head {head} of {weights.shape[1]}"
-    console.print(attention_step(shown, tokens, where=where))
-
-
-@app.command()
 def ladder(
     tokenizers: Tokenizers = "char",
     stages: Annotated[
@@ -154,6 +112,59 @@ def ladder(
     carry_out(make, _show_ladder, dry_run=dry_run, as_json=as_json)
 
 
+@app.command()
+def attention(
+    run: Annotated[Path, typer.Argument(help="An arm's folder, runs/<experiment>/<arm>.")],
+    text: Annotated[str, typer.Argument(help="A line of text; - reads it from standard input.")],
+    layer: Annotated[int, typer.Option(min=1, help="Which block's.")] = 1,
+    head: Annotated[int, typer.Option(min=1, help="Which of its heads.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Show what a head of a trained run attends to on a line of text, as a heat map."""
+    import torch
+    from rich.console import Console
+
+    from gptkit.cli.text_input import read_text
+    from gptkit.errors import ConfigError
+    from gptkit.lecture import attention_weights
+    from gptkit.lecture_tables import attention_step, fitting
+    from gptkit.runs import load_run
+
+    trained = load_run(run)
+    tokenizer, config = trained.tokenizer, trained.config.model
+    text = read_text(text)
+    ids = tokenizer.encode(text)
+    if not ids:
+        raise ConfigError(f"{tokenizer.name} makes no token of {text!r}. Give a line of text.")
+    tokens = [_shown(tokenizer.token_bytes(token)) for token in ids]
+    console = Console(highlight=False)
+    kept = min(config.block_size, len(ids) if as_json else fitting(console.width, tokens))
+    if kept < len(ids):
+        why = "the model's window" if kept == config.block_size else "the terminal's width"
+        typer.echo(f"note: of {len(ids)} tokens the last {kept} are shown: {why}", err=True)
+    ids, tokens = ids[-kept:], tokens[-kept:]
+    weights = attention_weights(trained.model, torch.tensor(ids))  # (L, H, T, T)
+    for name, asked, there in zip(("layer", "head"), (layer, head), weights.shape, strict=False):
+        if asked > there:
+            raise ConfigError(f"there is no {name} {asked}: {run} has {there}, counted from 1.")
+    shown = weights[layer - 1, head - 1]
+    if as_json:
+        found = {"run": str(run), "layer": layer, "head": head, "tokens": tokens}
+        typer.echo(json.dumps(found | {"weights": shown.tolist()}))
+        return
+    where = f"layer {layer} of {weights.shape[0]}, head {head} of {weights.shape[1]}"
+    learned = config.attention == "softmax"
+    console.print(attention_step(shown, tokens, where=where, learned=learned))
+
+
+def _shown(token: bytes) -> str:
+    """A token's text, or its bytes where they are part of a character."""
+    try:
+        return token.decode()
+    except UnicodeDecodeError:
+        return token.hex()
+
+
 def _show_ladder(result: Result) -> None:
     from rich.console import Console
 
@@ -170,8 +181,8 @@ def _show_ladder(result: Result) -> None:
     for warning in data["warnings"]:
         console.print(f"warning: {printable(warning)}", markup=False, style="yellow")
     console.print(headline(data), markup=False, style="bold")
+    verdict = ", with the verdict at each stage" if result.verdict else ""
     console.print(
-        f"Written to {result.folder}; gptkit report {result.folder} makes a page of it, with the "
-        "verdict at each stage.",
+        f"Written to {result.folder}; gptkit report {result.folder} makes a page of it{verdict}.",
         markup=False,
     )

@@ -22,8 +22,8 @@ def report(
 ) -> None:
     """Write report.md, and results.json beside it, from an experiment's results.
 
-    With a figure for the lecture's ladder, or for three tokenizers or more: bits per byte by stage,
-    or against vocabulary size.
+    With a figure for the lecture's ladder, bits per byte by stage, and for three tokenizers
+    or more, against vocabulary size.
     """
     from gptkit.files import write_bytes, write_json, write_text
     from gptkit.report.markdown import markdown

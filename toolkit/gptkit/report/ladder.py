@@ -30,7 +30,8 @@ def ladder_lines(result: dict[str, Any]) -> list[str]:
             table_row([*_cells(stage), *([stage.published] if known else [])]) for stage in of
         ]
         lines.append("")
-    return [*lines, ladder_note(result)]
+    spread = len({arm["seed"] for arm in result["arms"]}) > 1
+    return [*lines, ladder_note(result, spread=spread)]
 
 
 def bits_table(result: dict[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from gptkit.budget import SECONDS
-from gptkit.config import OF_TEXT, RECIPES, common
+from gptkit.config import OF_TEXT, RECIPES, Recipe, common
 from gptkit.experiment import Experiment
 from gptkit.experiments import STAGES
 from gptkit.figures import (
@@ -64,10 +64,11 @@ def command(result: dict[str, Any]) -> str | None:
         stages = None if len(models) == len(STAGES) else list(models)
         asked |= {"models": None, "preset": preset, "stages": stages}
         defaults |= {"preset": "cpu", "stages": None}
+        recipes = [Recipe.from_dict(recipe) for recipe in models.values()]
     else:
         words = ["gptkit", "compare"]
         recipes = [RECIPES[name]() for name in models]
-        defaults |= {name: common(recipes, name) for name in OF_TEXT}
+    defaults |= {name: common(recipes, name) for name in OF_TEXT}
     if asked.get("match") == "time":
         defaults["budget"] = SECONDS
     words += ["--tokenizers", ",".join(asked["tokenizers"])]

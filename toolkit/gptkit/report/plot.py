@@ -78,10 +78,10 @@ def _by_stage(axes: Axes, results: Sequence[dict[str, Any]]) -> None:
             axes.errorbar(
                 [stages.index(row.stage) for row in rows],
                 [row.bits for row in rows],
-                yerr=[row.deviation or 0.0 for row in rows],
+                yerr=None if rows[0].deviation is None else [row.deviation or 0.0 for row in rows],
                 marker="o",
                 capsize=3,
-                label=f"{tokenizer}, matched by {result['match']['by']}",
+                label=f"{tokenizer}, by {result['match']['by']}" if len(ladders) > 1 else tokenizer,
             )
     known = [
         (i, nats / math.log(2))
