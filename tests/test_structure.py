@@ -14,6 +14,7 @@ LEVELS = [
     {"errors"},
     {"budget", "files", "large", "show", "markov", "memory"},
     {"config", "download", "hub", "shards"},
+    {"recipes"},
     {"experiments"},
     {"corpus"},
     {"vocabulary"},

@@ -237,7 +237,7 @@ def test_the_fallback_is_said_on_stderr(gptkit):
 
 
 def test_an_interrupted_experiment_says_what_is_kept(gptkit, text_file, tmp_path, monkeypatch):
-    import gptkit.experiment as module
+    import gptkit.engines.arms as module
 
     real, calls = module.run_arm, []
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import gptkit
-from gptkit.config import decoder
 from gptkit.encoded import encode_corpus
 from gptkit.engines.local import ArmDone
 from gptkit.errors import ConfigError, CorpusError, RunError
 from gptkit.evaluation import evaluate
 from gptkit.experiment import Experiment
+from gptkit.recipes import decoder
 from gptkit.result import Result, load_result
 from gptkit.runs import read_losses
 from gptkit.training import Evaluated, StepDone

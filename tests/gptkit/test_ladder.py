@@ -11,7 +11,6 @@ import pytest
 
 import gptkit
 from gptkit.baselines import counted
-from gptkit.config import RECIPES, Recipe, common, decoder
 from gptkit.corpus import Corpus, load_corpus
 from gptkit.encoded import encode_corpus
 from gptkit.errors import ConfigError
@@ -19,6 +18,7 @@ from gptkit.evaluation import sweep
 from gptkit.experiment import Experiment
 from gptkit.experiments import STAGES, ladder, ladder_preset
 from gptkit.models import build_model
+from gptkit.recipes import RECIPES, Recipe, common, decoder
 from gptkit.report.markdown import command, markdown
 from gptkit.report.plot import figure_of, plot
 from gptkit.stages import ladder_note, stage_rows

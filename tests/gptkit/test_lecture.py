@@ -8,13 +8,14 @@ import pytest
 import torch
 from rich.console import Console
 
-from gptkit.config import ModelConfig, decoder
+from gptkit.config import ModelConfig
 from gptkit.experiment import Experiment
 from gptkit.experiments import ladder
 from gptkit.lecture import attention_weights, batch, toy
 from gptkit.lecture_tables import SHADES, attention_step, fitting, heat_map
 from gptkit.models import build_model
 from gptkit.models.attention import CausalAverage, CausalSelfAttention
+from gptkit.recipes import decoder
 
 T, V = 12, 40
 IDS = torch.arange(500) % V

@@ -8,7 +8,6 @@ import pytest
 import gptkit
 from gptkit.batches import window_starts
 from gptkit.budget import seconds_of, steps_of
-from gptkit.config import RECIPES, decoder
 from gptkit.corpus import Corpus
 from gptkit.encoded import encode_corpus
 from gptkit.equality import LEVEL, what_is_equal
@@ -26,6 +25,7 @@ from gptkit.matching import (
     match_tokens,
 )
 from gptkit.models import MODELS, build_model
+from gptkit.recipes import RECIPES, decoder
 
 TOKENIZERS = ("char", "gpt2", "byte")
 

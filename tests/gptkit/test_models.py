@@ -9,11 +9,12 @@ import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from gptkit.config import RECIPES, ConfigError, ModelConfig
+from gptkit.config import ConfigError, ModelConfig
 from gptkit.experiments import ladder
 from gptkit.models import MODELS, Decoder, build_model
 from gptkit.models.attention import rotary_table, rotate
 from gptkit.models.elementwise import SquaredReLU, rms_norm
+from gptkit.recipes import RECIPES
 
 V, T = 40, 12
 TRAIN = np.random.default_rng(0).integers(0, 25, size=500).astype(np.uint8)  # 15 ids unused

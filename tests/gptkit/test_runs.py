@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from gptkit.config import RECIPES, Arm
+from gptkit.config import Arm
 from gptkit.corpus import load_corpus
 from gptkit.encoded import encode_corpus
 from gptkit.errors import RunError
 from gptkit.models import build_model
+from gptkit.recipes import RECIPES
 from gptkit.runs import load_run, read_losses, write_run
 from gptkit.spans import spread
 

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from gptkit import training
-from gptkit.config import RECIPES
 from gptkit.corpus import Corpus, load_corpus
 from gptkit.encoded import encode_corpus
 from gptkit.errors import ConfigError, TrainingError
 from gptkit.evaluation import evaluate
 from gptkit.models import build_model
+from gptkit.recipes import RECIPES
 from gptkit.training import Evaluated, StepDone, train
 
 

@@ -6,10 +6,11 @@ import torch
 
 import gptkit
 from gptkit import tuning
-from gptkit.config import RECIPES, Arm
+from gptkit.config import Arm
 from gptkit.corpus import Corpus
 from gptkit.encoded import encode_corpus
 from gptkit.errors import TrainingError
+from gptkit.recipes import RECIPES
 from gptkit.tuning import FACTORS, at_rate, training_slice, tune
 
 CPU = torch.device("cpu")

@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 
 from gptkit import vocabulary
-from gptkit.config import RECIPES, ModelConfig, TrainConfig
+from gptkit.config import ModelConfig, TrainConfig
 from gptkit.models import Bigram, Decoder
 from gptkit.optim import clip_gradients, make_optimizers
+from gptkit.recipes import RECIPES
 from gptkit.vocabulary import CompactEmbedding, CompactHead, used_ids
 
 V, T, B = 60, 8, 4

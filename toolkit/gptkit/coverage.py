@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from gptkit.config import decoder
 from gptkit.corpus import Corpus, load_corpus
 from gptkit.encoded import encode_corpus
 from gptkit.models import build_model
+from gptkit.recipes import decoder
 from gptkit.spans import ByteLosses, spread
 from gptkit.training import Evaluated, train
 from gptkit.verdict import compare_arms, told_apart

@@ -18,18 +18,19 @@ import torch
 from gptkit.baselines import baselines
 from gptkit.budget import SECONDS, seconds_of, steps_of
 from gptkit.cautions import cautions
-from gptkit.config import OF_TEXT, RECIPES, Arm, Recipe, common
+from gptkit.config import Arm
 from gptkit.corpus import Corpus, load_corpus, shares_of
 from gptkit.encoded import EncodedCorpus, encode_corpus
-from gptkit.engines.local import ArmDone, Job, OnEvent, Sampling, find_device, run_arm
-from gptkit.engines.processes import run_in_processes
+from gptkit.engines.arms import kept_arms, train_arms
+from gptkit.engines.local import ArmDone, Job, OnEvent, Sampling, find_device
 from gptkit.equality import what_is_equal
 from gptkit.errors import ConfigError, Stopped, check_known
 from gptkit.estimate import estimate
 from gptkit.files import write_json
 from gptkit.matching import MATCHES, Plan, Request, training_flops
+from gptkit.recipes import OF_TEXT, RECIPES, Recipe, common
 from gptkit.result import Result
-from gptkit.runs import load_run, read_losses
+from gptkit.runs import read_losses
 from gptkit.tuning import at_rate, training_slice, tune
 from gptkit.verdict import verdict
 
@@ -239,13 +240,13 @@ class Experiment:
         device = find_device(self.device)
         tuned = self._tune(device, hear) if self.tune else []
         jobs = self._jobs(_with_rates(self._plan.arms, tuned), folder)
-        kept = _kept(jobs, folder)
+        kept = kept_arms(jobs, folder)
         for job in jobs:
             if job.arm.id in kept:
                 hear(job.arm, ArmDone(kept[job.arm.id]))
         processes = self._processes(jobs)
         left = [job for job in jobs if job.arm.id not in kept]
-        done = kept | _train(left, processes, hear)
+        done = kept | train_arms(left, processes, hear)
         entries = [done[job.arm.id] for job in jobs]
         data: dict[str, Any] = {
             "gptkit": version("gptkit"),
@@ -377,36 +378,6 @@ def _with_rates(arms: Sequence[Arm], tuned: Sequence[dict[str, Any]]) -> list[Ar
         replace(arm, train=at_rate(arm.train, factor.get((arm.tokenizer, arm.recipe), 1.0)))
         for arm in arms
     ]
-
-
-def _kept(jobs: Sequence[Job], folder: Path) -> dict[str, dict[str, Any]]:
-    """The entries, by id, of arms that are there, as they would be trained now."""
-    there = {path.parent.name for path in folder.glob("*/config.json")}
-    if left_out := sorted(there - {job.arm.id for job in jobs}):
-        raise ConfigError(
-            f"{folder} has arms that this would leave out: {', '.join(left_out)}.\n"
-            "Resume with all that it was begun with, or give another name."
-        )
-    kept = {}
-    for job in jobs:
-        if job.arm.id in there:
-            run = load_run(job.folder)
-            if run.config != job.arm or run.corpus != job.corpus.to_dict():
-                raise ConfigError(
-                    f"{job.folder} was trained otherwise, or on another text: it cannot be kept.\n"
-                    "Resume with the options it was begun with, or give another name."
-                )
-            kept[job.arm.id] = run.result
-    return kept
-
-
-def _train(jobs: Sequence[Job], processes: int, hear: OnEvent) -> dict[str, dict[str, Any]]:
-    """Each arm's entry, by its id."""
-    if min(processes, len(jobs)) <= 1:
-        return {job.arm.id: run_arm(job, on_event=hear) for job in jobs}
-    cost = {job.arm.id: training_flops(job.arm, job.encoded) for job in jobs}
-    longest_first = sorted(jobs, key=lambda job: -cost[job.arm.id])
-    return run_in_processes(longest_first, processes=processes, on_event=hear)
 
 
 def _machine(device: torch.device) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gptkit.config import ModelConfig, Recipe, TrainConfig, decoder, lecture
+from gptkit.config import ModelConfig, TrainConfig
 from gptkit.errors import ConfigError, check_known
+from gptkit.recipes import Recipe, decoder, lecture
 
 
 @dataclass(frozen=True, kw_only=True)

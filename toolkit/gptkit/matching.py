@@ -16,10 +16,11 @@ import numpy as np
 
 from gptkit.batches import window_starts
 from gptkit.budget import steps_of
-from gptkit.config import Arm, ModelConfig, Recipe
+from gptkit.config import Arm, ModelConfig
 from gptkit.encoded import EncodedCorpus
 from gptkit.errors import CorpusError
 from gptkit.models import MODELS
+from gptkit.recipes import Recipe
 from gptkit.vocabulary import head_columns
 
 

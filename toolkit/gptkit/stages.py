@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from gptkit.config import Recipe
 from gptkit.equality import LEVEL
 from gptkit.experiments import SCALED, STAGES, ladder, ladder_preset
 from gptkit.figures import bits_of, by_model, claimed, deviation_of
+from gptkit.recipes import Recipe
 
 SHOWN = ("bigram", "norm", "today")  # whose samples tell the story
 

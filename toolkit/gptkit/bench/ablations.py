@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from gptkit.bench.time_to_loss import TARGET, Configs, ours, trained
-from gptkit.config import ModelConfig, TrainConfig, decoder
+from gptkit.config import ModelConfig, TrainConfig
 from gptkit.corpus import load_corpus
 from gptkit.encoded import EncodedCorpus, encode_corpus
 from gptkit.matching import Request, match_bytes
+from gptkit.recipes import decoder
 
 # Each choice with what takes it out. AdamW alone diverges at Muon's rates: it has 3e-3.
 CHOICES: dict[str, dict[str, Any]] = {

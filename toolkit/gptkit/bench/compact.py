@@ -13,12 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gptkit.bench.measure import Measurement, alternate
-from gptkit.config import decoder
 from gptkit.corpus import load_corpus
 from gptkit.encoded import encode_corpus
 from gptkit.memory import keep_freed_memory
 from gptkit.models import Decoder, build_model
 from gptkit.optim import make_optimizers
+from gptkit.recipes import decoder
 from gptkit.training import batches_of, take_step
 
 AGREE = 1e-4  # nats: the losses of both, which are the same function in exact arithmetic

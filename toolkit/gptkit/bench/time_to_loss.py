@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gptkit.bench.measure import Measurement
-from gptkit.config import ModelConfig, TrainConfig, decoder, lecture
+from gptkit.config import ModelConfig, TrainConfig
 from gptkit.corpus import load_corpus
 from gptkit.encoded import EncodedCorpus, encode_corpus
 from gptkit.evaluation import Evaluation
 from gptkit.models import Decoder, build_model
+from gptkit.recipes import decoder, lecture
 from gptkit.training import Evaluated, train
 
 TARGET = 1.8857  # nats per character: nanoGPT's recipe for a CPU, after its 2,000 steps

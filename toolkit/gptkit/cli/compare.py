@@ -131,8 +131,8 @@ def compare(
 
 def _by_recipe(recipe: str, match: str, **asked: Any) -> dict[str, Any]:
     """What was asked, and the recipe's where it was not."""
-    from gptkit.config import PRESETS
     from gptkit.errors import ConfigError
+    from gptkit.recipes import PRESETS
 
     if recipe not in PRESETS:
         raise ConfigError(f"there is no recipe {recipe!r}.\nThere are: {', '.join(PRESETS)}.")

@@ -8,7 +8,6 @@ from statistics import fmean
 from typing import Any
 
 from gptkit.budget import SECONDS
-from gptkit.config import OF_TEXT, RECIPES, Recipe, common
 from gptkit.experiment import Experiment
 from gptkit.experiments import STAGES
 from gptkit.figures import (
@@ -28,6 +27,7 @@ from gptkit.figures import (
     text_of_claim,
     verdict_note,
 )
+from gptkit.recipes import OF_TEXT, RECIPES, Recipe, common
 from gptkit.report.cells import cell, table_head, table_row
 from gptkit.report.ladder import ladder_lines
 from gptkit.show import printable, short
