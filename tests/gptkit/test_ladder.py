@@ -133,6 +133,7 @@ def test_published_figures_are_of_char_on_tiny_shakespeare_alone(climbed):
     of_shakespeare["corpus"]["name"] = "tinyshakespeare"
     shown = [row.published for row in stage_rows(of_shakespeare)["char"]]
     assert shown == ["2.49", "2.28", "2.24–2.27", ""]
+    assert not any(row.published for row in stage_rows(of_shakespeare)["bpe:300"])
     page = markdown(of_shakespeare)
     assert "| published, nats |" in page
     assert f"{2.28 / math.log(2):.2f} |" in page

@@ -203,7 +203,7 @@ def _several(table: Table, rows: dict[str, list[StageRow]], result: dict[str, An
     for tokenizer in rows:
         table.add_column(Text(printable(tokenizer)), justify="right", overflow="fold")
     stages = next(iter(rows.values()))
-    known = any(row.published for row in stages)
+    known = any(published(row.stage, result) for row in stages)
     if known:
         table.add_column("published\nfor char", justify="right")
     for same in zip(*rows.values(), strict=True):

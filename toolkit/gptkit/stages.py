@@ -23,7 +23,7 @@ class StageRow:
     Attributes:
         gain: bits per byte less than the stage before; None for the first.
         deviation: of `bits` over seeds; None with one.
-        published: in nats per character, as in "2.24–2.27"; empty where there is none.
+        published: of char, in nats per character, as in "2.24–2.27"; empty where there is none.
     """
 
     stage: str
@@ -62,7 +62,7 @@ def stage_rows(result: dict[str, Any]) -> dict[str, list[StageRow]]:
                 bits=bits,
                 deviation=deviation_of(seeds) if len(seeds) > 1 else None,
                 gain=so_far[-1].bits - bits if so_far else None,
-                published=published(arm["model"], result),
+                published=published(arm["model"], result) if arm["tokenizer"] == "char" else "",
             )
         )
     return rows
@@ -106,10 +106,13 @@ def ladder_note(result: dict[str, Any], *, spread: bool) -> str:
     if max(read) > LEVEL * min(read):
         said.append("Stages read different amounts of text.")
     said.append("Gain: bits per byte less than the row before.")
-    if len({arm["tokenizer"] for arm in result["arms"]}) > 1:
+    tokenizers = {arm["tokenizer"] for arm in result["arms"]}
+    if len(tokenizers) > 1:
         said.append(f"Under one stage, tokenizers are matched by {asked['match']}.")
     if spread:
         said.append("±: standard deviation over seeds.")
-    if any(published(stage, result) for stage in trained):
+    if (len(tokenizers) > 1 or "char" in tokenizers) and any(
+        published(stage, result) for stage in trained
+    ):
         said.append("Published: char, by the lecture and by one write-up that followed it.")
     return " ".join(said)

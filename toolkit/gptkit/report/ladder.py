@@ -23,7 +23,7 @@ def ladder_lines(result: dict[str, Any]) -> list[str]:
     if len(rows) > 1:
         lines += [*bits_table(result), ""]
     for tokenizer, of in rows.items():
-        known = tokenizer == "char" and any(row.published for row in of)
+        known = any(row.published for row in of)
         columns = (*COLUMNS, *(["published, nats"] if known else []))
         lines += [f"**{cell(tokenizer)}**", "", *table_head(columns, names=2)]
         lines += [
