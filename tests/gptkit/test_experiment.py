@@ -8,7 +8,6 @@ import pytest
 
 import gptkit
 from gptkit.encoded import encode_corpus
-from gptkit.engines.local import ArmDone
 from gptkit.errors import ConfigError, CorpusError, RunError
 from gptkit.evaluation import evaluate
 from gptkit.experiment import Experiment
@@ -364,61 +363,3 @@ def test_a_tenth_of_it_learns_most_of_it(shakespeare_folder, tmp_path):
         data="tinyshakespeare", tokenizers=["char"], models=["decoder"], budget="60KB", out=tmp_path
     )
     assert result.arms[0]["val"]["bits_per_byte"] < 3.54
-
-
-def test_a_stopped_experiment_is_resumed(text_file, tmp_path):
-    asked = {
-        "tokenizers": ("char", "byte"),
-        "models": ("bigram",),
-        "data": str(text_file),
-        "name": "x",
-        **SMALL,
-    }
-    whole = Experiment(**asked, out=tmp_path / "whole").run()
-
-    def stop(arm, event):
-        if arm.tokenizer == "byte" and isinstance(event, StepDone):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt) as stopped:
-        Experiment(**asked, out=tmp_path / "stopped", jobs=1).run(stop)
-    folder = tmp_path / "stopped" / "x"
-    assert stopped.value.folder == folder
-    assert [p.name for p in folder.iterdir()] == ["char-bigram-s0"]
-    with pytest.raises(ConfigError, match="is there already"):
-        Experiment(**asked, out=tmp_path / "stopped").run()
-
-    trained, finished = set(), []
-
-    def hear(arm, event):
-        if isinstance(event, StepDone):
-            trained.add(arm.tokenizer)
-        elif isinstance(event, ArmDone):
-            finished.append(arm.tokenizer)
-
-    again = Experiment(**asked, out=tmp_path / "stopped", resume=True)
-    found = again.run(hear)
-    assert trained == {"byte"}
-    assert finished == ["char", "byte"]
-    for a, b in zip(found.arms, whole.arms, strict=True):
-        assert (a["id"], a["val"], a["samples"]) == (b["id"], b["val"], b["samples"])
-    assert found.data["verdict"] == whole.data["verdict"]
-
-    both = {**asked, "models": ("bigram", "decoder")}
-    trained.clear()
-    more = Experiment(**both, out=tmp_path / "stopped", resume=True).run(hear)
-    assert trained == {"char", "byte"}  # a finished one goes on to more
-    assert len(more.arms) == 4
-    with pytest.raises(ConfigError, match="leave out: byte-decoder-s0, char-decoder-s0"):
-        again.run()
-    assert len(gptkit.load_result(folder).arms) == 4
-
-
-@pytest.mark.parametrize("changed", [{"budget": "21steps"}, {"split": 0.8}])
-def test_an_experiment_is_not_resumed_with_other_options(text_file, tmp_path, changed):
-    asked = {"tokenizers": ("char",), "models": ("bigram",), "data": str(text_file), "name": "x"}
-    folder = Experiment(**asked, **SMALL, out=tmp_path).run().folder
-    (folder / "results.json").unlink()
-    with pytest.raises(ConfigError, match="was trained otherwise, or on another text"):
-        Experiment(**asked, **{**SMALL, **changed}, out=tmp_path, resume=True).run()
-    assert (folder / "char-bigram-s0" / "weights.safetensors").exists()

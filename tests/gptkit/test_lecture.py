@@ -116,17 +116,24 @@ def test_scaled_scores_have_unit_variance_at_initialisation(qk_norm):
     assert abs(unscaled.mean() - 32) < 4 * 32 * error  # head_dim: what 1 / sqrt(D) is for
 
 
+def first_inputs(model, ids):
+    """What the first block's attention is given: x (1, T, C) and the rotary table."""
+    heard = []
+    attention = model.blocks[0].attention
+    hook = attention.register_forward_pre_hook(lambda module, inputs: heard.append(inputs))
+    model.hidden(ids.unsqueeze(0))
+    hook.remove()
+    x, rotary, _ = heard[0]
+    return x, rotary
+
+
 def test_the_decoder_draws_its_scores_at_unit_variance():
     config = replace(decoder().model, block_size=64, qk_norm=False, ngram_rows=None)
     found = []
     for seed in range(40):
         model = built(config, seed=seed)
-        heard = []
-        block = model.blocks[0]
-        hook = block.attention.register_forward_pre_hook(lambda m, i: heard.append(i))  # noqa: B023
-        model.hidden(torch.randperm(V).unsqueeze(0))
-        hook.remove()
-        found.append(block.attention.scores(heard[0][0], heard[0][1]).var().item())
+        x, rotary = first_inputs(model, torch.randperm(V))
+        found.append(model.blocks[0].attention.scores(x, rotary).var().item())
     variances = torch.tensor(found)
     error = variances.std() / math.sqrt(len(variances))
     assert error < 0.03
@@ -156,12 +163,9 @@ def test_weights_are_those_that_the_forward_pass_uses(stage):
     assert torch.equal(weights.triu(1), torch.zeros_like(weights))
     assert torch.allclose(weights.sum(-1), torch.ones_like(weights[..., 0]), rtol=1e-12)
 
-    heard = []
+    x, rotary = first_inputs(model, ids)
     attention = model.blocks[0].attention
-    hook = attention.register_forward_hook(lambda m, inputs, output: heard.append((inputs, output)))
-    model.hidden(ids.unsqueeze(0))
-    hook.remove()
-    (x, rotary, _), output = heard[0]
+    output = attention(x, rotary, None)
     if stage == "average":
         values = attention.value(x).unsqueeze(1)
     else:
@@ -171,10 +175,8 @@ def test_weights_are_those_that_the_forward_pass_uses(stage):
 
 
 def drawn(renderable, width=80):
-    console = Console(width=width, file=None, record=True, quiet=True, color_system=None)
+    console = Console(width=width, color_system=None)
     with console.capture() as capture:
-        Console(width=width, file=console.file, color_system=None)
-        console.quiet = False
         console.print(renderable)
     return capture.get().splitlines()
 
