@@ -3,16 +3,18 @@
 import json
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
+from rich.cells import cell_len
 from rich.console import Console
 
 from gptkit.config import ModelConfig
 from gptkit.experiment import Experiment
 from gptkit.experiments import ladder
 from gptkit.lecture import attention_weights, batch, toy
-from gptkit.lecture_tables import SHADES, attention_step, fitting, heat_map
+from gptkit.lecture_tables import INDENT, SHADES, fitting, heat_map
 from gptkit.models import build_model
 from gptkit.models.attention import CausalAverage, CausalSelfAttention
 from gptkit.recipes import decoder
@@ -183,7 +185,7 @@ def drawn(renderable, width=80):
 
 def test_a_heat_map_leaves_the_future_empty():
     weights = torch.tensor([[1.0, 0.0, 0.0], [0.2, 0.8, 0.0], [0.001, 0.05, 0.949]])
-    lines = drawn(heat_map(weights, ["to", " be", "\n"]))
+    lines = drawn(heat_map(weights, ["to", " be", "\n"], width=80))
     assert [line.rstrip() for line in lines[:-1]] == [
         "      ·",
         "    t b",
@@ -195,13 +197,24 @@ def test_a_heat_map_leaves_the_future_empty():
     assert all(mark * 2 in lines[-1] for mark in SHADES)
 
 
-@pytest.mark.parametrize("width", [80, 120])
-def test_as_many_tokens_as_fit(width):
-    tokens = ["a", " token", "\x1b[31m"] * 100
-    n = fitting(width, tokens)
-    lines = drawn(attention_step(torch.eye(n), tokens[-n:], where="here"), width)
-    assert max(len(line.rstrip()) for line in lines[4:-2]) == width  # of the map
-    assert len(lines) < n + 20  # no row is broken
+TEXTS = (["a", " token", "\x1b[31m"], [" breathless!"], ["天", "地"], ["e\u0301", "x"])
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("tokens", TEXTS)
+def test_as_many_tokens_as_fit(width, tokens):
+    tokens = tokens * 200
+    most = fitting(width, tokens)
+    for n in {1, most // 2, most // 2 + 1, most - 1, most}:
+        here = tokens[-n:]
+        lines = drawn(heat_map(torch.eye(n), here, width=width), width - INDENT)
+        rows = [line.rstrip() for line in lines if line.rstrip().endswith(SHADES[-1])]
+        assert len(rows) == n  # no row is broken
+        ends = [cell_len(row) for row in rows]
+        steps = {b - a for a, b in pairwise(ends)}
+        assert steps <= {1, 2}
+        assert len(steps) <= 1  # each cell is as wide as the others, whatever the letters
+        assert max(ends) <= width - INDENT
     assert not any("\x1b" in line for line in lines)
 
 

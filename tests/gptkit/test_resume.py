@@ -1,5 +1,7 @@
 """An experiment that was stopped goes on: whole arms are kept, nothing is lost."""
 
+from base64 import b64encode
+
 import pytest
 
 import gptkit
@@ -7,6 +9,7 @@ from gptkit.engines.local import ArmDone
 from gptkit.errors import ConfigError
 from gptkit.experiment import Experiment
 from gptkit.training import StepDone
+from gptkit_tokenizers import get_tokenizer
 
 SMALL = {"budget": "20steps", "bytes_per_step": 256, "context_bytes": 32, "sample_bytes": 40}
 
@@ -59,11 +62,29 @@ def test_a_stopped_experiment_is_resumed(text_file, tmp_path):
     assert len(gptkit.load_result(folder).arms) == 4
 
 
-@pytest.mark.parametrize("changed", [{"budget": "21steps"}, {"split": 0.8}])
+@pytest.mark.parametrize("changed", [{"budget": "21steps"}, {"split": 0.8}, {"prompt": "the"}])
 def test_an_experiment_is_not_resumed_with_other_options(text_file, tmp_path, changed):
     asked = {"tokenizers": ("char",), "models": ("bigram",), "data": str(text_file), "name": "x"}
     folder = Experiment(**asked, **SMALL, out=tmp_path).run().folder
     (folder / "results.json").unlink()
-    with pytest.raises(ConfigError, match="was trained otherwise, or on another text"):
+    with pytest.raises(ConfigError, match="was made otherwise, or of another text"):
         Experiment(**asked, **{**SMALL, **changed}, out=tmp_path, resume=True).run()
     assert (folder / "char-bigram-s0" / "weights.safetensors").exists()
+
+
+def test_an_arm_of_another_tokenizer_of_that_name_is_not_kept(text_file, tmp_path, english):
+    learned = get_tokenizer("bpe:300", text=english)
+    ranks = sorted(map(learned.token_bytes, range(300)), key=len)  # the same tokens, other ids
+    path = tmp_path / "mine.tiktoken"
+
+    def write(tokens):
+        lines = (f"{b64encode(t).decode()} {i}" for i, t in enumerate(tokens))
+        path.write_text("\n".join(lines))
+
+    write(map(learned.token_bytes, range(300)))
+    asked = {"tokenizers": (str(path),), "models": ("bigram",), "data": str(text_file), "name": "x"}
+    folder = Experiment(**asked, **SMALL, out=tmp_path).run().folder
+    assert Experiment(**asked, **SMALL, out=tmp_path, resume=True).run().folder == folder
+    write([*ranks[1:256], ranks[0], *ranks[256:]])
+    with pytest.raises(ConfigError, match="was made otherwise"):
+        Experiment(**asked, **SMALL, out=tmp_path, resume=True).run()

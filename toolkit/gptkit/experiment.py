@@ -106,16 +106,20 @@ class Experiment:
                 object.__setattr__(self, field, names)
             if not names:
                 raise ConfigError(f"{field} is empty; name at least one.")
-            if not all(isinstance(name, str) for name in names):
+            if odd := [name for name in names if not isinstance(name, str)]:
                 raise ConfigError(
-                    f"{field} are {names}; they are names, or for models a mapping from names to "
-                    "recipes."
+                    f"{field} has a {type(odd[0]).__name__} where a name belongs.\n"
+                    "Recipes of your own are given by name, as in {'mine': recipe}."
                 )
             if len(set(names)) < len(names):
                 raise ConfigError(f"{field} names one twice: {', '.join(names)}.")
         for model in self.models:
             if isinstance(self.models, Mapping):
                 _check_folder("model", model)
+                if not isinstance(recipe := self.models[model], Recipe):
+                    raise ConfigError(
+                        f"model {model} is a {type(recipe).__name__}; it must be a Recipe."
+                    )
             else:
                 check_known("model", model, RECIPES)
         check_known("way to match", self.match, MATCHES)

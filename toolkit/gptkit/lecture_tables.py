@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -81,17 +82,18 @@ def batch_steps(batch: Batch) -> Group:
             "4. The weights",
             "softmax(masked_fill(tril == 0, -inf)) gives row t the weight 1/t for itself and for "
             "all before it. Later positions have none: exp(-inf) is 0.",
-            heat_map(batch.weights, [str(t) for t in range(1, T + 1)]),
+            heat_map(batch.weights, [str(t) for t in range(1, T + 1)], width=80),
         ),
     )
 
 
 def attention_step(
-    weights: Tensor, tokens: Sequence[str], *, where: str, learned: bool = True
+    weights: Tensor, tokens: Sequence[str], *, width: int, where: str, learned: bool = True
 ) -> Group:
     """The weights (T, T) of a trained head on a text's tokens.
 
     Args:
+        width: of the terminal, in columns.
         where: which head, in words.
         learned: whether they are a softmax of scores, or an average's, all the same.
     """
@@ -105,22 +107,26 @@ def attention_step(
     else:
         title = "Weights of an average"
         why = f"{row}: the same of each, whatever the tokens are. What comes later has no weight."
-    return _step(f"{title}: {where}", why, heat_map(weights, tokens))
+    return _step(f"{title}: {where}", why, heat_map(weights, tokens, width=width))
 
 
-def heat_map(weights: Tensor, tokens: Sequence[str]) -> Group:
-    """Weights (T, T) as shades, a row per position, tokens on both axes; the future is empty."""
+def heat_map(weights: Tensor, tokens: Sequence[str], *, width: int) -> Group:
+    """Weights (T, T) as shades, a row per position, tokens on both axes; the future is empty.
+
+    A cell is two of the terminal's `width` columns wide where all fit, else one.
+    """
     shown = [visible(token, most=LABEL) for token in tokens]
-    side = max(map(len, shown))
+    side = max(map(cell_len, shown))
     above = [token[: 2 * LABEL // 3] for token in shown]
     height = max(map(len, above))
-    cell = 2 if len(tokens) <= 33 else 1
-    lines = [
-        Text(" " * (side + 1) + "".join(f"{token.rjust(height)[i]:<{cell}}" for token in above))
-        for i in range(height)
-    ]
+    cell = 2 if len(tokens) <= fitting(width, tokens, cell=2) else _least_cell(shown)
+    lines = []
+    for i in range(height):
+        letters = (token.rjust(height)[i] for token in above)
+        spaced = (letter + " " * (cell - cell_len(letter)) for letter in letters)
+        lines.append(Text(" " * (side + 1) + "".join(spaced)))
     for i, (token, row) in enumerate(zip(shown, weights.tolist(), strict=True)):
-        line = Text(f"{token:>{side}} ")
+        line = Text(" " * (side - cell_len(token)) + token + " ")
         for weight in row[: i + 1]:
             level = shade(weight)
             line.append(SHADES[level] * cell, style=STYLES[level])
@@ -131,6 +137,21 @@ def heat_map(weights: Tensor, tokens: Sequence[str]) -> Group:
     return Group(*lines, legend)
 
 
+def fitting(width: int, tokens: Sequence[str], *, cell: int | None = None) -> int:
+    """How many tokens, the last ones, a heat map of so many columns has room for, at least one.
+
+    Args:
+        cell: columns of each; None for the fewest that hold their letters.
+    """
+    shown = [visible(token, most=LABEL) for token in tokens]
+    side = max(map(cell_len, shown), default=0)
+    return max(1, (width - INDENT - side - 1) // (cell or _least_cell(shown)))
+
+
+def _least_cell(shown: Sequence[str]) -> int:
+    return max((cell_len(letter) for token in shown for letter in token), default=1) or 1
+
+
 def shade(weight: float) -> int:
     """Which of the five shades a weight from 0 to 1 has: even steps of its square root.
 
@@ -138,12 +159,6 @@ def shade(weight: float) -> int:
     [0, 0, 1, 2, 3, 4]
     """
     return 0 if weight < 1 / 64 else min(4, 1 + int(4 * math.sqrt(weight)))
-
-
-def fitting(width: int, tokens: Sequence[str]) -> int:
-    """How many tokens, the last ones, a heat map of so many columns has room for."""
-    side = max((len(visible(token, most=LABEL)) for token in tokens), default=0)
-    return max(1, width - INDENT - side - 1)
 
 
 def ladder_table(result: dict[str, Any]) -> Table:

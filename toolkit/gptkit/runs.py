@@ -1,6 +1,6 @@
 """One arm's record on disk: a folder that is there whole or not at all.
 
-config.json           the arm, complete, with the corpus's facts
+config.json           the arm, complete, with the corpus's facts and how samples are drawn
 metrics.jsonl         a line per training step and per evaluation
 weights.safetensors   the model at its best evaluation
 nats.npz              what it spent on each byte of the text that the claim is from
@@ -37,6 +37,7 @@ def write_run(
     *,
     arm: Arm,
     corpus: dict[str, Any],
+    sampling: dict[str, Any],
     tokenizer: Tokenizer,
     model: Model,
     metrics: Sequence[dict[str, Any]],
@@ -47,7 +48,8 @@ def write_run(
     temporary = temporary_name(folder)
     state = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
     try:
-        write_json(temporary / "config.json", {"arm": arm.to_dict(), "corpus": corpus})
+        config = {"arm": arm.to_dict(), "corpus": corpus, "sampling": sampling}
+        write_json(temporary / "config.json", config)
         write_json(temporary / "tokenizer.json", tokenizer.to_dict())
         write_json(temporary / "result.json", result)
         write_text(temporary / "metrics.jsonl", "".join(json.dumps(m) + "\n" for m in metrics))
@@ -98,6 +100,11 @@ class Run:
     def corpus(self) -> dict[str, Any]:
         """The facts of the text that it was trained on."""
         return _read_json(self.folder / "config.json")["corpus"]
+
+    @cached_property
+    def sampling(self) -> dict[str, Any] | None:
+        """How its sample was drawn; None for a run of before that was recorded."""
+        return _read_json(self.folder / "config.json").get("sampling")
 
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:

@@ -154,7 +154,8 @@ def attention(
         return
     where = f"layer {layer} of {weights.shape[0]}, head {head} of {weights.shape[1]}"
     learned = config.attention == "softmax"
-    console.print(attention_step(shown, tokens, where=where, learned=learned))
+    step = attention_step(shown, tokens, width=console.width, where=where, learned=learned)
+    console.print(step)
 
 
 def _shown(token: bytes) -> str:

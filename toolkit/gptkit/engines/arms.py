@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from gptkit.engines.local import Job, OnEvent, run_arm
 from gptkit.engines.processes import run_in_processes
 from gptkit.errors import ConfigError
 from gptkit.matching import training_flops
-from gptkit.runs import load_run
+from gptkit.runs import Run, load_run
 
 
 def kept_arms(jobs: Sequence[Job], folder: Path) -> dict[str, dict[str, Any]]:
@@ -25,13 +26,22 @@ def kept_arms(jobs: Sequence[Job], folder: Path) -> dict[str, dict[str, Any]]:
     for job in jobs:
         if job.arm.id in there:
             run = load_run(job.folder)
-            if run.config != job.arm or run.corpus != job.corpus.to_dict():
+            if _record(run) != _asked(job):
                 raise ConfigError(
-                    f"{job.folder} was trained otherwise, or on another text: it cannot be kept.\n"
+                    f"{job.folder} was made otherwise, or of another text: it cannot be kept.\n"
                     "Resume with the options it was begun with, or give another name."
                 )
             kept[job.arm.id] = run.result
     return kept
+
+
+def _record(run: Run) -> tuple[Any, ...]:
+    return run.config, run.corpus, run.sampling, run.tokenizer.to_dict()
+
+
+def _asked(job: Job) -> tuple[Any, ...]:
+    tokenizer = job.encoded.tokenizer.to_dict()
+    return job.arm, job.corpus.to_dict(), asdict(job.sampling), tokenizer
 
 
 def train_arms(jobs: Sequence[Job], processes: int, hear: OnEvent) -> dict[str, dict[str, Any]]:

@@ -126,6 +126,7 @@ def run_arm(job: Job, *, on_event: OnEvent) -> dict[str, Any]:
         job.folder,
         arm=arm,
         corpus=corpus.to_dict(),
+        sampling=asdict(sampling),
         tokenizer=encoded.tokenizer,
         model=model,
         metrics=sorted([*steps, *evaluations], key=lambda metric: metric["step"]),

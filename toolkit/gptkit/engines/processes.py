@@ -1,7 +1,8 @@
 """Run arms several at a time, in this process and in others, the cores shared out among them.
 
 When a process runs out of arms its cores go to those still busy: the last arm has all of them.
-Who trains an arm, and with how many threads, changes its time alone.
+Who trains an arm, and with how many threads, changes its time alone; but for models with LayerNorm,
+whose gradients PyTorch rounds by the number of threads.
 """
 
 from __future__ import annotations
