@@ -26,9 +26,10 @@ LEVELS = [
     {"engines", "equality"},
     {"figures"},
     {"stages"},
-    {"cautions", "inspection_tables", "lecture_tables", "tables", "verdict"},
+    {"cautions", "inspection_tables", "lecture_tables", "tables", "robustness", "verdict"},
     {"bench", "coverage", "result", "estimate"},
     {"experiment"},
+    {"rates"},
     {"report"},
     {"cli"},
 ]

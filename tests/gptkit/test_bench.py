@@ -19,6 +19,7 @@ from gptkit.bench import (
 from gptkit.bench.measure import Measurement, alternate, machine, tightest
 from gptkit.corpus import load_corpus
 from gptkit.encoded import encode_corpus
+from gptkit.recipes import fast
 from gptkit.report.speed import markdown
 
 
@@ -60,7 +61,14 @@ def corpus_of_chars():
 @pytest.mark.parametrize(
     ("measure", "names"),
     [
-        (lambda: soon(), ["time-to-loss", "loss-in-time"]),
+        (
+            lambda: soon(),
+            [
+                f"{what}-{r}"
+                for r in ("fast", "decoder")
+                for what in ("time-to-loss", "loss-in-time")
+            ],
+        ),
         (lambda: compact.measure(1, steps=2), ["compact"]),
         (lambda: parallel.measure(1, words=TINY), ["parallel", "memory"]),
         (lambda: generate.measure(1, n_tokens=20), ["generate"]),
@@ -157,7 +165,7 @@ def test_without_each_choice_there_is_a_row(monkeypatch):
 
 @pytest.mark.parametrize("choice", ablations.CHOICES)
 def test_a_choice_is_taken_out_alone(choice):
-    model, training = time_to_loss.ours(batch_size=16)
+    model, training = time_to_loss.ours(fast(), steps=9, batch_size=16)
     changed = ablations.without(choice, (model, training))
     different = {
         name

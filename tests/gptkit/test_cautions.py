@@ -23,6 +23,7 @@ def result(*arms, **changed):
     return {
         "arms": list(arms),
         "claim": "val",
+        "experiment": {"models": ["decoder"]},
         "corpus": {"val_bytes": 111_540},
         "baselines": [
             {"name": "uniform", "tokenizer": "char", "bits_per_byte": 6.0},

@@ -62,7 +62,10 @@ def test_half_the_channels_come_from_the_position_before():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"ngram_rows": 0}, "at least 1, or None"), ({"n_embd": 7, "n_head": 7}, "is odd")],
+    [
+        ({"ngram_rows": 0}, "at least 1, or None"),
+        ({"n_embd": 7, "n_head": 7, "token_shift": True}, "is odd: token_shift takes half"),
+    ],
 )
 def test_bad_options_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):

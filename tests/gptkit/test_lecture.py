@@ -80,8 +80,6 @@ def test_attention_without_positions_is_blind_to_order(attention, positions):
         attention=attention,
         positions=positions,
         n_layer=1,
-        token_shift=False,
-        ngram_rows=None,
         zero_init_residual=False,
     )
     model = built(config).double()
@@ -130,7 +128,7 @@ def first_inputs(model, ids):
 
 
 def test_the_decoder_draws_its_scores_at_unit_variance():
-    config = replace(decoder().model, block_size=64, qk_norm=False, ngram_rows=None)
+    config = replace(decoder().model, block_size=64, qk_norm=False)
     found = []
     for seed in range(40):
         model = built(config, seed=seed)

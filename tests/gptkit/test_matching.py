@@ -8,6 +8,7 @@ import pytest
 import gptkit
 from gptkit.batches import window_starts
 from gptkit.budget import seconds_of, steps_of
+from gptkit.config import RATES
 from gptkit.corpus import Corpus
 from gptkit.encoded import encode_corpus
 from gptkit.equality import LEVEL, what_is_equal
@@ -77,6 +78,24 @@ def test_tokens_gives_every_tokenizer_the_same_tokens_and_none_more_than_the_bud
     assert steps * (1024 - window) < read <= steps * 1024  # whole windows, as many as fit
 
 
+def test_rates_follow_the_square_root_of_the_tokens_in_a_step(encoded):
+    asked = replace(ASKED, recipes=recipes("decoder", "fast"), seeds=(0,))
+    own = decoder().train
+    for by in (match_bytes, match_flops):
+        for arm in by(encoded, asked).arms:
+            root = encoded[arm.tokenizer].train.bytes_per_token ** -0.5
+            factor = root if arm.recipe == "decoder" else 1.0
+            for rate in RATES:
+                recipe_rate = getattr(RECIPES[arm.recipe]().train, rate)
+                assert getattr(arm.train, rate) == recipe_rate * factor
+    # Matched by tokens, a step has as many under all, and so the same rates.
+    same = {
+        a.train.learning_rate for a in match_tokens(encoded, asked).arms if a.recipe == "decoder"
+    }
+    coarsest = max(corpus.train.bytes_per_token for corpus in encoded.values())
+    assert same == {own.learning_rate * coarsest**-0.5}
+
+
 def test_flops_takes_the_steps_that_the_cheapest_arm_pays_for(encoded):
     arms = match_flops(encoded, replace(ASKED, recipes=recipes("decoder", "lecture"))).arms
     for recipe in ("decoder", "lecture"):
@@ -138,7 +157,8 @@ def test_params_gives_every_tokenizer_the_same_total(encoded, tokenizers, recipe
 def test_params_owns_a_body_that_is_hardly_there(encoded):
     notes = match_params(encoded, replace(ASKED, recipes=recipes("bigram", "decoder"))).notes
     assert notes[0] == "bigram, without a body to shrink or grow, is matched by bytes"
-    assert notes[1].startswith("gpt2's vocabulary leaves decoder a body of 3,2")
+    # One layer of width 12 and an MLP of 24: 4 · 12² + 2 · 12 · 24.
+    assert notes[1].startswith("gpt2's vocabulary leaves decoder a body of 1,152 of ")
     some = {t: encoded[t] for t in ("char", "byte")}
     assert match_params(some, replace(ASKED, recipes=recipes("decoder"))).notes == ()
 
@@ -147,7 +167,7 @@ def test_params_of_one_tokenizer_keeps_close_to_its_size(encoded):
     (arm,) = match_params(
         {"byte": encoded["byte"]}, replace(ASKED, recipes=recipes("decoder"), seeds=(0,))
     ).arms
-    assert (arm.model.n_embd, arm.model.n_layer, arm.model.n_hidden) == (128, 2, 256)
+    assert (arm.model.n_embd, arm.model.n_layer, arm.model.n_hidden) == (128, 3, 256)
 
 
 def test_the_arms_built_have_the_parameters_that_were_matched(encoded):

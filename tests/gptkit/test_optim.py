@@ -51,7 +51,8 @@ def test_muon_is_pytorchs_rule():
 
 
 def test_groups():
-    model = Decoder(ModelConfig(block_size=4, n_embd=8, n_head=2), 20, torch.arange(5))
+    config = ModelConfig(block_size=4, n_embd=8, n_head=2, ngram_rows=64)
+    model = Decoder(config, 20, torch.arange(5))
     adamw, muon = make_optimizers(
         model,
         TrainConfig(
@@ -71,3 +72,23 @@ def test_groups():
     }
     (alone,) = make_optimizers(model, TrainConfig(learning_rate=0.1))
     assert sum(len(g["params"]) for g in alone.param_groups) == len(list(model.parameters()))
+
+
+def test_gains_and_biases_decay_only_where_adamw_trains_everything():
+    config = ModelConfig(
+        block_size=4, n_embd=8, n_head=2, norm="layer", positions="learned", bias=True
+    )
+    model = Decoder(config, 20, torch.arange(5))
+    vectors = {id(p) for p in model.parameters() if p.ndim == 1}
+
+    def decay(**rates):
+        adamw = make_optimizers(model, TrainConfig(learning_rate=0.1, weight_decay=0.3, **rates))[0]
+        return {id(p): g["weight_decay"] for g in adamw.param_groups for p in g["params"]}
+
+    with_muon, alone = decay(muon_learning_rate=0.2), decay()
+    assert vectors
+    assert {with_muon[p] for p in vectors} == {0.0}
+    assert with_muon[id(model.head.weight)] == 0.3
+    assert {alone[p] for p in vectors} == {0.3}  # PyTorch's rule, and the lecture's
+    for groups in (with_muon, alone):
+        assert groups[id(model.position.weight)] == groups[id(model.embedding.weight)] == 0.0

@@ -38,7 +38,7 @@ def independent_bits_per_byte(folder: Path, text: bytes) -> float:
             [a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)], -1
         )
 
-    table = w["ngrams.weight"]
+    table = w.get("ngrams.weight")  # of `fast` alone
 
     def row_of(ngram, rows):
         """The n-gram's row, in Python's whole numbers, cut to 64 bits with a sign."""
@@ -54,13 +54,14 @@ def independent_bits_per_byte(folder: Path, text: bytes) -> float:
     def window_nats(context, targets):
         t = len(context)
         x = np.stack([embedding[i] for i in context])
-        for end in range(t):
+        for end in range(t if table is not None else 0):
             for n in (2, 3, 4):
                 if end + 1 >= n:
                     x[end] = x[end] + table[row_of(context[end + 1 - n : end + 1], len(table))]
         x = norm(x)
-        half = C // 2
-        x = np.concatenate([x[:, :half], np.vstack([np.zeros((1, half)), x[:-1, half:]])], -1)
+        if config["token_shift"]:
+            half = C // 2
+            x = np.concatenate([x[:, :half], np.vstack([np.zeros((1, half)), x[:-1, half:]])], -1)
         for layer in range(config["n_layer"]):
             p = f"blocks.{layer}."
             qkv = norm(x) @ w[p + "attention.qkv.weight"].T
@@ -92,11 +93,12 @@ def independent_bits_per_byte(folder: Path, text: bytes) -> float:
     return nats / math.log(2) / spelled
 
 
+@pytest.mark.parametrize("model", ["decoder", "fast"])
 @pytest.mark.parametrize("tokenizer", ["char", "gpt2"])
-def test_bits_per_byte_can_be_recomputed_from_the_saved_run(text_file, tmp_path, tokenizer):
+def test_bits_per_byte_can_be_recomputed_from_the_saved_run(text_file, tmp_path, tokenizer, model):
     result = gptkit.compare(
         tokenizers=[tokenizer],
-        models=["decoder"],
+        models=[model],
         data=str(text_file),
         out=tmp_path,
         budget="20steps",
@@ -114,7 +116,7 @@ def test_bits_per_byte_can_be_recomputed_from_the_saved_run(text_file, tmp_path,
 def test_the_default_reaches_its_loss_on_tiny_shakespeare(shakespeare_folder, tmp_path):
     result = gptkit.compare(data="tinyshakespeare", out=tmp_path)
     losses = {a["id"]: a["val"]["bits_per_byte"] for a in result.arms}
-    assert losses["char-decoder-s0"] <= 2.60  # what the kit promises
+    assert losses["char-decoder-s0"] <= 2.55  # what the kit promises
     assert losses["gpt2-decoder-s0"] < losses["gpt2-bigram-s0"] - 0.5
     text = (shakespeare_folder / "tinyshakespeare.txt").read_bytes()
     for arm in ("char-decoder-s0", "gpt2-decoder-s0"):

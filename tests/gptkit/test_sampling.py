@@ -1,4 +1,5 @@
 import codecs
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -7,16 +8,16 @@ import torch
 
 from gptkit.config import ConfigError, ModelConfig
 from gptkit.models import build_model
+from gptkit.recipes import RECIPES
 from gptkit.sampling import draw, generate, sample_text, stream_text
 from gptkit_tokenizers import get_tokenizer
 
 BYTE = get_tokenizer("byte")
 
 
-def make(architecture, train_ids, block_size=8):
-    config = ModelConfig(
-        architecture=architecture, block_size=block_size, n_embd=8, n_head=2, n_layer=2
-    )
+def make(recipe, train_ids, block_size=8):
+    own = RECIPES[recipe]().model
+    config = replace(own, block_size=block_size, n_embd=8, n_head=2, n_layer=2)
     model = build_model(config, vocab_size=256, train_ids=train_ids, seed=0).double().eval()
     with torch.no_grad():
         for p in model.parameters():
@@ -27,13 +28,14 @@ def make(architecture, train_ids, block_size=8):
 TRAIN = np.frombuffer("naïve 🦆 ducks ".encode() * 10, dtype=np.uint8)
 
 
-@pytest.fixture(params=["bigram", "decoder"])
+@pytest.fixture(params=["bigram", "decoder", "fast"])
 def model(request):
     return make(request.param, TRAIN)
 
 
-def test_the_cache_and_its_renewal_change_no_draw():
-    model = make("decoder", TRAIN)
+@pytest.mark.parametrize("recipe", ["decoder", "fast"])
+def test_the_cache_and_its_renewal_change_no_draw(recipe):
+    model = make(recipe, TRAIN)
     cached = list(islice(generate(model, [110, 97], seed=3), 40))
     generator = torch.Generator().manual_seed(3)
     window, plain = [110, 97], []

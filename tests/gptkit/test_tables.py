@@ -4,10 +4,11 @@ import io
 import pytest
 from rich.console import Console
 
-from gptkit.figures import headline
+from gptkit.figures import headline, model_rows
 from gptkit.report.markdown import command, markdown
+from gptkit.robustness import robustness
 from gptkit.show import printable
-from gptkit.tables import loss_table, match_table, sample_table, span_table
+from gptkit.tables import loss_table, match_table, model_table, sample_table, span_table
 
 QUANTITIES = (
     *("train_bytes", "train_tokens", "steps", "bytes_per_step", "context_bytes", "block_size"),
@@ -307,3 +308,63 @@ def test_the_command_names_only_what_was_chosen():
         == "gptkit compare --tokenizers char --data 'my text.txt' --tune "
         "--split 0.8,0.1,0.1 --top-k 5"
     )
+
+
+def result_of_two_models():
+    """Results of two tokenizers, of which `decoder` prefers gpt2 and `fast` char."""
+    result = copy.deepcopy(RESULT)
+    for arm, bits in zip(list(result["arms"]), (2.30, 2.35), strict=True):
+        other = copy.deepcopy(arm) | {"model": "fast", "id": arm["id"].replace("decoder", "fast")}
+        other["val"] = other["val"] | {"bits_per_byte": bits}
+        result["arms"].append(other)
+    result["experiment"]["models"] = ["decoder", "fast"]
+    result["match"]["spread"]["fast"] = result["match"]["spread"]["decoder"]
+    turned = {"a": "char-fast", "b": "gpt2-fast", "model": "fast", "delta_bits_per_byte": 0.05}
+    turned["says"] = "char vs gpt2 under fast: char is better by 0.050 bits per byte"
+    result["verdict"].append(result["verdict"][0] | turned)
+    result["robustness"] = robustness(result["arms"], result["verdict"])
+    return result
+
+
+def test_the_headline_leads_with_it_where_the_answer_depends_on_the_model():
+    assert headline(result_of_two_models()) == (
+        "The answer depends on the model: under decoder gpt2 is best, under fast char is best. "
+        "gpt2 and char change places, at one seed: gpt2 is better under decoder, char under fast. "
+        "The lowest loss on tinyshakespeare after 600kB of training is char's: 2.300 bits per byte "
+        "with fast."
+    )
+
+
+def test_the_headline_ends_with_it_where_the_models_agree():
+    result = result_of_two_models()
+    result["robustness"] = {"depends_on_model": False, "says": "char is best under both models."}
+    assert headline(result).endswith("char is best under both models.")
+
+
+def test_tables_show_each_tokenizer_under_each_model():
+    result = result_of_two_models()
+    assert model_rows(result) == [
+        ["char", "2.506 (2)", "2.300 (1)"],
+        ["gpt2", "2.406 (1)", "2.350 (2)"],
+    ]
+    console = Console(file=io.StringIO(), width=80)
+    console.print(model_table(result))
+    shown = console.file.getvalue()
+    assert "Bits per byte by model" in shown
+    assert "2.406 (1)" in shown
+    page = markdown(result)
+    assert "## Does the answer depend on the model?" in page
+    assert "| char | 2.506 (2) | 2.300 (1) |" in page
+
+
+def test_what_is_not_told_apart_from_the_best_is_marked():
+    result = result_of_two_models()
+    result["robustness"]["best"]["fast"]["not_told_apart"] = ["gpt2"]
+    assert model_rows(result)[1] == ["gpt2", "2.406 (1)", "2.350 (2) ≈"]
+
+
+def test_results_without_it_still_show():
+    result = copy.deepcopy(RESULT)
+    assert model_rows(result) == []
+    assert model_table(result) is None
+    assert "depend on the model" not in markdown(result)

@@ -6,12 +6,12 @@ import torch
 
 import gptkit
 from gptkit import tuning
-from gptkit.config import Arm
+from gptkit.config import Arm, at_rate
 from gptkit.corpus import Corpus
 from gptkit.encoded import encode_corpus
 from gptkit.errors import TrainingError
 from gptkit.recipes import RECIPES
-from gptkit.tuning import FACTORS, at_rate, training_slice, tune
+from gptkit.tuning import FACTORS, training_slice, tune
 
 CPU = torch.device("cpu")
 

@@ -64,7 +64,7 @@ def decoder(support, recipe):
 
 # With 30 columns at a time the dense head's 60 come in blocks and the compact one's 24 do not;
 # with 7 both do.
-@pytest.mark.parametrize("recipe", ["decoder", "lecture"])
+@pytest.mark.parametrize("recipe", ["decoder", "gpt2", "qwen3", "fast", "lecture"])
 @pytest.mark.parametrize(("grad_clip", "at_once"), [(None, 2048), (0.05, 30), (None, 7)])
 def test_decoder_trains_as_the_dense_one_does(texts, recipe, grad_clip, at_once, monkeypatch):
     monkeypatch.setattr(vocabulary, "AT_ONCE", at_once)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gptkit.equality import LEVEL
@@ -37,6 +37,11 @@ def cautions(result: dict[str, Any]) -> list[str]:
     said = []
     if result["verdict"] and len({arm["seed"] for arm in arms}) == 1:
         said.append("one seed: another may turn a small difference round. Give --seeds 5.")
+    if result["verdict"] and _fast_alone(result["experiment"]["models"]):
+        said.append(
+            "fast is the only model, and it favours small vocabularies: the order may be another "
+            "under models that people train. Give --models decoder,fast."
+        )
     said += _of_arms(
         arms,
         lambda arm: arm["last"]["bits_per_byte"] > OVERFIT * arm["val"]["bits_per_byte"],
@@ -83,6 +88,16 @@ def cautions(result: dict[str, Any]) -> list[str]:
         ),
     )
     return said + _of_text(result) + _of_matching(result) + _of_tuning(result)
+
+
+def _fast_alone(models: Sequence[str] | Mapping[str, dict[str, Any]]) -> bool:
+    """Whether the one model has what favours small vocabularies, by its name or by its recipe."""
+    if len(models) != 1:
+        return False
+    if not isinstance(models, Mapping):
+        return models[0] == "fast"
+    (model,) = (recipe["model"] for recipe in models.values())
+    return bool(model["token_shift"] or model["ngram_rows"])
 
 
 def _of_text(result: dict[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ equal parameters, the body's size.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, TypeVar
 
 from gptkit.errors import ConfigError
@@ -29,7 +29,7 @@ def from_dict(config: type[Config], data: dict[str, Any]) -> Config:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """One model. The defaults are today's decoder; `lecture()` gives the lecture's.
+    """One model. The defaults are a standard decoder; see `gptkit.recipes` for others.
 
     The bigram reads `architecture` alone: its context is one token whatever the window.
 
@@ -39,8 +39,14 @@ class ModelConfig:
         attention: weights by softmax of scores, or the same for every position: an average.
         mlp: whether an MLP follows attention.
         residual: whether both are projected and added to what they read; else they replace it.
+        norm: "rms" is RMSNorm without a gain, "rms_gain" with one, "layer" is LayerNorm.
         positions: how a position is told from another; None for not at all.
+        qk_norm: whether RMSNorm is applied to each head's queries and keys; with "rms_gain" it has
+            a gain too.
+        embedding_norm: whether the norm is applied to the embedding as well.
         token_shift, ngram_rows: see `gptkit.models.embedding`; None for no hashed table.
+        activation: the MLP's. "gelu" is GPT-2's tanh form of it; "swiglu" has two matrices of
+            width n_hidden, of which one gates the other.
         init: "unit" keeps activations at unit variance, by weights of variance 1 / inputs; "gpt2"
             draws all at a standard deviation of 0.02, as GPT-2 did; "torch" leaves PyTorch's own,
             a third of unit's variance.
@@ -49,20 +55,20 @@ class ModelConfig:
 
     architecture: Literal["bigram", "decoder"] = "decoder"
     block_size: int = 256
-    n_layer: int = 2
+    n_layer: int = 3
     n_head: int = 2
     n_embd: int = 128
     n_hidden: int | None = 256
     attention: Literal["softmax", "average"] = "softmax"
     mlp: bool = True
     residual: bool = True
-    norm: Literal["rms", "layer"] | None = "rms"
+    norm: Literal["rms", "rms_gain", "layer"] | None = "rms"
     positions: Literal["rotary", "learned"] | None = "rotary"
     qk_norm: bool = True
     embedding_norm: bool = True
-    token_shift: bool = True
-    ngram_rows: int | None = 4096
-    activation: Literal["relu2", "relu"] = "relu2"
+    token_shift: bool = False
+    ngram_rows: int | None = None
+    activation: Literal["relu2", "relu", "gelu", "swiglu"] = "relu2"
     bias: bool = False
     dropout: float | None = None
     init: Literal["unit", "gpt2", "torch"] = "unit"
@@ -119,7 +125,8 @@ class TrainConfig:
             et al., "Tensor Programs V", 2022.
         muon_learning_rate: Muon's peak, for the hidden matrices; None leaves all to AdamW.
         muon_iterations: of the orthogonalisation in a step of Muon on a CPU.
-        betas, weight_decay: AdamW's; the embeddings of tokens and positions never decay.
+        betas, weight_decay: AdamW's; the embeddings of tokens and positions never decay. With Muon,
+            neither do gains and biases.
         warmup_steps: steps of linear rise to the peak.
         decay_fraction: the last part of the training, over which the rate falls linearly to 0;
             None keeps it at its peak.
@@ -172,6 +179,12 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} is {value}; it must be positive.")
+
+
+def at_rate(config: TrainConfig, factor: float) -> TrainConfig:
+    """The config with its learning rates times `factor`."""
+    rates = {name: getattr(config, name) for name in RATES}
+    return replace(config, **{name: rate * factor for name, rate in rates.items() if rate})
 
 
 @dataclass(frozen=True, kw_only=True)

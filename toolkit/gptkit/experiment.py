@@ -18,7 +18,7 @@ import torch
 from gptkit.baselines import baselines
 from gptkit.budget import SECONDS, seconds_of, steps_of
 from gptkit.cautions import cautions
-from gptkit.config import Arm
+from gptkit.config import Arm, at_rate
 from gptkit.corpus import Corpus, load_corpus, shares_of
 from gptkit.encoded import EncodedCorpus, encode_corpus
 from gptkit.engines.arms import kept_arms, train_arms
@@ -30,8 +30,9 @@ from gptkit.files import write_json
 from gptkit.matching import MATCHES, Plan, Request, training_flops
 from gptkit.recipes import OF_TEXT, RECIPES, Recipe, common
 from gptkit.result import Result
+from gptkit.robustness import robustness
 from gptkit.runs import read_losses
-from gptkit.tuning import at_rate, training_slice, tune
+from gptkit.tuning import training_slice, tune
 from gptkit.verdict import verdict
 
 PAYS = 1e12  # floating-point operations, of which starting processes costs about a tenth
@@ -47,10 +48,10 @@ class Experiment:
 
     Attributes:
         tokenizers: specs, as `get_tokenizer` takes them.
-        models: names of recipes, bigram, decoder, large, lecture; or recipes of your own by name,
-            as `gptkit.experiments.ladder` gives them.
-        data: a corpus, as `load_corpus` takes it; None for tinyshakespeare, or python-docs where
-            it cannot be had.
+        models: names of recipes, as `gptkit.recipes.RECIPES` has them; or recipes of your own by
+            name, as `gptkit.experiments.ladder` gives them.
+        data: a corpus, as `load_corpus` takes it, or a `Corpus`, already split; None for
+            tinyshakespeare, or python-docs where it cannot be had.
         match: bytes, tokens, flops, params or time; see `gptkit.matching`.
         budget: training text per arm ("600KB"), steps ("300steps"), or, matched by time, seconds
             ("20s"); None for each recipe's own, 600KB for the named ones, or 20s.
@@ -79,7 +80,7 @@ class Experiment:
 
     tokenizers: Sequence[str] = ("char", "gpt2")
     models: Sequence[str] | Mapping[str, Recipe] = ("bigram", "decoder")
-    data: str | None = None
+    data: str | Corpus | None = None
     match: str = "bytes"
     budget: str | None = None
     seeds: int = 1
@@ -169,6 +170,8 @@ class Experiment:
 
     @cached_property
     def corpus(self) -> Corpus:
+        if isinstance(self.data, Corpus):
+            return self.data
         return load_corpus(self.data, split=self.split)
 
     @cached_property
@@ -264,6 +267,7 @@ class Experiment:
             "baselines": baselines(self.corpus, self._encoded),
             "verdict": verdict(entries, lambda entry: read_losses(folder / entry["id"])),
         }
+        data["robustness"] = robustness(entries, data["verdict"])
         data |= {"warnings": cautions(data), "seconds": time.perf_counter() - began}
         result = Result(data, folder=folder)
         write_json(folder / "results.json", result.to_dict())
@@ -360,7 +364,7 @@ class Experiment:
 def compare(
     *,
     tokenizers: Sequence[str] = ("char", "gpt2"),
-    data: str | None = None,
+    data: str | Corpus | None = None,
     seeds: int = 1,
     on_event: OnEvent | None = None,
     **options: Any,

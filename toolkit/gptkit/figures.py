@@ -180,7 +180,7 @@ def leader(
 
 
 def headline(result: dict[str, Any]) -> str:
-    """Which tokenizer wins under the best model, and by how much over the next."""
+    """Which tokenizer wins, by how much over the next, and whether it depends on the model."""
     seeds, bits, closest = leader(result)
     arm, corpus = seeds[0], result["corpus"]["name"]
     train = arm["train"]
@@ -196,11 +196,36 @@ def headline(result: dict[str, Any]) -> str:
     figure = f"{bits:.3f} bits per byte with {arm['model']}"
     if closest is None:
         return printable(f"{arm['tokenizer']} models {corpus} after {spent}: {figure}.")
+    robust = result.get("robustness") or {"depends_on_model": False, "says": ""}
+    if robust["depends_on_model"]:
+        lowest = f"The lowest loss on {corpus} after {spent} is {arm['tokenizer']}'s: {figure}."
+        return printable(f"{robust['says']} {lowest}")
     says = f"{arm['tokenizer']} models {corpus} best after {spent}: {figure}."
     if closest["told_apart"] is False:
         a, b, _ = pair_of(closest)
         says = f"{a} and {b} model {corpus} alike after {spent}: {figure}."
-    return printable(f"{says} {closest['says']}.")
+    return printable(f"{says} {closest['says']}. {robust['says']}".rstrip())
+
+
+def model_rows(result: dict[str, Any]) -> list[list[str]]:
+    """Each tokenizer's loss under every model and its rank there, the best on the whole first.
+
+    ≈ marks what cannot be told apart from the best. No rows where `robustness` has none.
+    """
+    robust = result.get("robustness")
+    if robust is None:
+        return []
+    bits = {(g[0]["tokenizer"], g[0]["model"]): bits_of(g) for g in by_model(result["arms"])}
+    tokenizers = list(dict.fromkeys(t for t, _ in bits))
+    ranks = {model: sorted(tokenizers, key=lambda t: bits[t, model]) for model in robust["best"]}
+    rows = []
+    for t in sorted(tokenizers, key=lambda t: sum(order.index(t) for order in ranks.values())):
+        cells = []
+        for model, order in ranks.items():
+            unsure = " ≈" if t in robust["best"][model]["not_told_apart"] else ""
+            cells.append(f"{bits[t, model]:.3f} ({order.index(t) + 1}){unsure}")
+        rows.append([t, *cells])
+    return rows
 
 
 def verdict_note(result: dict[str, Any]) -> str | None:

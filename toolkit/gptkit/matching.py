@@ -68,7 +68,7 @@ def match_bytes(encoded: Encoded, asked: Request) -> Plan:
                 recipe=name,
                 model=replace(recipe.model, block_size=block_size),
                 train=replace(
-                    recipe.train,
+                    recipe.train_for(corpus.train.bytes_per_token),
                     steps=steps_of(recipe.budget, bytes_per_step=recipe.bytes_per_step),
                     bytes_per_step=recipe.bytes_per_step,
                     batch_size=max(1, round(recipe.bytes_per_step / window_bytes)),
@@ -83,7 +83,7 @@ def match_tokens(encoded: Encoded, asked: Request) -> Plan:
     """The naive comparison: same tokens, block size and steps, so a finer tokenizer reads less.
 
     The tokenizer with the most bytes per token gets what matching by bytes would give it, in whole
-    windows, and sets the tokens for all.
+    windows, and sets the tokens and the learning rates for all.
     """
     coarsest = max(encoded.values(), key=lambda corpus: corpus.train.bytes_per_token)
     stride = asked.stride_bytes and _tokens(asked.stride_bytes, coarsest)
@@ -94,10 +94,12 @@ def match_tokens(encoded: Encoded, asked: Request) -> Plan:
         _check_length(arm.tokenizer, encoded[arm.tokenizer], block_size)
         window_bytes = block_size * coarsest.train.bytes_per_token
         train = replace(
-            arm.train,
+            recipe.train_for(coarsest.train.bytes_per_token),
+            steps=arm.train.steps,
             bytes_per_step=None,
             batch_size=max(1, int(recipe.bytes_per_step / window_bytes)),
             eval_stride=stride,
+            seed=arm.train.seed,
         )
         arms.append(replace(arm, model=replace(arm.model, block_size=block_size), train=train))
     note = "the naive comparison: a tokenizer with fewer bytes per token reads less text"

@@ -111,10 +111,12 @@ def make_optimizers(model: Model, config: TrainConfig) -> list[Optimizer]:
     muon = {id(p) for p in hidden}
     tokens: list[nn.Parameter] = []
     positions: list[nn.Parameter] = []
+    vectors: list[nn.Parameter] = []
     decayed: list[nn.Parameter] = []
     for name, p in model.named_parameters():
         if id(p) not in muon:
-            part = {"embedding": tokens, "position": positions}.get(name.split(".")[0], decayed)
+            rest = vectors if muon and p.ndim == 1 else decayed
+            part = {"embedding": tokens, "position": positions}.get(name.split(".")[0], rest)
             part.append(p)
     groups = [
         {
@@ -122,7 +124,7 @@ def make_optimizers(model: Model, config: TrainConfig) -> list[Optimizer]:
             "lr": config.embedding_learning_rate or config.learning_rate,
             "weight_decay": 0.0,
         },
-        {"params": positions, "weight_decay": 0.0},
+        {"params": positions + vectors, "weight_decay": 0.0},
         {"params": decayed, "weight_decay": config.weight_decay},
     ]
     optimizers: list[Optimizer] = [

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gptkit.config import ModelConfig, TrainConfig, from_dict
+from gptkit.config import ModelConfig, TrainConfig, at_rate, from_dict
 from gptkit.errors import ConfigError
 
 
@@ -25,6 +25,11 @@ class Recipe:
         context_bytes: how far back the model sees.
         bytes_per_step: text per training step; at least twice the context, or tokenizers could
             not be kept level.
+        rates_follow_tokens: whether a step of fewer tokens has lower learning rates: they are
+            multiplied by √(tokens / bytes). Of the same text a coarser tokenizer makes fewer
+            tokens, whose mean gradient is noisier. Adam's best rate goes with the square root of
+            the batch: Malladi et al., "On the SDEs and scaling rules for adaptive gradient
+            algorithms", 2022.
     """
 
     model: ModelConfig
@@ -32,6 +37,7 @@ class Recipe:
     budget: str = "600KB"
     context_bytes: int = 160
     bytes_per_step: int = 1024
+    rates_follow_tokens: bool = False
 
     def __post_init__(self) -> None:
         for name in ("context_bytes", "bytes_per_step"):
@@ -43,6 +49,12 @@ class Recipe:
                 f"{self.context_bytes}: with so few windows a step, tokenizers cannot be kept "
                 "level.\nGive more bytes per step, or a shorter context."
             )
+
+    def train_for(self, bytes_per_token: float) -> TrainConfig:
+        """The training under a tokenizer of so many bytes per token, its rates set."""
+        if not self.rates_follow_tokens:
+            return self.train
+        return at_rate(self.train, bytes_per_token**-0.5)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Recipe:
@@ -73,9 +85,70 @@ def bigram() -> Recipe:
 
 
 def decoder() -> Recipe:
-    """Today's decoder, sized so that a laptop's CPU trains it in well under a minute."""
+    """A standard decoder, of the shape of nanochat's: transformers' `NanoChatForCausalLM`.
+
+    RMSNorm without a gain, also after the embedding; rotary positions, QK-norm, ReLU², an untied
+    head, no biases. It is sized so that a laptop's CPU trains it in well under a minute.
+    """
     return Recipe(
         model=ModelConfig(),
+        train=TrainConfig(
+            learning_rate=1e-2,
+            embedding_learning_rate=0.2,
+            muon_learning_rate=2e-2,
+            weight_decay=0.2,
+        ),
+        rates_follow_tokens=True,
+    )
+
+
+def gpt2() -> Recipe:
+    """A decoder of the shape of GPT-2: transformers' `GPT2LMHeadModel`, its head untied.
+
+    LayerNorm, learned positions, GELU, an MLP of 4 · n_embd, biases. Radford et al., "Language
+    models are unsupervised multitask learners", 2019.
+    """
+    small = decoder()
+    return replace(
+        small,
+        model=replace(
+            small.model,
+            n_layer=2,
+            n_hidden=None,
+            norm="layer",
+            positions="learned",
+            qk_norm=False,
+            embedding_norm=False,
+            activation="gelu",
+            bias=True,
+        ),
+        train=replace(small.train, embedding_learning_rate=0.05),
+    )
+
+
+def qwen3() -> Recipe:
+    """A decoder of the shape of Qwen3: transformers' `Qwen3ForCausalLM`, its head untied.
+
+    RMSNorm with a gain, rotary positions, QK-norm, SwiGLU, no biases. Yang et al., "Qwen3
+    technical report", 2025.
+    """
+    small = decoder()
+    return replace(
+        small,
+        model=replace(
+            small.model, n_hidden=176, norm="rms_gain", embedding_norm=False, activation="swiglu"
+        ),
+    )
+
+
+def fast() -> Recipe:
+    """The decoder that learns soonest on characters; nobody trains such a model for use.
+
+    A token shift and hashed n-grams of the last two to four tokens give a small vocabulary some
+    of what a large one has already.
+    """
+    return Recipe(
+        model=ModelConfig(n_layer=2, n_hidden=256, token_shift=True, ngram_rows=4096),
         train=TrainConfig(
             learning_rate=1e-2,
             embedding_learning_rate=0.1,
@@ -86,9 +159,10 @@ def decoder() -> Recipe:
 
 
 def large() -> Recipe:
-    """Today's decoder at the size of nanoGPT's for tiny Shakespeare on one GPU: 6 x 6 x 384."""
+    """The decoder at the size of nanoGPT's for tiny Shakespeare on one GPU: 6 x 6 x 384."""
     small = decoder()
-    return Recipe(
+    return replace(
+        small,
         model=replace(small.model, n_layer=6, n_head=6, n_embd=384, n_hidden=None, dropout=0.2),
         train=replace(small.train, evaluations=20, bf16=True, compiled=True),
     )
@@ -106,8 +180,6 @@ def lecture() -> Recipe:
             positions="learned",
             qk_norm=False,
             embedding_norm=False,
-            token_shift=False,
-            ngram_rows=None,
             activation="relu",
             bias=True,
             dropout=0.2,
@@ -121,6 +193,9 @@ def lecture() -> Recipe:
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "bigram": bigram,
     "decoder": decoder,
+    "gpt2": gpt2,
+    "qwen3": qwen3,
+    "fast": fast,
     "large": large,
     "lecture": lecture,
 }

@@ -31,6 +31,11 @@ class Result:
     def verdict(self) -> list[dict[str, Any]]:
         return self.data["verdict"]
 
+    @property
+    def robustness(self) -> dict[str, Any] | None:
+        """Whether the answer depends on the model; None for a single one."""
+        return self.data.get("robustness")
+
     def to_dict(self) -> dict[str, Any]:
         return self.data
 

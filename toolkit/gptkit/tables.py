@@ -20,6 +20,7 @@ from gptkit.figures import (
     leader,
     match_rows,
     match_says,
+    model_rows,
     named,
     span_rows,
     span_title,
@@ -127,6 +128,27 @@ def vocabulary_table(result: dict[str, Any]) -> Table | None:
                 f"{point.bits:.3f}",
                 Text("·" * at + "●", style="bold green" if point.bits == lowest else ""),
             )
+    return table
+
+
+def model_table(result: dict[str, Any]) -> Table | None:
+    """Each tokenizer under each model; None where two models agree, or there is but one."""
+    rows = model_rows(result)
+    if not rows or (len(rows[0]) <= 3 and not result["robustness"]["depends_on_model"]):
+        return None
+    table = Table(
+        title="Bits per byte by model",
+        caption="In brackets the rank under that model; ≈ is not told apart from the best.",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        caption_justify="left",
+    )
+    table.add_column("tokenizer", overflow="fold", min_width=8)
+    for model in result["robustness"]["best"]:
+        table.add_column(model, overflow="fold")
+    for tokenizer, *cells in rows:
+        styled = (Text(cell, style="bold green" if "(1)" in cell else "") for cell in cells)
+        table.add_row(Text(printable(tokenizer)), *styled)
     return table
 
 

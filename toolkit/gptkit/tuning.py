@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from gptkit.config import RATES, Arm, TrainConfig
+from gptkit.config import Arm, TrainConfig, at_rate
 from gptkit.corpus import Corpus
 from gptkit.encoded import EncodedCorpus, encode_text
 from gptkit.errors import TrainingError
@@ -47,12 +47,6 @@ def training_slice(encoded: EncodedCorpus, corpus: Corpus) -> EncodedCorpus:
         train=encode_text(encoded.tokenizer, text[:-held_out], lossy_ok=True),
         val=encode_text(encoded.tokenizer, text[-held_out:], lossy_ok=True),
     )
-
-
-def at_rate(config: TrainConfig, factor: float) -> TrainConfig:
-    """The config with its learning rates times `factor`."""
-    rates = {name: getattr(config, name) for name in RATES}
-    return replace(config, **{name: rate * factor for name, rate in rates.items() if rate})
 
 
 def tune(

@@ -1,4 +1,4 @@
-"""What each choice of the recipe is worth: without it, the time to the loss, and the losses."""
+"""What each choice of the recipe `fast` is worth: without it, the time to a loss, and losses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gptkit.config import ModelConfig, TrainConfig
 from gptkit.corpus import load_corpus
 from gptkit.encoded import EncodedCorpus, encode_corpus
 from gptkit.matching import Request, match_bytes
-from gptkit.recipes import decoder
+from gptkit.recipes import fast
 
 # Each choice with what takes it out. AdamW alone diverges at Muon's rates: it has 3e-3.
 CHOICES: dict[str, dict[str, Any]] = {
@@ -43,7 +43,7 @@ def time_to_loss(
     """The shortest training, of lengths that grow by a quarter, that ends at the target."""
     steps = first
     while True:
-        configs = without(choice, ours(steps=steps, batch_size=16))
+        configs = without(choice, ours(fast(), steps=steps, batch_size=16))
         seconds, found = trained(configs, corpus, seed=0)
         reached = found.nats_per_char <= target
         if reached or steps * GROWTH > LONGEST:
@@ -52,8 +52,8 @@ def time_to_loss(
 
 
 def bits_per_byte(choice: str, encoded: dict[str, EncodedCorpus], budget: str) -> dict[str, Any]:
-    """Each tokenizer's, as `gptkit compare` trains the decoder, without the choice."""
-    asked = Request(recipes={"decoder": replace(decoder(), budget=budget)}, seeds=(0,))
+    """Each tokenizer's, as `gptkit compare` trains `fast`, without the choice."""
+    asked = Request(recipes={"fast": replace(fast(), budget=budget)}, seeds=(0,))
     row: dict[str, Any] = {"without": choice}
     for arm in match_bytes(encoded, asked).arms:
         configs = without(choice, (arm.model, replace(arm.train, evaluations=1)))

@@ -17,6 +17,7 @@ from gptkit.cli.doctor import doctor
 from gptkit.cli.encode import encode
 from gptkit.cli.inspect import inspect
 from gptkit.cli.lecture import app as lecture
+from gptkit.cli.rates import rates
 from gptkit.cli.report import report
 from gptkit.cli.sample import sample
 from gptkit.cli.tokenizer import app as tokenizer
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (compare, inspect, encode, decode, sample, report, bench, coverage, doctor):
+for command in (compare, inspect, encode, decode, sample, report, bench, rates, coverage, doctor):
     app.command()(command)
 app.add_typer(lecture, name="lecture")
 app.add_typer(tokenizer, name="tokenizer")

@@ -162,6 +162,7 @@ def _print(result: Result) -> None:
     from gptkit.tables import (
         loss_table,
         match_table,
+        model_table,
         sample_table,
         span_table,
         vocabulary_table,
@@ -169,7 +170,7 @@ def _print(result: Result) -> None:
 
     console = Console(highlight=False)
     data = result.to_dict()
-    draw = (loss_table, vocabulary_table, match_table, span_table, sample_table)
+    draw = (loss_table, model_table, vocabulary_table, match_table, span_table, sample_table)
     tables = (table(data) for table in draw)
     console.print(*(table for table in tables if table is not None), sep="\n")
     verdicts = main_verdicts(data)

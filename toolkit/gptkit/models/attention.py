@@ -69,6 +69,11 @@ class CausalSelfAttention(nn.Module):
         self.qkv = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)
         self.proj = projection(config.n_embd, config)
         self.dropout = nn.Dropout(config.dropout or 0.0)
+        self.q_gain: nn.Parameter | None = None  # (D,), one for all heads
+        self.k_gain: nn.Parameter | None = None
+        if config.qk_norm and config.norm == "rms_gain":
+            self.q_gain = nn.Parameter(torch.ones(config.head_dim))
+            self.k_gain = nn.Parameter(torch.ones(config.head_dim))
 
     def forward(
         self, x: Tensor, rotary: tuple[Tensor, Tensor] | None, cache: KVCache | None
@@ -111,6 +116,8 @@ class CausalSelfAttention(nn.Module):
         qk, v = qkv[:2], qkv[2]
         if c.qk_norm:
             qk = rms_norm(qk)
+        if self.q_gain is not None and self.k_gain is not None:
+            qk = qk * torch.stack([self.q_gain, self.k_gain])[:, None, None, None]
         if rotary is not None:
             qk = rotate(qk, *rotary)
         return [*qk, v]

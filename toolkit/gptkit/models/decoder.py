@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,10 +19,29 @@ from gptkit.vocabulary import CompactEmbedding, CompactHead, used_ids
 
 
 def make_norm(config: ModelConfig) -> nn.Module:
-    """LayerNorm with its gain, RMSNorm without, or none."""
+    """The config's norm of a vector of the residual stream (…, C), or none."""
     if config.norm == "layer":
         return nn.LayerNorm(config.n_embd, bias=config.bias)
+    if config.norm == "rms_gain":
+        return RMSNorm(config.n_embd)
     return nn.Identity() if config.norm is None else RMSNorm()
+
+
+def swiglu(x: Tensor) -> Tensor:
+    """silu(gate) · up, of both side by side: (…, 2W) -> (…, W).
+
+    Shazeer, "GLU variants improve Transformer", 2020.
+    """
+    gate, up = x.chunk(2, dim=-1)
+    return F.silu(gate) * up
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu2": SquaredReLU.apply,
+    "relu": F.relu,
+    "gelu": partial(F.gelu, approximate="tanh"),  # GPT-2's form of it
+    "swiglu": swiglu,
+}
 
 
 class MLP(nn.Module):
@@ -28,9 +49,10 @@ class MLP(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.fc = nn.Linear(config.n_embd, config.mlp_width, bias=config.bias)
+        gated = config.activation == "swiglu"
+        self.fc = nn.Linear(config.n_embd, config.mlp_width * (1 + gated), bias=config.bias)
         self.proj = projection(config.mlp_width, config)
-        self.activation = SquaredReLU.apply if config.activation == "relu2" else F.relu
+        self.activation = ACTIVATIONS[config.activation]
         self.dropout = nn.Dropout(config.dropout or 0.0)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -66,7 +88,8 @@ def _linears(config: ModelConfig) -> list[tuple[int, int]]:
     """The inputs and outputs of a block's linear layers."""
     C, W = config.n_embd, config.mlp_width
     attention = [(C, 3 * C if config.attention == "softmax" else C), (C, C)]
-    parts = [attention, [(C, W), (W, C)] if config.mlp else []]
+    mlp = [(C, 2 * W if config.activation == "swiglu" else W), (W, C)]
+    parts = [attention, mlp if config.mlp else []]
     return [linear for part in parts for linear in (part if config.residual else part[:1])]
 
 
@@ -200,9 +223,11 @@ class Decoder(nn.Module):
     def count_params(config: ModelConfig, vocab_size: int) -> dict[str, int]:
         """What `num_params` gives, without building the model."""
         C = config.n_embd
-        norm = C * (1 + config.bias) if config.norm == "layer" else 0
+        norm = {"layer": C * (1 + config.bias), "rms_gain": C}.get(config.norm or "", 0)
         parts = _linears(config)
         block = sum((n_in + config.bias) * n_out for n_in, n_out in parts) + norm * (1 + config.mlp)
+        if config.norm == "rms_gain" and config.qk_norm:
+            block += 2 * config.head_dim
         body = config.n_layer * block + norm * (1 + config.embedding_norm)
         positions = config.block_size if config.positions == "learned" else 0
         embedding, head = (vocab_size + positions + (config.ngram_rows or 0)) * C, vocab_size * C

@@ -59,5 +59,15 @@ def rms_norm(x: Tensor) -> Tensor:
 
 
 class RMSNorm(nn.Module):
+    """`rms_norm` over the last dimension, times a learned gain where `size`, its length, is given.
+
+    The gain starts at one.
+    """
+
+    def __init__(self, size: int | None = None) -> None:
+        super().__init__()
+        self.weight = None if size is None else nn.Parameter(torch.ones(size))
+
     def forward(self, x: Tensor) -> Tensor:
-        return rms_norm(x)
+        y = rms_norm(x)
+        return y if self.weight is None else y * self.weight

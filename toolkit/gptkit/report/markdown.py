@@ -21,6 +21,7 @@ from gptkit.figures import (
     main_verdicts,
     match_rows,
     match_says,
+    model_rows,
     named,
     pair_of,
     span_rows,
@@ -137,6 +138,7 @@ def markdown(
         [f"# {names} on {cell(result['corpus']['name'])}", "", f"**{cell(headline(result))}**"],
         [f"![bits per byte {_against(result)}]({figure})"] if figure else [],
         ladder_lines(result),
+        _models(result),
         [f"- {cell(v['says'])}" for v in result["verdict"]],
         [note] if (note := verdict_note(result)) else [],
         loss_rows(result),
@@ -167,6 +169,23 @@ def _loss_note(result: dict[str, Any]) -> str:
         "tokenizers, nats per token does not. Parameters are the dense model's. The rows below "
         "the models count ids (Witten–Bell smoothing) or compress."
     )
+
+
+def _models(result: dict[str, Any]) -> list[str]:
+    """Each tokenizer under each model; nothing for a ladder, which has a table of its own."""
+    rows = model_rows(result)
+    if not rows or preset_of(result) is not None:
+        return []
+    return [
+        "## Does the answer depend on the model?",
+        "",
+        cell(result["robustness"]["says"]),
+        "",
+        *table_head(("tokenizer", *map(cell, result["robustness"]["best"])), names=1),
+        *(table_row([cell(name), *cells]) for name, *cells in rows),
+        "",
+        "Bits per byte; in brackets the rank under that model; ≈ is not told apart from the best.",
+    ]
 
 
 def _matching(result: dict[str, Any]) -> list[str]:
