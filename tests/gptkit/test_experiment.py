@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from gptkit.errors import ConfigError, CorpusError, RunError
 from gptkit.evaluation import evaluate
 from gptkit.experiment import Experiment
 from gptkit.recipes import decoder
+from gptkit.report.markdown import command, markdown
 from gptkit.result import Result, load_result
 from gptkit.runs import read_losses
 from gptkit.training import Evaluated, StepDone
@@ -106,6 +108,12 @@ def test_results_json_keeps_its_contract(experiment):
         "warnings": [""],
         "seconds": 0.0,
         "arms": [arm],
+        "robustness": {
+            "best": {"decoder": {"tokenizer": "", "not_told_apart": [""]}},
+            "reversals": [],
+            "depends_on_model": False,
+            "says": "",
+        },
         "verdict": [
             {
                 "a": "",
@@ -259,6 +267,16 @@ def test_with_three_texts_val_chooses_and_test_is_the_claim(text_file, tmp_path,
     (verdict,) = result.verdict
     means = sorted(sum(values) / 2 for values in losses.values())
     assert verdict["delta_bits_per_byte"] == pytest.approx(means[1] - means[0], abs=1e-6)
+
+
+def test_a_corpus_is_taken_as_it_is(text_file, tmp_path):
+    whole = gptkit.load_corpus(str(text_file), split=0.8)
+    part = replace(whole, name="a part", train=whole.train[:8000])
+    result = gptkit.compare(data=part, models=["bigram"], out=tmp_path, **SMALL)
+    assert result.data["corpus"] == part.to_dict()
+    assert result.data["experiment"]["data"] is None
+    assert command(result.data) is None
+    assert "a part" in markdown(result.data)
 
 
 def test_warnings_are_in_the_result(experiment):

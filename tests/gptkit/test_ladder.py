@@ -195,7 +195,7 @@ def test_recipes_of_ones_own_are_trained_and_recorded(text_file, tmp_path):
     assert result.arms[0]["block_size"] == 64
     assert Recipe.from_dict(result.data["experiment"]["models"]["mine"]) == mine
     assert command(result.data) is None
-    assert "# from Python, with recipes of its own" in markdown(result.data)
+    assert "# from Python, with a text or recipes of its own" in markdown(result.data)
     assert result.data["experiment"]["context_bytes"] == 64
 
 

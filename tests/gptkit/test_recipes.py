@@ -198,6 +198,7 @@ def test_fast_is_the_decoder_of_version_0_1_0():
             embedding_learning_rate=0.1,
             muon_learning_rate=2e-2,
             muon_iterations=3,
+            muon_momentum=0.95,
             betas=(0.9, 0.999),
             weight_decay=0.2,
             decay_fraction=1.0,

@@ -62,8 +62,8 @@ def test_the_pairs_that_change_places_are_found_and_named_the_widest_first():
     ]
     assert [round(r["bits_per_byte"], 3) for r in found["reversals"]] == [0.085, 0.074, 0.011]
     assert found["says"].startswith(
-        "The answer depends on the model: under decoder bpe:4096 is best, under fast char+bytes is "
-        "best. bpe:4096 and char+bytes change places: bpe:4096 is better under decoder, char+bytes "
+        "The answer depends on the model: bpe:4096 is best under decoder, char+bytes under fast. "
+        "bpe:4096 and char+bytes change places: bpe:4096 is better under decoder, char+bytes "
         "under fast. bpe:1024 and char+bytes change places"
     )
 
@@ -74,8 +74,8 @@ def test_a_pair_that_one_model_cannot_tell_apart_does_not_change_places():
     found = robustness(arms(LOSSES), unsure)
     assert found["best"]["fast"]["not_told_apart"] == ["bpe:1024", "bpe:4096"]
     assert found["says"] == (
-        "The answer depends on the model: under decoder bpe:4096 is best, under fast char+bytes is "
-        "best; under fast that lead is not told apart from chance."
+        "The answer depends on the model: bpe:4096 is best under decoder, char+bytes under fast; "
+        "under fast that lead is not told apart from chance."
     )
 
 

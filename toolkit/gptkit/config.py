@@ -125,6 +125,7 @@ class TrainConfig:
             et al., "Tensor Programs V", 2022.
         muon_learning_rate: Muon's peak, for the hidden matrices; None leaves all to AdamW.
         muon_iterations: of the orthogonalisation in a step of Muon on a CPU.
+        muon_momentum: of Muon's running mean gradient.
         betas, weight_decay: AdamW's; the embeddings of tokens and positions never decay. With Muon,
             neither do gains and biases.
         warmup_steps: steps of linear rise to the peak.
@@ -147,6 +148,7 @@ class TrainConfig:
     embedding_learning_rate: float | None = None
     muon_learning_rate: float | None = None
     muon_iterations: int = 3
+    muon_momentum: float = 0.95
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
     warmup_steps: int = 0
@@ -175,6 +177,8 @@ class TrainConfig:
                 raise ConfigError(f"{name} is {value}; it must be at least 1.")
         if self.muon_iterations > 5:
             raise ConfigError(f"muon_iterations is {self.muon_iterations}; it is at most 5.")
+        if not 0 <= self.muon_momentum < 1:
+            raise ConfigError(f"muon_momentum is {self.muon_momentum}; at least 0, and below 1.")
         for name in (*RATES, "grad_clip", "bytes_per_step", "seconds"):
             value = getattr(self, name)
             if value is not None and not value > 0:

@@ -330,7 +330,7 @@ class Experiment:
             "models": {name: asdict(recipe) for name, recipe in self.models.items()}
             if isinstance(self.models, Mapping)
             else list(self.models),
-            "data": self.corpus.name,
+            "data": None if isinstance(self.data, Corpus) else self.corpus.name,
             **{field: common(self._recipes.values(), field) for field in OF_TEXT},
             **({"budget": self.budget or SECONDS} if self.match == "time" else {}),
             "split": self.split if isinstance(self.split, float) else list(shares_of(self.split)),

@@ -139,11 +139,21 @@ def make_optimizers(model: Model, config: TrainConfig) -> list[Optimizer]:
         assert config.muon_learning_rate is not None
         if bf16_is_native(hidden[0].device):
             optimizers.append(
-                torch.optim.Muon(hidden, lr=config.muon_learning_rate, weight_decay=0.0)
+                torch.optim.Muon(
+                    hidden,
+                    lr=config.muon_learning_rate,
+                    weight_decay=0.0,
+                    momentum=config.muon_momentum,
+                )
             )
         else:
             optimizers.append(
-                Muon(hidden, lr=config.muon_learning_rate, iterations=config.muon_iterations)
+                Muon(
+                    hidden,
+                    lr=config.muon_learning_rate,
+                    momentum=config.muon_momentum,
+                    iterations=config.muon_iterations,
+                )
             )
     for optimizer in optimizers:
         for group in optimizer.param_groups:

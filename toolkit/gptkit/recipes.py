@@ -88,7 +88,8 @@ def decoder() -> Recipe:
     """A standard decoder, of the shape of nanochat's: transformers' `NanoChatForCausalLM`.
 
     RMSNorm without a gain, also after the embedding; rotary positions, QK-norm, ReLU², an untied
-    head, no biases. It is sized so that a laptop's CPU trains it in well under a minute.
+    head, no biases. It is sized so that a laptop's CPU trains it in well under a minute. Its
+    momentum is short because its training is: some 600 steps.
     """
     return Recipe(
         model=ModelConfig(),
@@ -96,6 +97,8 @@ def decoder() -> Recipe:
             learning_rate=1e-2,
             embedding_learning_rate=0.2,
             muon_learning_rate=2e-2,
+            muon_momentum=0.9,
+            betas=(0.7, 0.999),
             weight_decay=0.2,
         ),
         rates_follow_tokens=True,

@@ -89,8 +89,9 @@ def in_words(best: dict[str, dict[str, Any]], reversals: Sequence[dict[str, Any]
         (name,) = under
         said = f"{name} is best under {'both' if len(best) == 2 else f'all {len(best)}'} models"
     else:
-        parts = [f"under {listed(models)} {name} is best" for name, models in under.items()]
-        said = f"The answer depends on the model: {', '.join(parts)}"
+        (name, models), *others = under.items()
+        said = f"The answer depends on the model: {name} is best under {listed(models)}"
+        said += "".join(f", {other} under {listed(of)}" for other, of in others)
     if unsure := [model for model, of in best.items() if of["not_told_apart"]]:
         said += f"; under {listed(unsure)} that lead is not told apart from chance"
     sentences = [f"{said}."]

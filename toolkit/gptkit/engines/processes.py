@@ -1,8 +1,8 @@
 """Run arms several at a time, in this process and in others, the cores shared out among them.
 
 When a process runs out of arms its cores go to those still busy: the last arm has all of them.
-Who trains an arm, and with how many threads, changes its time alone; but for models with LayerNorm,
-whose gradients PyTorch rounds by the number of threads.
+Who trains an arm changes its time alone. How many threads it has changes its losses too, by
+rounding: PyTorch splits some of its sums among the threads.
 """
 
 from __future__ import annotations

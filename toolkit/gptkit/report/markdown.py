@@ -35,7 +35,7 @@ from gptkit.show import printable, short
 from gptkit.stages import preset_of
 
 OF_LADDER = ("preset", "stages", "data", "match", "budget", "seeds")  # options of its command
-NO_COMMAND = "# from Python, with recipes of its own: they are in results.json"
+NO_COMMAND = "# from Python, with a text or recipes of its own: see results.json"
 
 LOSS_COLUMNS = (
     *("tokenizer", "model", "vocabulary", "used", "embedding", "body", "head"),
@@ -51,12 +51,14 @@ SEED_COLUMNS = ("arm", "bits/byte", "best step", "last on val", "learning rate",
 
 
 def command(result: dict[str, Any]) -> str | None:
-    """The command line that runs the experiment again; None for recipes no command knows.
+    """The command line that runs the experiment again; None for a text or recipes given as objects.
 
     >>> command({"experiment": {"tokenizers": ["char", "byte"], "models": ["bigram"], "seeds": 2}})
     'gptkit compare --tokenizers char,byte --models bigram --seeds 2'
     """
     asked = dict(result["experiment"])
+    if asked.get("data", "") is None:
+        return None
     models = asked["models"]
     defaults = {name: field.default for name, field in Experiment.__dataclass_fields__.items()}
     if isinstance(models, Mapping):
@@ -149,7 +151,7 @@ def markdown(
         _tuning(result),
         _seeds(result),
         _samples(result),
-        *map(_beside, beside),
+        *(_beside(other, result) for other in beside),
         _again(result),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
@@ -173,18 +175,23 @@ def _loss_note(result: dict[str, Any]) -> str:
 
 def _models(result: dict[str, Any]) -> list[str]:
     """Each tokenizer under each model; nothing for a ladder, which has a table of its own."""
+    table = _model_table(result)
+    if not table or preset_of(result) is not None:
+        return []
+    says = cell(result["robustness"]["says"])
+    return ["## Does the answer depend on the model?", "", says, "", *table[:-1]]
+
+
+def _model_table(result: dict[str, Any]) -> list[str]:
     rows = model_rows(result)
-    if not rows or preset_of(result) is not None:
+    if not rows:
         return []
     return [
-        "## Does the answer depend on the model?",
-        "",
-        cell(result["robustness"]["says"]),
-        "",
         *table_head(("tokenizer", *map(cell, result["robustness"]["best"])), names=1),
         *(table_row([cell(name), *cells]) for name, *cells in rows),
         "",
         "Bits per byte; in brackets the rank under that model; ≈ is not told apart from the best.",
+        "",
     ]
 
 
@@ -246,12 +253,16 @@ def _samples(result: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _beside(result: dict[str, Any]) -> list[str]:
+def _beside(result: dict[str, Any], main: dict[str, Any]) -> list[str]:
+    """Another experiment's losses, named by its text, or by its way of matching."""
+    text = result["corpus"]["name"]
+    title = match_says(result) if text == main["corpus"]["name"] else f"On {text}"
     return [
-        f"## {cell(match_says(result))}",
+        f"## {cell(title)}",
         "",
         f"**{cell(headline(result))}**",
         "",
+        *_model_table(result),
         *loss_rows(result),
         "",
         f"    {command(result) or NO_COMMAND}",

@@ -49,7 +49,9 @@ def plot(results: Sequence[dict[str, Any]]) -> bytes | None:
 def _by_vocabulary(axes: Axes, results: Sequence[dict[str, Any]]) -> None:
     """A line for each experiment and model, a point for each tokenizer."""
     named: dict[int, str] = {}
+    texts = {result["corpus"]["name"] for result in results}
     for result in results:
+        on_text = f" on {result['corpus']['name']}" if len(texts) > 1 else ""
         for model, points in vocabulary_points(result).items():
             axes.errorbar(
                 [point.vocab_size for point in points],
@@ -57,7 +59,7 @@ def _by_vocabulary(axes: Axes, results: Sequence[dict[str, Any]]) -> None:
                 yerr=[point.deviation for point in points],
                 marker="o",
                 capsize=3,
-                label=f"{model}, matched by {result['match']['by']}",
+                label=f"{model}{on_text}, matched by {result['match']['by']}",
             )
             named |= {point.vocab_size: point.tokenizer for point in points}
     axes.set_xscale("log", base=2)
