@@ -12,6 +12,7 @@ from gptkit.rates import FAIR
 from gptkit.report.coverage import markdown as coverage_markdown
 from gptkit.report.ladder import bits_table
 from gptkit.report.markdown import command, loss_rows, markdown
+from gptkit.report.plot import figure_of
 from gptkit.report.rates import markdown as rates_markdown
 from gptkit.report.speed import markdown as speed_markdown
 from gptkit.stages import SHOWN
@@ -45,7 +46,8 @@ def test_the_python_example_runs(tmp_path, monkeypatch, text_file):
 
 @pytest.mark.parametrize("report", ["char-vs-gpt2", "char-byte-gpt2"])
 def test_a_report_is_what_the_tool_writes_from_its_results(report):
-    assert page(report) == markdown(results(report))
+    found = results(report)
+    assert page(report) == markdown(found, figure=figure_of(found))
 
 
 def test_the_sweep_over_vocabularies_is_what_the_tool_writes():

@@ -87,7 +87,8 @@ def test_every_measurement_measures(monkeypatch, measure, names):
     assert [m.name for m in found] == names
     for m in found:
         assert m.ratio > 0
-        assert "OTHER" not in m.what
+        if m.name == "parallel":  # over so few steps, rounding does not reach three decimals
+            assert "losses at most 0.000 bits per byte apart" in m.what
         assert m.what in markdown(
             {"machine": machine(), "rounds": 1, "measurements": [m.to_dict()]}
         )

@@ -1,5 +1,6 @@
 """The contract suite of the models, and what each alone must keep."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from gptkit.config import ConfigError, ModelConfig
 from gptkit.experiments import ladder
 from gptkit.models import MODELS, Decoder, build_model
 from gptkit.models.attention import rotary_table, rotate
+from gptkit.models.decoder import sinusoids
 from gptkit.models.elementwise import SquaredReLU, rms_norm
 from gptkit.recipes import RECIPES
 
@@ -180,6 +182,18 @@ def test_rotary_scores_depend_on_the_distance_alone():
         diagonal = rows[0, 0].diagonal(-distance)
         # the table is float32, whose rounding over T positions is all that may differ
         assert torch.allclose(diagonal, diagonal[:1].expand_as(diagonal), atol=1e-5)
+
+
+def test_learned_positions_start_from_sinusoids():
+    # Vaswani et al., section 3.5: sin and cos of t / 10000^(2i / C), here side by side, times √2.
+    found = sinusoids(5, 6)
+    for t in range(5):
+        angles = [t / 10_000 ** (2 * i / 6) for i in range(3)]
+        expected = [math.sqrt(2) * f(a) for f in (math.sin, math.cos) for a in angles]
+        assert found[t].tolist() == pytest.approx(expected, abs=1e-6)
+    assert sinusoids(4, 7).shape == (4, 7)
+    model = make("gpt2", trained=False)
+    assert torch.equal(model.position.weight.float(), sinusoids(T, 16))
 
 
 def test_more_than_a_window_is_refused():

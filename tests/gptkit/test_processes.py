@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 
 import pytest
+import torch
 
 import gptkit
 from gptkit.engines import processes
@@ -24,6 +25,16 @@ def timeless(value):
     return [timeless(v) for v in value] if isinstance(value, list) else value
 
 
+@pytest.fixture
+def one_thread():
+    """Every arm has one thread, alone or beside another: PyTorch rounds by their number."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_two_at_a_time_give_what_one_after_another_gives(text_file, tmp_path):
     heard, results = [], []
     for jobs in (1, 2):

@@ -330,7 +330,7 @@ def test_the_headline_leads_with_it_where_the_answer_depends_on_the_model():
     assert headline(result_of_two_models()) == (
         "The answer depends on the model: gpt2 is best under decoder, char under fast. "
         "gpt2 and char change places, at one seed: gpt2 is better under decoder, char under fast. "
-        "The lowest loss on tinyshakespeare after 600kB of training is char's: 2.300 bits per byte "
+        "The lowest loss on tinyshakespeare after 600kB of training: char, 2.300 bits per byte "
         "with fast."
     )
 

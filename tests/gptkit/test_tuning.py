@@ -10,10 +10,12 @@ from gptkit.config import Arm, at_rate
 from gptkit.corpus import Corpus
 from gptkit.encoded import encode_corpus
 from gptkit.errors import TrainingError
+from gptkit.experiment import Experiment
 from gptkit.recipes import RECIPES
 from gptkit.tuning import FACTORS, training_slice, tune
 
 CPU = torch.device("cpu")
+SMALL = {"budget": "20steps", "bytes_per_step": 256, "context_bytes": 32}
 
 
 @pytest.fixture
@@ -42,11 +44,9 @@ def test_every_tokenizer_and_model_gets_the_same_trials(text_file, tmp_path):
         data=str(text_file),
         tune=True,
         seeds=2,
-        budget="20steps",
-        bytes_per_step=256,
-        context_bytes=32,
         sample_bytes=1,
         out=tmp_path,
+        **SMALL,
         on_event=lambda arm, e: heard.append(e) if isinstance(e, tuning.TrialDone) else None,
     )
     tuned = result.data["tuning"]
@@ -62,7 +62,12 @@ def test_every_tokenizer_and_model_gets_the_same_trials(text_file, tmp_path):
             for a in result.arms
             if (a["tokenizer"], a["model"]) == (t["tokenizer"], t["model"])
         }
-        assert rates == {RECIPES[t["model"]]().train.learning_rate * t["factor"]}
+        (untuned,) = {
+            arm.train.learning_rate
+            for arm in Experiment(data=str(text_file), **SMALL).plan()
+            if (arm.tokenizer, arm.recipe) == (t["tokenizer"], t["model"])
+        }
+        assert rates == {untuned * t["factor"]}
     assert len(heard) == 4 * len(FACTORS)
 
 

@@ -47,9 +47,9 @@ class ModelConfig:
         token_shift, ngram_rows: see `gptkit.models.embedding`; None for no hashed table.
         activation: the MLP's. "gelu" is GPT-2's tanh form of it; "swiglu" has two matrices of
             width n_hidden, of which one gates the other.
-        init: "unit" keeps activations at unit variance, by weights of variance 1 / inputs; "gpt2"
-            draws all at a standard deviation of 0.02, as GPT-2 did; "torch" leaves PyTorch's own,
-            a third of unit's variance.
+        init: "unit" keeps activations at unit variance, by weights of variance 1 / inputs, and
+            learned positions start from sinusoids; "gpt2" draws all at a standard deviation of
+            0.02, as GPT-2 did; "torch" leaves PyTorch's own, a third of unit's variance.
         zero_init_residual: whether the projections start at zero.
     """
 

@@ -198,7 +198,7 @@ def headline(result: dict[str, Any]) -> str:
         return printable(f"{arm['tokenizer']} models {corpus} after {spent}: {figure}.")
     robust = result.get("robustness") or {"depends_on_model": False, "says": ""}
     if robust["depends_on_model"]:
-        lowest = f"The lowest loss on {corpus} after {spent} is {arm['tokenizer']}'s: {figure}."
+        lowest = f"The lowest loss on {corpus} after {spent}: {arm['tokenizer']}, {figure}."
         return printable(f"{robust['says']} {lowest}")
     says = f"{arm['tokenizer']} models {corpus} best after {spent}: {figure}."
     if closest["told_apart"] is False:

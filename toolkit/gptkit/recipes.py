@@ -109,7 +109,8 @@ def gpt2() -> Recipe:
     """A decoder of the shape of GPT-2: transformers' `GPT2LMHeadModel`, its head untied.
 
     LayerNorm, learned positions, GELU, an MLP of 4 · n_embd, biases. Radford et al., "Language
-    models are unsupervised multitask learners", 2019.
+    models are unsupervised multitask learners", 2019. The positions start from sinusoids: some
+    600 steps are too few to learn an order from noise.
     """
     small = decoder()
     return replace(

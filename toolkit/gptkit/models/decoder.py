@@ -44,6 +44,15 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+def sinusoids(block_size: int, n_embd: int) -> Tensor:
+    """Positions (T, C) of unit variance, told apart by their distance from the start.
+
+    Vaswani et al., "Attention is all you need", 2017, section 3.5, times √2.
+    """
+    cos, sin = rotary_table(block_size, n_embd)  # (T, C / 2), rounded up
+    return math.sqrt(2) * torch.cat([sin, cos], dim=1)[:, :n_embd]
+
+
 class MLP(nn.Module):
     """Each position by itself: C -> 4C (or `n_hidden`) -> C."""
 
@@ -160,6 +169,9 @@ class Decoder(nn.Module):
         init = self.config.init
         if self.position is not None and init == "gpt2":
             nn.init.normal_(self.position.weight, std=0.02)
+        if self.position is not None and init == "unit":
+            with torch.no_grad():
+                self.position.weight.copy_(sinusoids(self.config.block_size, self.config.n_embd))
         for name, module in self.blocks.named_modules():
             if not isinstance(module, nn.Linear):
                 continue
