@@ -126,7 +126,7 @@ def gpt2() -> Recipe:
             activation="gelu",
             bias=True,
         ),
-        train=replace(small.train, embedding_learning_rate=0.05),
+        train=replace(at_rate(small.train, 2), embedding_learning_rate=0.1),
     )
 
 
@@ -142,6 +142,7 @@ def qwen3() -> Recipe:
         model=replace(
             small.model, n_hidden=176, norm="rms_gain", embedding_norm=False, activation="swiglu"
         ),
+        train=at_rate(small.train, 2),
     )
 
 

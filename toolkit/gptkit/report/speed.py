@@ -37,7 +37,7 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def _ablations(found: dict[str, Any]) -> list[str]:
-    """The recipe without each of its choices: how long to the loss, and how good either way."""
+    """`fast` without each of its choices: how long to the loss, and how good either way."""
     lines = [
         "",
         "## Without each choice",
@@ -55,8 +55,8 @@ def _ablations(found: dict[str, Any]) -> list[str]:
         whole = rows[0]
         lines += [
             "",
-            f"On {data}, {found['budget']} of training text, as `gptkit compare` trains the "
-            "decoder: bits per byte of the validation text, and in brackets what the choice gains.",
+            f"On {data}, {found['budget']} of training text, as `gptkit compare` trains "
+            "`fast`: bits per byte of the validation text, and in brackets what the choice gains.",
             "",
             "| without | char | gpt2 | gpt2 better than char by |",
             "| --- | ---: | ---: | ---: |",
