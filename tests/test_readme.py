@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from gptkit.bench.rates import FAIR
 from gptkit.experiment import Experiment
-from gptkit.figures import headline
-from gptkit.rates import FAIR
-from gptkit.report.coverage import markdown as coverage_markdown
+from gptkit.report.calibration import markdown as coverage_markdown
 from gptkit.report.ladder import bits_table
 from gptkit.report.markdown import command, loss_rows, markdown
-from gptkit.report.plot import figure_of
+from gptkit.report.plots import figure_of
 from gptkit.report.rates import markdown as rates_markdown
 from gptkit.report.speed import markdown as speed_markdown
-from gptkit.stages import SHOWN
+from gptkit.results.ladder import SHOWN
+from gptkit.results.summary import headline
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -9,32 +9,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-# From the bottom up; a module imports only from its own level's line or from those above it here.
-LEVELS = [
-    {"errors"},
-    {"budget", "files", "large", "show", "markov", "memory"},
-    {"config", "download", "hub", "shards"},
-    {"recipes"},
-    {"experiments"},
-    {"corpus"},
-    {"vocabulary"},
-    {"encoded"},
-    {"models"},
-    {"evaluation", "lecture", "sampling", "optim", "batches", "spans"},
-    {"runs", "training"},
-    {"baselines", "inspection", "matching", "stats", "tuning"},
-    {"engines", "equality"},
-    {"figures"},
-    {"stages"},
-    {"cautions", "inspection_tables", "lecture_tables", "tables", "robustness", "verdict"},
-    {"bench", "coverage", "result", "estimate"},
-    {"experiment"},
-    {"rates"},
-    {"report"},
-    {"cli"},
-]
-LEVEL = {name: i for i, names in enumerate(LEVELS) for name in names}
-
 
 def imported(path: Path) -> set[str]:
     """The dotted names that a file imports, but not those for type checkers alone."""
@@ -50,20 +24,6 @@ def imported(path: Path) -> set[str]:
             assert node.level == 0, f"{path} imports relatively"
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
-
-
-def room(dotted: str) -> str:
-    return dotted.split(".")[1] if "." in dotted else ""
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "toolkit/gptkit").rglob("*.py")), ids=str)
-def test_imports_go_down_only(path):
-    here = path.relative_to(ROOT / "toolkit/gptkit").parts[0].removesuffix(".py")
-    if here == "__init__":
-        return
-    for name in imported(path):
-        if name.startswith("gptkit.") and room(name) not in (here, ""):
-            assert LEVEL[room(name)] <= LEVEL[here], f"{path.name} imports {name}"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tokenizers").rglob("*.py")), ids=str)

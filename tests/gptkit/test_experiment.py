@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 import gptkit
-from gptkit.encoded import encode_corpus
+from gptkit.data.encoding import encode_corpus
+from gptkit.engines.run_folder import read_losses
 from gptkit.errors import ConfigError, CorpusError, RunError
-from gptkit.evaluation import evaluate
+from gptkit.eval.evaluation import evaluate
 from gptkit.experiment import Experiment
-from gptkit.recipes import decoder
+from gptkit.plan.recipes import decoder
 from gptkit.report.markdown import command, markdown
-from gptkit.result import Result, load_result
-from gptkit.runs import read_losses
-from gptkit.training import Evaluated, StepDone
+from gptkit.results.result import Result, load_result
+from gptkit.train.loop import Evaluated, StepDone
 from gptkit_tokenizers import TokenizerError
 
 SMALL = {"budget": "20steps", "bytes_per_step": 256, "context_bytes": 32, "sample_bytes": 40}

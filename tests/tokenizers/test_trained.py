@@ -156,8 +156,8 @@ def test_the_smallest_is_the_bytes(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_training_text_is_learned_from(kind, tmp_path):
-    from gptkit.corpus import load_corpus
-    from gptkit.encoded import build_tokenizer
+    from gptkit.data.corpus import load_corpus
+    from gptkit.data.encoding import build_tokenizer
 
     file = tmp_path / "text.txt"
     file.write_text("ab" * 5000 + "\n" + "xy" * 400)

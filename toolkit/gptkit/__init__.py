@@ -7,25 +7,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gptkit import experiments
-    from gptkit.corpus import load_corpus
+    from gptkit.data.corpus import load_corpus
+    from gptkit.engines.run_folder import load_run
     from gptkit.errors import GptkitError
     from gptkit.experiment import Experiment, compare
-    from gptkit.result import Result, load_result
-    from gptkit.runs import load_run
+    from gptkit.plan.ladder import ladder
+    from gptkit.results.result import Result, load_result
     from gptkit_tokenizers import TokenizerError, get_tokenizer
 
 _HOME = {
     "Experiment": "gptkit.experiment",
     "GptkitError": "gptkit.errors",
-    "Result": "gptkit.result",
+    "Result": "gptkit.results.result",
     "TokenizerError": "gptkit_tokenizers",
     "compare": "gptkit.experiment",
-    "experiments": "gptkit.experiments",
     "get_tokenizer": "gptkit_tokenizers",
-    "load_corpus": "gptkit.corpus",
-    "load_result": "gptkit.result",
-    "load_run": "gptkit.runs",
+    "ladder": "gptkit.plan.ladder",
+    "load_corpus": "gptkit.data.corpus",
+    "load_result": "gptkit.results.result",
+    "load_run": "gptkit.engines.run_folder",
 }
 
 __all__ = [
@@ -34,8 +34,8 @@ __all__ = [
     "Result",
     "TokenizerError",
     "compare",
-    "experiments",
     "get_tokenizer",
+    "ladder",
     "load_corpus",
     "load_result",
     "load_run",
@@ -45,8 +45,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'gptkit' has no attribute {name!r}")
-    module = import_module(_HOME[name])
-    return module if module.__name__ == f"gptkit.{name}" else getattr(module, name)
+    return getattr(import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -29,7 +29,7 @@ def from_dict(config: type[Config], data: dict[str, Any]) -> Config:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """One model. The defaults are a standard decoder; see `gptkit.recipes` for others.
+    """One model. The defaults are a standard decoder; see `gptkit.plan.recipes` for others.
 
     The bigram reads `architecture` alone: its context is one token whatever the window.
 
@@ -44,7 +44,7 @@ class ModelConfig:
         qk_norm: whether RMSNorm is applied to each head's queries and keys; with "rms_gain" it has
             a gain too.
         embedding_norm: whether the norm is applied to the embedding as well.
-        token_shift, ngram_rows: see `gptkit.models.embedding`; None for no hashed table.
+        token_shift, ngram_rows: see `gptkit.models.ngrams`; None for no hashed table.
         activation: the MLP's. "gelu" is GPT-2's tanh form of it; "swiglu" has two matrices of
             width n_hidden, of which one gates the other.
         init: "unit" keeps activations at unit variance, by weights of variance 1 / inputs, and

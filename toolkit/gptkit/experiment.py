@@ -15,25 +15,25 @@ from typing import Any
 
 import torch
 
-from gptkit.baselines import baselines
-from gptkit.budget import SECONDS, seconds_of, steps_of
-from gptkit.cautions import cautions
 from gptkit.config import Arm, at_rate
-from gptkit.corpus import Corpus, load_corpus, shares_of
-from gptkit.encoded import EncodedCorpus, encode_corpus
-from gptkit.engines.arms import kept_arms, train_arms
-from gptkit.engines.local import ArmDone, Job, OnEvent, Sampling, find_device
-from gptkit.equality import what_is_equal
+from gptkit.data.corpus import Corpus, load_corpus, shares_of
+from gptkit.data.encoding import EncodedCorpus, encode_corpus
+from gptkit.engines.arm import ArmDone, Job, OnEvent, Sampling, find_device
+from gptkit.engines.cost import estimate
+from gptkit.engines.resume import kept_arms, train_arms
+from gptkit.engines.run_folder import read_losses
 from gptkit.errors import ConfigError, Stopped, check_known
-from gptkit.estimate import estimate
+from gptkit.eval.baselines import baselines
 from gptkit.files import write_json
-from gptkit.matching import MATCHES, Plan, Request, training_flops
-from gptkit.recipes import OF_TEXT, RECIPES, Recipe, common
-from gptkit.result import Result
-from gptkit.robustness import robustness
-from gptkit.runs import read_losses
-from gptkit.tuning import training_slice, tune
-from gptkit.verdict import verdict
+from gptkit.plan.budget import SECONDS, seconds_of, steps_of
+from gptkit.plan.matching import MATCHES, Plan, Request, training_flops
+from gptkit.plan.recipes import OF_TEXT, RECIPES, Recipe, common
+from gptkit.results.balance import what_is_equal
+from gptkit.results.result import Result
+from gptkit.results.robustness import robustness
+from gptkit.results.verdict import verdict
+from gptkit.results.warnings import cautions
+from gptkit.train.tuning import training_slice, tune
 
 PAYS = 1e12  # floating-point operations, of which starting processes costs about a tenth
 
@@ -48,15 +48,15 @@ class Experiment:
 
     Attributes:
         tokenizers: specs, as `get_tokenizer` takes them.
-        models: names of recipes, as `gptkit.recipes.RECIPES` has them; or recipes of your own by
-            name, as `gptkit.experiments.ladder` gives them.
+        models: names of recipes, as `gptkit.plan.recipes.RECIPES` has them; or recipes of your own
+            by name, as `gptkit.ladder()` gives them.
         data: a corpus, as `load_corpus` takes it, or a `Corpus`, already split; None for
             tinyshakespeare, or python-docs where it cannot be had.
-        match: bytes, tokens, flops, params or time; see `gptkit.matching`.
+        match: bytes, tokens, flops, params or time; see `gptkit.plan.matching`.
         budget: training text per arm ("600KB"), steps ("300steps"), or, matched by time, seconds
             ("20s"); None for each recipe's own, 600KB for the named ones, or 20s.
         tune: whether each tokenizer and model gets a learning rate of its own; see
-            `gptkit.tuning`.
+            `gptkit.train.tuning`.
         seeds: how many, from 0.
         context_bytes: how far back a model sees, in bytes of text; None for each recipe's own,
             160 for the named ones.

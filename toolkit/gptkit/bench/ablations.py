@@ -8,10 +8,10 @@ from typing import Any
 
 from gptkit.bench.time_to_loss import TARGET, Configs, ours, trained
 from gptkit.config import ModelConfig, TrainConfig
-from gptkit.corpus import load_corpus
-from gptkit.encoded import EncodedCorpus, encode_corpus
-from gptkit.matching import Request, match_bytes
-from gptkit.recipes import fast
+from gptkit.data.corpus import load_corpus
+from gptkit.data.encoding import EncodedCorpus, encode_corpus
+from gptkit.plan.matching import Request, match_bytes
+from gptkit.plan.recipes import fast
 
 # Each choice with what takes it out. AdamW alone diverges at Muon's rates: it has 3e-3.
 CHOICES: dict[str, dict[str, Any]] = {

@@ -12,14 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gptkit.allocator import keep_freed_memory
 from gptkit.bench.measure import Measurement, alternate
-from gptkit.corpus import load_corpus
-from gptkit.encoded import encode_corpus
-from gptkit.memory import keep_freed_memory
+from gptkit.data.corpus import load_corpus
+from gptkit.data.encoding import encode_corpus
 from gptkit.models import Decoder, build_model
-from gptkit.optim import make_optimizers
-from gptkit.recipes import decoder
-from gptkit.training import batches_of, take_step
+from gptkit.plan.recipes import decoder
+from gptkit.train.loop import batches_of, take_step
+from gptkit.train.optim import make_optimizers
 
 AGREE = 1e-4  # nats: the losses of both, which are the same function in exact arithmetic
 

@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 from gptkit.bench.measure import Measurement, alternate
-from gptkit.corpus import load_corpus
-from gptkit.large import LargeText, index
-from gptkit.shards import encode_shards
+from gptkit.data.corpus import load_corpus
+from gptkit.data.shards import encode_shards
+from gptkit.data.text_on_disk import LargeText, index
 from gptkit_tokenizers import Tokenizer, get_tokenizer
 from gptkit_tokenizers.bpe import load_encoding
 

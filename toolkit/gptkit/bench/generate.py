@@ -9,8 +9,8 @@ import torch
 
 from gptkit.bench.measure import Measurement, alternate
 from gptkit.config import ModelConfig
+from gptkit.eval.sampling import draw, generate
 from gptkit.models import Model, build_model
-from gptkit.sampling import draw, generate
 
 VOCAB_SIZE, BLOCK_SIZE = 65, 256
 

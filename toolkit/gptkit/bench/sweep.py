@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from gptkit.batches import make_batch
 from gptkit.bench.measure import Measurement, alternate
 from gptkit.config import ModelConfig
-from gptkit.corpus import load_corpus
-from gptkit.encoded import encode_corpus
-from gptkit.evaluation import evaluate
+from gptkit.data.batches import make_batch
+from gptkit.data.corpus import load_corpus
+from gptkit.data.encoding import encode_corpus
+from gptkit.eval.evaluation import evaluate
 from gptkit.models import build_model
 
 BLOCK_SIZE, BATCH_SIZE, BATCHES = 64, 12, 200

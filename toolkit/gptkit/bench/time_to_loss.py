@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 from gptkit.bench.measure import Measurement
 from gptkit.config import ModelConfig, TrainConfig
-from gptkit.corpus import load_corpus
-from gptkit.encoded import EncodedCorpus, encode_corpus
-from gptkit.evaluation import Evaluation
+from gptkit.data.corpus import load_corpus
+from gptkit.data.encoding import EncodedCorpus, encode_corpus
+from gptkit.eval.evaluation import Evaluation
 from gptkit.models import Decoder, build_model
-from gptkit.recipes import RECIPES, Recipe, lecture
-from gptkit.training import Evaluated, train
+from gptkit.plan.recipes import RECIPES, Recipe, lecture
+from gptkit.train.loop import Evaluated, train
 
 TARGET = 1.8857  # nats per character: nanoGPT's recipe for a CPU, after its 2,000 steps
 BLOCK_SIZE = 64

@@ -23,7 +23,7 @@ from gptkit.cli.options import (
 
 if TYPE_CHECKING:
     from gptkit.experiment import Experiment
-    from gptkit.result import Result
+    from gptkit.results.result import Result
 
 
 def compare(
@@ -134,7 +134,7 @@ def compare(
 def _by_recipe(recipe: str, match: str, **asked: Any) -> dict[str, Any]:
     """What was asked, and the recipe's where it was not."""
     from gptkit.errors import ConfigError
-    from gptkit.recipes import PRESETS
+    from gptkit.plan.recipes import PRESETS
 
     if recipe not in PRESETS:
         raise ConfigError(f"there is no recipe {recipe!r}.\nThere are: {', '.join(PRESETS)}.")
@@ -159,9 +159,8 @@ def _shares(split: str) -> float | tuple[float, ...]:
 def _print(result: Result) -> None:
     from rich.console import Console
 
-    from gptkit.figures import headline, main_verdicts, verdict_note
-    from gptkit.show import printable
-    from gptkit.tables import (
+    from gptkit.report.formatting import printable
+    from gptkit.report.terminal import (
         loss_table,
         match_table,
         model_table,
@@ -169,6 +168,7 @@ def _print(result: Result) -> None:
         span_table,
         vocabulary_table,
     )
+    from gptkit.results.summary import headline, main_verdicts, verdict_note
 
     console = Console(highlight=False)
     data = result.to_dict()

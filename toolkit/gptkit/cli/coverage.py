@@ -30,9 +30,9 @@ def coverage(
     from rich.console import Console
     from rich.progress import Progress
 
-    from gptkit.coverage import SETTINGS, prove
+    from gptkit.bench.calibration import SETTINGS, prove
     from gptkit.files import write_json, write_text
-    from gptkit.report.coverage import markdown
+    from gptkit.report.calibration import markdown
 
     console = Console(stderr=True)
     with Progress(console=console) if sys.stderr.isatty() else nullcontext() as progress:

@@ -41,7 +41,7 @@ def decode(
         text = spelled.decode(errors="replace")
         typer.echo(json.dumps({"tokenizer": built.name, "text": text, "bytes": spelled.hex()}))
     elif sys.stdout.isatty():
-        from gptkit.show import printable
+        from gptkit.report.formatting import printable
 
         typer.echo(printable(spelled.decode(errors="replace")))
     else:

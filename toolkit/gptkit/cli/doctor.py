@@ -51,7 +51,7 @@ def _facts() -> dict[str, dict[str, Any]]:
 
     import torch
 
-    from gptkit.corpus import cache_folder
+    from gptkit.data.corpus import cache_folder
     from gptkit_tokenizers import available
     from gptkit_tokenizers.network import reachable
 
@@ -82,7 +82,7 @@ def _facts() -> dict[str, dict[str, Any]]:
 
 
 def _copy_of_shakespeare() -> str:
-    from gptkit.corpus import tiny_shakespeare_copy
+    from gptkit.data.corpus import tiny_shakespeare_copy
     from gptkit.errors import CorpusError
 
     try:

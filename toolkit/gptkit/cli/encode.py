@@ -64,7 +64,7 @@ def _draw(built: Tokenizer, text: str, tokens: list[int], spelled: list[bytes]) 
     from rich.table import Table
     from rich.text import Text
 
-    from gptkit.show import visible
+    from gptkit.report.formatting import visible
 
     console = Console(highlight=False)
     styles = itertools.cycle(STYLES)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gptkit.experiment import Experiment
-    from gptkit.result import Result
+    from gptkit.results.result import Result
 
 
 def listed(names: str) -> list[str]:
@@ -64,7 +64,7 @@ def _print_cost(cost: dict[str, Any], *, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from gptkit.tables import cost_note, cost_table
+    from gptkit.report.terminal import cost_note, cost_table
 
     console = Console(highlight=False)
     console.print(cost_table(cost))

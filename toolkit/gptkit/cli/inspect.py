@@ -28,8 +28,8 @@ def inspect(
     live = sys.stderr.isatty()
     with err.status("Reading the text") if live else nullcontext() as status:
         from gptkit.cli.experiment import listed
-        from gptkit.corpus import load_corpus
-        from gptkit.inspection import inspect_tokenizers
+        from gptkit.data.corpus import load_corpus
+        from gptkit.data.inspection import inspect_tokenizers
 
         found = inspect_tokenizers(
             load_corpus(data),
@@ -40,7 +40,7 @@ def inspect(
         typer.echo(json.dumps(found))
         return
 
-    from gptkit.inspection_tables import cut_table, frequent_table, measure_table
+    from gptkit.report.inspection import cut_table, frequent_table, measure_table
 
     console = Console(highlight=False)
     console.print(measure_table(found), frequent_table(found), cut_table(found), sep="\n")

@@ -25,7 +25,7 @@ from gptkit.cli.options import (
 
 if TYPE_CHECKING:
     from gptkit.experiment import Experiment
-    from gptkit.result import Result
+    from gptkit.results.result import Result
 
 app = typer.Typer(
     help="Walk through the lecture that builds GPT from nothing, under any tokenizer.",
@@ -38,7 +38,7 @@ def trick(as_json: Json = False) -> None:
     """Show the trick of attention: means as a matrix product, then as a masked softmax."""
     from rich.console import Console
 
-    from gptkit.lecture import batch, toy
+    from gptkit.eval.attention_weights import batch, toy
 
     small, large = toy(), batch()
     if as_json:
@@ -53,7 +53,7 @@ def trick(as_json: Json = False) -> None:
         typer.echo(json.dumps(found))
         return
 
-    from gptkit.lecture_tables import batch_steps, toy_steps
+    from gptkit.report.lecture import batch_steps, toy_steps
 
     console = Console(highlight=False)
     console.print(toy_steps(small), batch_steps(large))
@@ -93,7 +93,7 @@ def ladder(
 
     def make() -> Experiment:
         from gptkit.experiment import Experiment
-        from gptkit.experiments import ladder
+        from gptkit.plan.ladder import ladder
 
         return Experiment(
             tokenizers=listed(tokenizers),
@@ -125,10 +125,10 @@ def attention(
     from rich.console import Console
 
     from gptkit.cli.text_input import read_text
+    from gptkit.engines.run_folder import load_run
     from gptkit.errors import ConfigError
-    from gptkit.lecture import attention_weights
-    from gptkit.lecture_tables import attention_step, fitting
-    from gptkit.runs import load_run
+    from gptkit.eval.attention_weights import attention_weights
+    from gptkit.report.lecture import attention_step, fitting
 
     trained = load_run(run)
     tokenizer, config = trained.tokenizer, trained.config.model
@@ -169,11 +169,11 @@ def _shown(token: bytes) -> str:
 def _show_ladder(result: Result) -> None:
     from rich.console import Console
 
-    from gptkit.figures import headline
-    from gptkit.lecture_tables import ladder_table
-    from gptkit.show import printable
-    from gptkit.stages import SHOWN
-    from gptkit.tables import sample_table
+    from gptkit.report.formatting import printable
+    from gptkit.report.lecture import ladder_table
+    from gptkit.report.terminal import sample_table
+    from gptkit.results.ladder import SHOWN
+    from gptkit.results.summary import headline
 
     console = Console(highlight=False)
     data = result.to_dict()

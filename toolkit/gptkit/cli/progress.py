@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from gptkit.config import Arm
     from gptkit.experiment import Experiment
-    from gptkit.result import Result
-    from gptkit.tuning import TrialDone
+    from gptkit.results.result import Result
+    from gptkit.train.tuning import TrialDone
 
 
 def encode_shown(experiment: Experiment, err: Console, *, live: bool) -> None:
@@ -67,9 +67,9 @@ def run_live(experiment: Experiment, err: Console) -> Result:
         TimeRemainingColumn,
     )
 
-    from gptkit.engines.local import ArmDone, Event
-    from gptkit.training import Evaluated, StepDone
-    from gptkit.tuning import TrialDone
+    from gptkit.engines.arm import ArmDone, Event
+    from gptkit.train.loop import Evaluated, StepDone
+    from gptkit.train.tuning import TrialDone
 
     progress = Progress(
         TextColumn("{task.description}", markup=False),
@@ -122,9 +122,9 @@ def _trial(trial: TrialDone) -> str:
 
 def run_plain(experiment: Experiment) -> Result:
     """A line per evaluation, for a log."""
-    from gptkit.engines.local import ArmDone, Event
-    from gptkit.training import Evaluated, StepDone
-    from gptkit.tuning import TrialDone
+    from gptkit.engines.arm import ArmDone, Event
+    from gptkit.train.loop import Evaluated, StepDone
+    from gptkit.train.tuning import TrialDone
 
     latest: dict[str, StepDone] = {}
 

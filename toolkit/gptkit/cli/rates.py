@@ -46,11 +46,11 @@ def rates(
     """Train every tokenizer at the same grid of learning rates; show whom a shared rate favours."""
     import json
 
+    from gptkit.bench.rates import study_rates
     from gptkit.cli.experiment import listed
     from gptkit.cli.progress import run_plain
     from gptkit.errors import ConfigError
     from gptkit.files import write_json, write_text
-    from gptkit.rates import study_rates
     from gptkit.report.rates import markdown
 
     try:

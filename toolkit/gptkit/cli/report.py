@@ -27,8 +27,8 @@ def report(
     """
     from gptkit.files import write_bytes, write_json, write_text
     from gptkit.report.markdown import markdown
-    from gptkit.report.plot import figure_of, plot
-    from gptkit.result import load_result
+    from gptkit.report.plots import figure_of, plot
+    from gptkit.results.result import load_result
 
     results = [load_result(path).to_dict() for path in (experiment, *(beside or []))]
     folder = out or experiment

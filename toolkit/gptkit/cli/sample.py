@@ -25,9 +25,9 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Stream text that a trained run writes after a prompt."""
-    from gptkit.runs import load_run
-    from gptkit.sampling import stream_text
-    from gptkit.show import printable
+    from gptkit.engines.run_folder import load_run
+    from gptkit.eval.sampling import stream_text
+    from gptkit.report.formatting import printable
 
     trained = load_run(run)
     if prompt is None:

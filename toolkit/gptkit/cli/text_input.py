@@ -31,7 +31,7 @@ def tokenizer_for(spec: str, data: str | None) -> Tokenizer:
     try:
         return get_tokenizer(spec)
     except NeedsText:
-        from gptkit.corpus import load_corpus
-        from gptkit.encoded import build_tokenizer
+        from gptkit.data.corpus import load_corpus
+        from gptkit.data.encoding import build_tokenizer
 
         return build_tokenizer(load_corpus(data), spec)

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from gptkit.config import Arm
-from gptkit.engines.local import ArmDone, Event, Job, OnEvent, run_arm
+from gptkit.engines.arm import ArmDone, Event, Job, OnEvent, run_arm
 from gptkit.engines.worker import COMMAND, READY
 from gptkit.errors import TrainingError
 

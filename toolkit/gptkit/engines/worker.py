@@ -17,7 +17,7 @@ import traceback
 import torch
 
 from gptkit.config import Arm
-from gptkit.engines.local import Event, Job, run_arm
+from gptkit.engines.arm import Event, Job, run_arm
 from gptkit.errors import GptkitError
 from gptkit_tokenizers import TokenizerError
 

@@ -1,10 +1,10 @@
 """The lecture's bigram: a (V, V) table whose row i holds the logits of the id after i.
 
 At GPT-2's V = 50,257 the table would be 10 GB. Each row is a softmax of its own, so the argument
-of `gptkit.vocabulary` holds row by row: the ids that never follow i in the training text start at
-zero, get the same gradient, and stay equal. A row is therefore kept, exactly, as one logit for
-each id that does follow i and one shared by all others. Tiny Shakespeare under GPT-2's BPE
-needs some 150,000 numbers instead of 2.5 billion.
+of `gptkit.models.compact_softmax` holds row by row: the ids that never follow i in the training
+text start at zero, get the same gradient, and stay equal. A row is therefore kept, exactly, as one
+logit for each id that does follow i and one shared by all others. Tiny Shakespeare under GPT-2's
+BPE needs some 150,000 numbers instead of 2.5 billion.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gptkit.config import ModelConfig
-from gptkit.vocabulary import READ, DivideGradient
+from gptkit.models.compact_softmax import READ, DivideGradient
 
 
 class Bigram(nn.Module):

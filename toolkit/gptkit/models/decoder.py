@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from gptkit.config import ModelConfig
 from gptkit.models.attention import ATTENTION, KVCache, projection, rotary_table
+from gptkit.models.compact_softmax import CompactEmbedding, CompactHead, used_ids
 from gptkit.models.elementwise import RMSNorm, SquaredReLU
-from gptkit.models.embedding import LONGEST, HashedNgrams, shift_half
-from gptkit.vocabulary import CompactEmbedding, CompactHead, used_ids
+from gptkit.models.ngrams import LONGEST, HashedNgrams, shift_half
 
 
 def make_norm(config: ModelConfig) -> nn.Module:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gptkit.show import printable
+from gptkit.report.formatting import printable
 
 
 def table_row(cells: Sequence[str]) -> str:

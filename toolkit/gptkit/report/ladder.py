@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gptkit.report.cells import cell, table_head, table_row
-from gptkit.show import short
-from gptkit.stages import StageRow, ladder_note, preset_of, published, stage_rows
+from gptkit.report.formatting import short
+from gptkit.results.ladder import StageRow, ladder_note, preset_of, published, stage_rows
 
 COLUMNS = (
     *("stage", "what it adds", "parameters", "text read"),

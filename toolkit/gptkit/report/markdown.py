@@ -7,10 +7,15 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from gptkit.budget import SECONDS
 from gptkit.experiment import Experiment
-from gptkit.experiments import STAGES
-from gptkit.figures import (
+from gptkit.plan.budget import SECONDS
+from gptkit.plan.ladder import STAGES
+from gptkit.plan.recipes import OF_TEXT, RECIPES, Recipe, common
+from gptkit.report.cells import cell, table_head, table_row
+from gptkit.report.formatting import printable, short
+from gptkit.report.ladder import ladder_lines
+from gptkit.results.ladder import preset_of
+from gptkit.results.summary import (
     baseline_cells,
     bits_of,
     by_model,
@@ -28,11 +33,6 @@ from gptkit.figures import (
     text_of_claim,
     verdict_note,
 )
-from gptkit.recipes import OF_TEXT, RECIPES, Recipe, common
-from gptkit.report.cells import cell, table_head, table_row
-from gptkit.report.ladder import ladder_lines
-from gptkit.show import printable, short
-from gptkit.stages import preset_of
 
 OF_LADDER = ("preset", "stages", "data", "match", "budget", "seeds")  # options of its command
 NO_COMMAND = "# from Python, with a text or recipes of its own: see results.json"

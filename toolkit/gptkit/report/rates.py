@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from gptkit.rates import FAIR, RULE
+from gptkit.bench.rates import FAIR, RULE
 from gptkit.report.cells import cell, table_head, table_row
-from gptkit.show import listed
+from gptkit.report.formatting import listed
 
 
 def markdown(study: dict[str, Any]) -> str:
-    """The report of `gptkit.rates.study_rates`."""
+    """The report of `gptkit.bench.rates.study_rates`."""
     texts = [text["name"] for text in study["texts"]]
     held_out = listed([f"{text['val_chars']:,}" for text in study["texts"]])
     lines = [

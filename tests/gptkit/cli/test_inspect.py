@@ -1,0 +1,216 @@
+"""gptkit inspect, lossy tokenizers in an experiment, and the curve over vocabularies."""
+
+import json
+import math
+import sys
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+import gptkit_tokenizers.registry as registry
+from gptkit.data.corpus import load_corpus
+from gptkit.data.encoding import encode_corpus, encode_text
+from gptkit.engines.run_folder import read_losses
+from gptkit.errors import ConfigError
+from gptkit.eval.evaluation import Evaluation
+from gptkit.experiment import Experiment
+from gptkit.report.markdown import markdown
+from gptkit.report.plots import plot
+from gptkit.results.result import load_result
+from gptkit_tokenizers import TokenizerError
+from gptkit_tokenizers.byte import ByteTokenizer
+
+SMALL = {"budget": "8steps", "bytes_per_step": 256, "context_bytes": 32, "sample_bytes": 30}
+
+
+class EverySecond(ByteTokenizer):
+    """Drops every second letter."""
+
+    name = "every-second"
+
+    def encode(self, text):
+        return list(text.encode()[::2])
+
+    def encode_array(self, text):
+        return np.frombuffer(text.encode()[::2], np.uint8)
+
+
+@pytest.fixture
+def every_second(monkeypatch):
+    built = registry._by_name
+    monkeypatch.setattr(
+        registry, "_by_name", lambda spec: EverySecond() if spec == "every-second" else built(spec)
+    )
+
+
+@pytest.fixture
+def lowering(tmp_path, english):
+    made = Tokenizer(models.BPE())
+    made.normalizer = normalizers.Lowercase()
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=300, initial_alphabet=alphabet, show_progress=False)
+    made.train_from_iterator([english], trainer)
+    made.save(str(tmp_path / "lower.json"))
+    return str(tmp_path / "lower.json")
+
+
+@pytest.fixture
+def capitals(tmp_path, english):
+    path = tmp_path / "capitals.txt"
+    path.write_text(english.title())
+    return str(path)
+
+
+def test_a_tokenizer_that_drops_every_second_letter_does_not_win(every_second, text_file, tmp_path):
+    result = Experiment(
+        tokenizers=("byte", "every-second"),
+        models=("decoder",),
+        data=str(text_file),
+        lossy_ok=True,
+        out=tmp_path,
+        budget="60KB",
+    ).run()
+    honest, lossy = (arm["val"]["bits_per_byte"] for arm in result.arms)
+    n_bytes, lost = (result.arms[1]["val"][name] for name in ("bytes", "lost_bytes"))
+    assert lost == n_bytes // 2
+    # Half the bytes at eight bits, and which half they are at a bit for each place: over 5 in all.
+    assert lossy > 4.9 > honest
+    unigram = {r["tokenizer"]: r["bits_per_byte"] for r in result.data["baselines"]}
+    assert unigram["every-second"] > 4.9
+
+
+def test_the_loss_on_disk_is_the_loss_claimed(every_second, text_file, tmp_path):
+    result = Experiment(
+        tokenizers=("every-second",), data=str(text_file), lossy_ok=True, out=tmp_path, **SMALL
+    ).run()
+    for arm in result.arms:
+        losses = read_losses(result.folder / arm["id"])
+        bits = losses.nats.sum(dtype=np.float64) / math.log(2) / len(losses.text)
+        assert bits == pytest.approx(arm["val"]["bits_per_byte"], rel=1e-6)
+
+
+def test_what_is_lost_is_in_the_totals():
+    evaluation = Evaluation(
+        nats=np.array([1.0, 2.0]), n_bytes=8, n_chars=8, lost_bytes=4, lost_nats=5.0
+    )
+    assert evaluation.total_nats == 8
+    assert evaluation.bits_per_byte == 1 / math.log(2)
+
+
+def test_ends_reach_the_end_of_the_text(lowering, capitals):
+    encoded = encode_corpus(load_corpus(capitals), lowering, lossy_ok=True)
+    assert encoded.train.ends[-1] == encoded.train.n_bytes
+    assert (np.diff(encoded.train.ends) >= 0).all()
+    text = load_corpus(capitals).train
+    assert encoded.train.lost_bytes == sum(c.isupper() for c in text)
+
+
+def test_one_that_spells_nothing_is_refused_even_so(text_file):
+    class Nothing(ByteTokenizer):
+        def token_bytes(self, token):
+            return b""
+
+        def decode_bytes(self, ids):
+            return b""
+
+    with pytest.raises(TokenizerError, match="spells nothing"):
+        encode_text(Nothing(), text_file.read_text(), lossy_ok=True)
+
+
+def test_lossy_is_refused_unless_asked_for_and_then_named(lowering, capitals, tmp_path, gptkit):
+    words = ["compare", "-t", lowering, "-d", capitals, "-m", "bigram", "--budget", "8steps"]
+    words += ["--out", tmp_path / "runs"]
+    code, _, err = gptkit(*words)
+    assert code == 2
+    assert "fails the audit" in err
+    assert "--lossy-ok" in err
+    code, out, _ = gptkit(*words, "--lossy-ok")
+    assert code == 0
+    assert "loses" in out
+    assert "bits per byte include" in " ".join(out.split())
+    again = gptkit(*words, "--lossy-ok", "--json")
+    assert json.loads(again[1])["experiment"]["lossy_ok"] is True
+
+
+def test_inspect(text_file, gptkit):
+    code, out, _ = gptkit("inspect", "-t", "char,gpt2,bpe:300", "-d", text_file)
+    assert code == 0
+    for words in ("vocabulary", "50,257", "Rényi efficiency", "exact", "0.00%", "│", "bpe:300"):
+        assert words in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_inspect_shows_what_a_lossy_one_loses(lowering, capitals, gptkit):
+    words = ["inspect", "-t", f"byte,{lowering}", "-d", capitals]
+    code, out, _ = gptkit(*words)
+    assert code == 0
+    assert "not exact" in out
+    assert "fails the audit" in " ".join(out.split())
+    found = json.loads(gptkit(*words, "--json")[1])
+    exact, lossy = found["tokenizers"]
+    assert (exact["audit"], exact["lost_bytes"]) == ("passes", 0)
+    assert lossy["lost_bytes"] > 0
+    assert "".join(exact["cut"]) == found["stretch"]
+    assert "".join(lossy["cut"]) == found["stretch"].lower()
+
+
+@pytest.fixture
+def sweep(text_file, tmp_path):
+    return Experiment(
+        tokenizers=("bpe:256", "bpe:290", "bpe:310"),
+        models=("bigram",),
+        data=str(text_file),
+        seeds=2,
+        out=tmp_path / "runs",
+        **SMALL,
+    ).run()
+
+
+def test_the_curve_is_drawn(sweep, gptkit, tmp_path):
+    code, _, err = gptkit("report", sweep.folder, "--out", tmp_path / "page")
+    assert (code, err) == (0, "")
+    svg = (tmp_path / "page" / "vocabulary.svg").read_text()
+    for words in ("bpe:256", "bpe:290", "bpe:310", "bigram, matched by bytes", "bits per byte"):
+        assert words in svg
+    assert "(vocabulary.svg)" in (tmp_path / "page" / "report.md").read_text()
+    assert plot([sweep.data]) == plot([sweep.data])
+
+
+def test_the_curve_of_another_matching_joins_it(sweep, text_file, tmp_path):
+    flops = json.loads(json.dumps(sweep.data))
+    flops["match"]["by"] = "flops"
+    svg = plot([sweep.data, flops])
+    assert svg is not None
+    assert b"matched by bytes" in svg
+    assert b"matched by flops" in svg
+    page = markdown(sweep.data, beside=[flops])
+    assert page.count("gptkit compare") == 2
+
+
+def test_without_matplotlib_the_page_is_written_without_it(sweep, gptkit, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    code, _, err = gptkit("report", sweep.folder, "--out", tmp_path / "page")
+    assert code == 0
+    assert "pip install matplotlib" in err
+    assert "vocabulary.svg" not in (tmp_path / "page" / "report.md").read_text()
+    assert load_result(tmp_path / "page").data == sweep.data
+
+
+def test_a_tokenizer_that_drops_line_breaks_is_given_a_prompt_that_it_keeps(text_file, tmp_path):
+    made = Tokenizer(models.WordPiece({"[UNK]": 0, "king": 1, "the": 2}, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    made.save(str(tmp_path / "bert.json"))
+    asked = {
+        "tokenizers": (str(tmp_path / "bert.json"), "byte"),
+        "models": ("bigram",),
+        "data": str(text_file),
+        "lossy_ok": True,
+        "out": tmp_path / "runs",
+    }
+    first = Experiment(**asked, **SMALL).run().arms[0]
+    assert first["samples"][0]["prompt"].strip()
+    with pytest.raises(ConfigError, match=r"bert.json drops all of the prompt '\\n'"):
+        Experiment(**asked, **SMALL, prompt="\n").run()
+    assert len(list((tmp_path / "runs").iterdir())) == 1

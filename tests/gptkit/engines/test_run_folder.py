@@ -1,0 +1,157 @@
+import json
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from gptkit.config import Arm
+from gptkit.data.corpus import load_corpus
+from gptkit.data.encoding import encode_corpus
+from gptkit.engines.run_folder import load_run, read_losses, write_run
+from gptkit.errors import RunError
+from gptkit.models import build_model
+from gptkit.plan.recipes import RECIPES
+from gptkit.results.byte_losses import spread
+
+
+@pytest.fixture(params=["bigram", "decoder", "lecture"])
+def written(request, text_file, tmp_path):
+    """A run on disk, and what it was written from."""
+    corpus = load_corpus(str(text_file))
+    encoded = encode_corpus(corpus, "gpt2")
+    config, train = RECIPES[request.param]().model, RECIPES[request.param]().train
+    config = replace(config, block_size=8, n_embd=8, n_head=2, n_layer=1)
+    arm = Arm(tokenizer="gpt2", recipe=request.param, model=config, train=train)
+    model = build_model(
+        config, vocab_size=encoded.tokenizer.vocab_size, train_ids=encoded.train.ids, seed=0
+    )
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(torch.randn_like(p))
+    folder = tmp_path / "runs" / arm.id
+    write_run(
+        folder,
+        arm=arm,
+        corpus=corpus.to_dict(),
+        sampling={"prompt": "x"},
+        tokenizer=encoded.tokenizer,
+        model=model,
+        metrics=[{"event": "step", "step": 1, "loss": 2.5}],
+        losses=spread(np.array([1.5, 2.0]), np.array([3, 4]), b"none"),
+        result={"vocab_size": encoded.tokenizer.vocab_size, "samples": []},
+    )
+    return folder, arm, model, encoded
+
+
+def test_it_gives_everything_back(written):
+    folder, arm, model, encoded = written
+    run = load_run(folder)
+    assert run.config == arm
+    assert run.metrics == [{"event": "step", "step": 1, "loss": 2.5}]
+    assert run.tokenizer.encode("the king") == encoded.tokenizer.encode("the king")
+    ids = torch.randint(0, 50_257, (2, 8))
+    assert torch.equal(run.model.nll(ids, ids), model.eval().nll(ids, ids))
+    assert torch.equal(run.model.next_log_probs(ids), model.next_log_probs(ids))
+
+
+def test_the_losses_by_byte_come_back_as_float32(written):
+    folder, *_ = written
+    losses = read_losses(folder)
+    assert losses.nats.dtype == np.float32
+    assert losses.nats.tolist() == [0.5, 0.5, 0.5, 2.0]
+    assert losses.borders.tolist() == [3, 4]
+    assert losses.text.tobytes() == b"none"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a zip", b"PK\x03\x04 cut short"])
+def test_losses_that_cannot_be_read_are_refused(written, content):
+    folder, *_ = written
+    (folder / "nats.npz").unlink()
+    if content is not None:
+        (folder / "nats.npz").write_bytes(content)
+    with pytest.raises(RunError, match=r"nats\.npz does not hold a run's losses by byte"):
+        read_losses(folder)
+
+
+def test_the_folder_holds_what_it_says_and_nothing_else(written):
+    folder, *_ = written
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "config.json",
+        "metrics.jsonl",
+        "nats.npz",
+        "result.json",
+        "tokenizer.json",
+        "weights.safetensors",
+    ]
+    assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_failure_while_writing_leaves_nothing(written, monkeypatch):
+    folder, arm, model, encoded = written
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "rename", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_run(
+            folder.with_name("second"),
+            arm=arm,
+            corpus={},
+            sampling={"prompt": "x"},
+            tokenizer=encoded.tokenizer,
+            model=model,
+            metrics=[],
+            losses=spread(np.ones(1), np.ones(1, int), b"x"),
+            result={},
+        )
+    assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_folder_of_runs_names_them(written):
+    folder, *_ = written
+    with pytest.raises(RunError, match=f"holds several runs. Give one of: .*{folder.name}"):
+        load_run(folder.parent)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(RunError, match=r"has no config\.json"):
+        load_run(tmp_path)
+
+
+def test_damaged_weights_are_named(written):
+    folder, *_ = written
+    path = folder / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    run = load_run(folder)
+    with pytest.raises(RunError, match="does not hold this run's weights"):
+        run.model.eval()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("tokenizer.json", '{"name": "char"}', "does not describe a tokenizer"),
+        ("tokenizer.json", "[]", "is not a JSON object"),
+        ("tokenizer.json", '{"name": "byte"}', "another tokenizer than the run's: it has 256 ids"),
+        ("result.json", "{}", "is not a run's result"),
+        ("config.json", "{}", "is not a run's config"),
+        ("config.json", "{", "cannot be read"),
+    ],
+)
+def test_a_damaged_record_is_named(written, file, content, says):
+    folder, *_ = written
+    (folder / file).write_text(content)
+    with pytest.raises(RunError, match=says):
+        load_run(folder).tokenizer.encode("x")
+
+
+def test_a_config_of_another_make_is_named(written):
+    folder, *_ = written
+    config = json.loads((folder / "config.json").read_text())
+    config["arm"]["model"]["flavour"] = "mint"
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(Exception, match="ModelConfig has no field flavour"):
+        load_run(folder)

@@ -1,0 +1,301 @@
+import copy
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+
+import gptkit
+from gptkit.config import RATES
+from gptkit.data.batches import window_starts
+from gptkit.data.corpus import Corpus
+from gptkit.data.encoding import encode_corpus
+from gptkit.errors import ConfigError
+from gptkit.experiment import Experiment
+from gptkit.models import MODELS, build_model
+from gptkit.plan.budget import seconds_of, steps_of
+from gptkit.plan.ladder import ladder
+from gptkit.plan.matching import (
+    MATCHES,
+    Plan,
+    Request,
+    match_bytes,
+    match_flops,
+    match_params,
+    match_time,
+    match_tokens,
+)
+from gptkit.plan.recipes import RECIPES, decoder
+from gptkit.results.balance import LEVEL, what_is_equal
+
+TOKENIZERS = ("char", "gpt2", "byte")
+
+
+def recipes(*names, **text):
+    return {name: replace(RECIPES[name](), **text) for name in names}
+
+
+ASKED = Request(recipes=recipes("bigram", "decoder", "lecture"), seeds=(0, 1))
+
+
+@pytest.fixture(scope="module")
+def encoded(english):
+    corpus = Corpus(name="text", train=english[:-1000], val=english[-1000:], sha256="")
+    return {spec: encode_corpus(corpus, spec) for spec in TOKENIZERS}
+
+
+def total(arm, encoded):
+    vocab_size = encoded[arm.tokenizer].tokenizer.vocab_size
+    return MODELS[arm.model.architecture].count_params(arm.model, vocab_size)["total"]
+
+
+@pytest.mark.parametrize("by", MATCHES)
+def test_every_plan_is_complete_arms_and_says_how_it_was_made(encoded, by):
+    plan = MATCHES[by](encoded, replace(ASKED, seconds=20.0))
+    assert plan.by == by
+    assert len({arm.id for arm in plan.arms}) == len(plan.arms) == 3 * 3 * 2
+
+
+def test_bytes_gives_every_tokenizer_the_same_text_in_the_same_steps(encoded):
+    arms = match_bytes(encoded, ASKED).arms
+    assert {(a.train.steps, a.train.bytes_per_step) for a in arms} == {(586, 1024)}
+    for arm in arms:
+        per_token = encoded[arm.tokenizer].train.bytes_per_token
+        assert abs(arm.model.block_size * per_token - 160) <= per_token / 2
+
+
+def test_tokens_gives_every_tokenizer_the_same_tokens_and_none_more_than_the_budget(encoded):
+    arms = match_tokens(encoded, replace(ASKED, stride_bytes=80)).arms
+    shapes = {
+        (a.model.block_size, a.train.batch_size, a.train.steps, a.train.eval_stride) for a in arms
+    }
+    ((block_size, batch_size, steps, stride),) = shapes
+    assert stride == round(80 / encoded["gpt2"].train.bytes_per_token)
+    assert all(a.train.bytes_per_step is None for a in arms)
+    coarsest = max(corpus.train.bytes_per_token for corpus in encoded.values())
+    read = block_size * batch_size * steps * coarsest
+    window = block_size * coarsest
+    assert steps * (1024 - window) < read <= steps * 1024  # whole windows, as many as fit
+
+
+def test_rates_follow_the_square_root_of_the_tokens_in_a_step(encoded):
+    asked = replace(ASKED, recipes=recipes("decoder", "fast"), seeds=(0,))
+    own = decoder().train
+    for by in (match_bytes, match_flops):
+        for arm in by(encoded, asked).arms:
+            root = encoded[arm.tokenizer].train.bytes_per_token ** -0.5
+            factor = root if arm.recipe == "decoder" else 1.0
+            for rate in RATES:
+                recipe_rate = getattr(RECIPES[arm.recipe]().train, rate)
+                assert getattr(arm.train, rate) == recipe_rate * factor
+    # Matched by tokens, a step has as many under all, and so the same rates.
+    same = {
+        a.train.learning_rate for a in match_tokens(encoded, asked).arms if a.recipe == "decoder"
+    }
+    coarsest = max(corpus.train.bytes_per_token for corpus in encoded.values())
+    assert same == {own.learning_rate * coarsest**-0.5}
+
+
+def test_flops_takes_the_steps_that_the_cheapest_arm_pays_for(encoded):
+    arms = match_flops(encoded, replace(ASKED, recipes=recipes("decoder", "lecture"))).arms
+    for recipe in ("decoder", "lecture"):
+        flops, steps = [], []
+        for arm in (arm for arm in arms if arm.recipe == recipe):
+            corpus = encoded[arm.tokenizer]
+            model = build_model(
+                arm.model,
+                vocab_size=corpus.tokenizer.vocab_size,
+                train_ids=corpus.train.ids,
+                seed=0,
+            )
+            columns = len(model.head.weight)  # as built, not as counted
+            starts = window_starts(
+                corpus.train.ends,
+                block_size=arm.model.block_size,
+                bytes_per_step=1024,
+                batch_size=1,
+                seed=arm.train.seed,
+            )
+            windows = sum(len(batch) for batch in islice(starts, arm.train.steps))
+            tokens = windows * arm.model.block_size
+            flops.append(tokens * model.flops_per_token(arm.model, columns))
+            steps.append(arm.train.steps)
+        assert max(steps) == 586  # the cheapest keeps its budget, and no arm has more
+        # A step is one part in so many; every arm is within half of one, and a window more or
+        # less, of the cheapest.
+        assert max(flops) / min(flops) <= 1 + 1 / min(steps)
+
+
+def test_flops_leaves_the_bigram_as_matched_by_bytes(encoded):
+    arms = match_flops(encoded, ASKED).arms
+    assert {arm.train.steps for arm in arms if arm.recipe == "bigram"} == {586}
+
+
+def test_a_plan_by_flops_owns_what_it_cannot_match(encoded):
+    assert match_flops(encoded, ASKED).notes == (
+        "bigram, without matrix products, is matched by bytes",
+    )
+    assert match_flops(encoded, replace(ASKED, recipes=recipes("decoder"))).notes == ()
+
+
+@pytest.mark.parametrize("tokenizers", [TOKENIZERS, ("char", "byte"), ("gpt2",)])
+@pytest.mark.parametrize("recipe", ["decoder", "lecture"])
+def test_params_gives_every_tokenizer_the_same_total(encoded, tokenizers, recipe):
+    some = {t: encoded[t] for t in tokenizers}
+    arms = match_params(some, replace(ASKED, recipes=recipes(recipe))).arms
+    totals = {arm.tokenizer: total(arm, encoded) for arm in arms}
+    assert max(totals.values()) <= LEVEL * min(totals.values())
+    body = {arm.tokenizer: arm.model.n_layer * arm.model.n_embd**2 for arm in arms}
+    if len(tokenizers) == 3:
+        assert body["gpt2"] < body["byte"] <= body["char"]
+    for arm in arms:
+        assert arm.model.n_embd % (2 * arm.model.n_head) == 0
+        own = RECIPES[recipe]().model
+        assert arm.model.n_layer == max(1, round(arm.model.n_embd * own.n_layer / own.n_embd))
+
+
+def test_params_owns_a_body_that_is_hardly_there(encoded):
+    notes = match_params(encoded, replace(ASKED, recipes=recipes("bigram", "decoder"))).notes
+    assert notes[0] == "bigram, without a body to shrink or grow, is matched by bytes"
+    # One layer of width 12 and an MLP of 24: 4 · 12² + 2 · 12 · 24.
+    assert notes[1].startswith("gpt2's vocabulary leaves decoder a body of 1,152 of ")
+    some = {t: encoded[t] for t in ("char", "byte")}
+    assert match_params(some, replace(ASKED, recipes=recipes("decoder"))).notes == ()
+
+
+def test_params_of_one_tokenizer_keeps_close_to_its_size(encoded):
+    (arm,) = match_params(
+        {"byte": encoded["byte"]}, replace(ASKED, recipes=recipes("decoder"), seeds=(0,))
+    ).arms
+    assert (arm.model.n_embd, arm.model.n_layer, arm.model.n_hidden) == (128, 3, 256)
+
+
+def test_the_arms_built_have_the_parameters_that_were_matched(encoded):
+    for arm in match_params(encoded, replace(ASKED, recipes=recipes("decoder"), seeds=(0,))).arms:
+        corpus = encoded[arm.tokenizer]
+        dense = build_model(
+            arm.model,
+            vocab_size=(V := corpus.tokenizer.vocab_size),
+            train_ids=np.arange(V),
+            seed=0,
+        )
+        assert sum(p.numel() for p in dense.parameters()) == total(arm, encoded)
+
+
+def test_time_gives_seconds_and_no_steps(encoded):
+    plan = match_time(encoded, replace(ASKED, seconds=1.5))
+    assert {(a.train.steps, a.train.seconds) for a in plan.arms} == {(None, 1.5)}
+    assert "bound to this machine" in plan.notes[0]
+
+
+def small_decoder():
+    recipe = decoder()
+    return replace(recipe, model=replace(recipe.model, n_layer=1, n_head=2, n_embd=16))
+
+
+@pytest.mark.parametrize(
+    ("by", "equal"),
+    [
+        ("bytes", {"train_bytes", "steps", "bytes_per_step", "body_params", "context_bytes"}),
+        ("tokens", {"train_tokens", "steps", "block_size", "body_params"}),
+        ("flops", {"train_flops", "bytes_per_step", "context_bytes"}),
+        ("params", {"total_params", "train_bytes", "steps", "context_bytes"}),
+    ],
+)
+def test_what_is_promised_equal_is_measured_equal(monkeypatch, by, equal, text_file, tmp_path):
+    monkeypatch.setitem(RECIPES, "decoder", small_decoder)
+    result = gptkit.compare(
+        tokenizers=TOKENIZERS,
+        models=["decoder"],
+        match=by,
+        data=str(text_file),
+        out=tmp_path,
+        budget="400steps" if by == "flops" else "40steps",
+        bytes_per_step=256,
+        context_bytes=96,
+        sample_bytes=1,
+    )
+    match = result.data["match"]
+    assert match["by"] == by
+    assert equal <= set(match["equal"])
+    assert sorted(match["equal"] + match["unequal"]) == sorted(match["spread"]["decoder"])
+
+
+def test_seconds_are_equal_where_they_were_matched():
+    entries = [quantities(), quantities()]
+    assert "seconds" in what_is_equal(Plan(by="time", notes=(), arms=()), entries)["equal"]
+    slow = quantities()
+    slow["train"] = {**slow["train"], "seconds": 1.02}
+    match = what_is_equal(Plan(by="time", notes=(), arms=()), [entries[0], slow])
+    assert "seconds" in match["unequal"]
+
+
+def quantities(**changed):
+    entry = {
+        "model": "decoder",
+        "steps": 10,
+        "context_bytes": 160.0,
+        "block_size": 160,
+        "params": {"body": 100, "total": 200},
+        "train": {"bytes": 1000, "tokens": 1000, "flops": 5.0, "seconds": 1.0},
+    }
+    return {**entry, **changed}
+
+
+def test_equal_is_within_one_percent_in_every_model():
+    a, b = quantities(), quantities(context_bytes=161.5)
+    other = [quantities(model="bigram"), quantities(model="bigram", block_size=162)]
+    plan = Plan(by="bytes", notes=("a note",), arms=())
+    match = what_is_equal(plan, [a, b])
+    assert "context_bytes" in match["equal"]
+    assert match["spread"]["decoder"]["context_bytes"] == 161.5 / 160
+    assert "seconds" in match["unequal"]  # by chance, not by matching
+    assert "block_size" in match["equal"]
+    match = what_is_equal(plan, [a, b, *other])
+    assert "block_size" in match["unequal"]
+    assert "block_size" in match["equal_by_model"]["decoder"]
+    assert "block_size" not in match["equal_by_model"]["bigram"]
+    free = copy.deepcopy(b)
+    free["train"]["flops"] = 0.0
+    assert what_is_equal(plan, [a, free])["spread"]["decoder"]["train_flops"] is None
+
+
+@pytest.mark.parametrize(
+    ("budget", "steps"), [("600KB", 600), ("1.5MB", 1500), ("2 gb", 2_000_000), ("7steps", 7)]
+)
+def test_budgets(budget, steps):
+    assert steps_of(budget, bytes_per_step=1000) == steps
+
+
+@pytest.mark.parametrize("budget", ["", "5", "MB", "-3MB", "1.5steps", "3 miles", "0s"])
+def test_budgets_that_are_none(budget):
+    with pytest.raises(ConfigError, match="is not an amount"):
+        steps_of(budget, bytes_per_step=1000)
+    with pytest.raises(ConfigError, match="is not an amount"):
+        seconds_of(budget)
+
+
+def test_an_experiments_plan_is_complete_arms(text_file):
+    options = {"budget": "20steps", "bytes_per_step": 256, "context_bytes": 32}
+    arms = Experiment(data=str(text_file), seeds=2, **options).plan()
+    assert len(arms) == 2 * 2 * 2
+    assert {a.train.seed for a in arms} == {0, 1}
+    assert {a.model.architecture for a in arms} == {"bigram", "decoder"}
+
+
+@pytest.mark.parametrize("by", MATCHES)
+def test_every_stage_of_the_ladder_can_be_matched(encoded, by):
+    plan = MATCHES[by](encoded, Request(recipes=ladder(), seeds=(0,), seconds=5.0))
+    assert len(plan.arms) == 3 * len(ladder())
+    for arm in plan.arms:
+        V = encoded[arm.tokenizer].tokenizer.vocab_size
+        model = build_model(arm.model, vocab_size=V, train_ids=np.arange(V), seed=0)
+        if arm.model.architecture != "bigram" and arm.model.n_embd < 300:
+            assert total(arm, encoded) == sum(p.numel() for p in model.parameters())
+
+
+def test_contexts_and_strides_are_matched_in_bytes(encoded):
+    asked = Request(recipes=recipes("decoder", context_bytes=32), seeds=(0,), stride_bytes=16)
+    char, gpt2, _ = match_bytes(encoded, asked).arms
+    assert (char.model.block_size, char.train.eval_stride) == (30, 15)  # 1.06 bytes per character
+    assert 0 < gpt2.train.eval_stride <= gpt2.model.block_size / 2 + 1

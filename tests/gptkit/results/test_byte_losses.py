@@ -1,0 +1,93 @@
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gptkit.results.byte_losses import block_bits, cut_blocks, shared_borders, spread, stretches
+
+
+def losses(nats, lengths, text=None):
+    ends = np.cumsum(lengths)
+    return spread(np.array(nats, float), ends, text or b"x" * int(ends[-1]))
+
+
+def test_a_token_is_spread_evenly_over_its_bytes():
+    laid = losses([3.0, 1.0, 4.0], [3, 1, 2])
+    assert laid.nats.tolist() == [1, 1, 1, 1, 2, 2]
+    assert laid.nats.dtype == np.float32
+    assert laid.borders.tolist() == [3, 4, 6]
+
+
+def test_a_token_without_bytes_is_paid_for_by_its_neighbour():
+    laid = losses([0.5, 3.0, 0.25, 1.0], [0, 2, 0, 1])
+    assert laid.nats.tolist() == [1.875, 1.875, 1.0]
+    assert laid.borders.tolist() == [2, 3]
+
+
+@given(st.lists(st.tuples(st.floats(0, 20), st.integers(1, 9)), min_size=1, max_size=80))
+def test_nothing_is_lost(tokens):
+    nats, lengths = zip(*tokens, strict=True)
+    laid = losses(nats, lengths)
+    # float32 keeps 24 bits of each byte's share
+    assert laid.nats.sum(dtype=float) == pytest.approx(sum(nats), rel=2**-23, abs=1e-30)
+    assert len(laid.nats) == sum(lengths)
+
+
+def test_borders_are_shared_only_where_both_have_one():
+    a, b = losses([1] * 4, [2, 2, 2, 2]), losses([1] * 3, [1, 5, 2])
+    assert shared_borders(a, b).tolist() == [0, 6, 8]
+
+
+@given(
+    st.lists(st.integers(1, 9), min_size=2, max_size=60),
+    st.lists(st.integers(1, 9), min_size=2, max_size=60),
+    st.integers(1, 40),
+)
+def test_a_block_holds_what_whole_tokens_of_both_cost(a_lengths, b_lengths, block_bytes):
+    n = min(sum(a_lengths), sum(b_lengths))
+    sides = []
+    for lengths in (a_lengths, b_lengths):
+        ends = np.unique(np.cumsum(lengths).clip(max=n))
+        nats = np.arange(1.0, len(ends) + 1)  # each token another
+        sides.append((nats, ends, spread(nats, ends, b"x" * n)))
+    blocks = cut_blocks(shared_borders(sides[0][2], sides[1][2]), block_bytes)
+    assert blocks[-1] == n
+    for nats, ends, laid in sides:
+        assert set(blocks) <= set(ends)  # no token is cut
+        exact = [nats[(ends > a) & (ends <= b)].sum() for a, b in pairwise([0, *blocks])]
+        assert block_bits(laid, blocks) * math.log(2) == pytest.approx(exact, rel=1e-6)
+
+
+def test_stretches_are_where_the_difference_is_and_do_not_overlap():
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(1, 6, 600)
+    text = bytes(rng.integers(97, 123, lengths.sum(), dtype=np.uint8))
+    n = len(text)
+    a, b = np.full(n, 1.0), np.full(n, 1.2)
+    b[500:560] += 3  # here a saves most,
+    b[900:960] += 2
+    a[300:360] += 3  # and here it loses
+    fine = np.arange(1, n + 1)
+    coarse = np.cumsum(lengths)
+    b_tokens = np.diff(b.cumsum()[coarse - 1], prepend=0.0)
+    found = stretches(spread(a, fine, text), spread(b_tokens, coarse, text), n=2)
+    first, second = found["most"]
+    assert abs(first["start"] - 500) < 10
+    assert abs(second["start"] - 900) < 10
+    assert first["bits_per_byte"] == pytest.approx(3.2 / math.log(2), rel=0.1)
+    worst, _ = found["least"]
+    assert abs(worst["start"] - 300) < 10
+    assert worst["bits_per_byte"] < 0
+    for stretch in (*found["most"], *found["least"]):
+        assert {stretch["start"], stretch["end"]} <= {0, *coarse.tolist()}
+        assert 60 <= stretch["end"] - stretch["start"] < 66
+        assert stretch["text"].encode() == text[stretch["start"] : stretch["end"]]
+    assert first["end"] <= second["start"] or second["end"] <= first["start"]
+
+
+def test_a_text_shorter_than_a_stretch_has_none():
+    a = losses([1.0] * 5, [2] * 5)
+    assert stretches(a, a) == {"most": [], "least": []}

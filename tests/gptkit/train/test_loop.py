@@ -1,0 +1,139 @@
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+
+from gptkit.data.corpus import Corpus, load_corpus
+from gptkit.data.encoding import encode_corpus
+from gptkit.errors import ConfigError, TrainingError
+from gptkit.eval.evaluation import evaluate
+from gptkit.models import build_model
+from gptkit.plan.recipes import RECIPES
+from gptkit.train import loop
+from gptkit.train.loop import Evaluated, StepDone, train
+
+
+@pytest.fixture
+def encoded(text_file):
+    return encode_corpus(load_corpus(str(text_file)), "char")
+
+
+def run(encoded, recipe="decoder", **options):
+    model_config, config = RECIPES[recipe]().model, RECIPES[recipe]().train
+    model_config = replace(model_config, block_size=16, n_embd=16, n_head=2, n_layer=1)
+    config = replace(config, **{"steps": 12, "bytes_per_step": 128, "evaluations": 3, **options})
+    model = build_model(
+        model_config,
+        vocab_size=encoded.tokenizer.vocab_size,
+        train_ids=encoded.train.ids,
+        seed=config.seed,
+    )
+    return model, list(train(model, encoded, config))
+
+
+def test_events(encoded):
+    _, events = run(encoded)
+    steps = [e for e in events if isinstance(e, StepDone)]
+    evaluations = [e for e in events if isinstance(e, Evaluated)]
+    assert [e.step for e in steps] == list(range(1, 13))
+    assert [e.step for e in evaluations] == [4, 8, 12]
+    assert abs(steps[-1].train_bytes - 12 * 128) <= 64 * 1.5  # half a window, 4 bytes a char
+    assert all(a.seconds < b.seconds for a, b in pairwise(steps))
+    assert steps[-1].loss < steps[0].loss
+
+
+@pytest.mark.parametrize("recipe", ["bigram", "decoder", "lecture"])
+def test_the_model_ends_as_it_was_at_its_best(encoded, recipe):
+    # A rate this high overshoots, so that the best evaluation is not the last.
+    rates = {"bigram": (60.0, 12), "decoder": (2.0, 60), "lecture": (1.0, 12)}
+    rate, steps = rates[recipe]
+    model, events = run(
+        encoded, recipe, learning_rate=rate, decay_fraction=None, steps=steps, evaluations=12
+    )
+    evaluations = [e.evaluation.bits_per_byte for e in events if isinstance(e, Evaluated)]
+    assert min(evaluations) < evaluations[-1]
+    marked = [e.evaluation.bits_per_byte for e in events if isinstance(e, Evaluated) and e.best]
+    assert marked[-1] == min(evaluations)
+    again = evaluate(model, encoded.val, before=encoded.train.ids)
+    assert again.bits_per_byte == min(evaluations)
+
+
+class Clock:
+    """Time passes only between the two readings of a step: 10 ms, every tenth step 40 ms."""
+
+    def __init__(self):
+        self.readings, self.now = 0, 0.0
+
+    def perf_counter(self):
+        self.readings += 1
+        if self.readings % 2 == 0:
+            self.now += 0.04 if self.readings % 20 == 0 else 0.01
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("seconds", "steps"),
+    [
+        (0.094, 9),  # 90 ms, nearer than the 100 to be expected of one more
+        (0.13, 10),  # 130 ms exactly
+        (0.1, 10),  # a tenth is due, though it turns out long
+        (0.004, 1),  # at least one
+    ],
+)
+def test_by_the_clock_it_ends_with_the_nearest_step(monkeypatch, encoded, seconds, steps):
+    monkeypatch.setattr(loop, "time", Clock())
+    _, events = run(encoded, steps=None, seconds=seconds, evaluations=2)
+    done = [e for e in events if isinstance(e, StepDone)]
+    assert len(done) == steps
+    evaluated = [e.step for e in events if isinstance(e, Evaluated)]
+    assert evaluated[-1] == steps
+    halfway = next(e.step for e in done if e.seconds >= seconds / 2)
+    assert evaluated[0] == halfway
+
+
+def test_by_the_clock_the_rate_falls_with_time(monkeypatch, encoded):
+    heard = []
+    monkeypatch.setattr(loop, "time", Clock())
+    monkeypatch.setattr(
+        loop, "rate_at", lambda step, done, config: heard.append((step, done)) or 1.0
+    )
+    run(encoded, steps=None, seconds=0.13)
+    assert [step for step, _ in heard] == list(range(10))
+    assert [done for _, done in heard] == pytest.approx([i * 0.01 / 0.13 for i in range(10)])
+
+
+@pytest.mark.parametrize(("steps", "seconds"), [(None, None), (5, 1.0)])
+def test_a_training_has_steps_or_seconds(steps, seconds):
+    with pytest.raises(ConfigError, match="the one or the other"):
+        replace(RECIPES["decoder"]().train, steps=steps, seconds=seconds)
+
+
+def test_a_training_that_diverges_says_so(encoded):
+    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) at step \d+"):
+        run(encoded, "bigram", learning_rate=1e38, decay_fraction=None)
+
+
+@pytest.mark.parametrize("recipe", ["decoder", "lecture"])
+def test_a_seed_gives_the_same_run_again(encoded, recipe):
+    a, b, other = (
+        [e.loss for e in run(encoded, recipe, seed=s)[1] if isinstance(e, StepDone)]
+        for s in (1, 1, 2)
+    )
+    assert a == b != other
+
+
+def test_torchs_random_state_is_left_alone(encoded):
+    before = torch.get_rng_state()
+    run(encoded, "lecture")  # which draws dropout
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_bigram_reaches_the_entropy_of_a_cycle():
+    # "abcabc…": the next character is certain, so the best bigram's loss is 0. Gradient descent
+    # only approaches it; 0.05 bits is a hundredth of where it starts.
+    text = "abcdefgh" * 400
+    corpus = Corpus(name="cycle", train=text[:2800], val=text[2800:], sha256="")
+    encoded = encode_corpus(corpus, "char")
+    _, events = run(encoded, "bigram", steps=100, evaluations=1)
+    assert events[-1].evaluation.bits_per_byte < 0.05

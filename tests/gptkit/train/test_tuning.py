@@ -1,0 +1,122 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+import gptkit
+from gptkit.config import Arm, at_rate
+from gptkit.data.corpus import Corpus
+from gptkit.data.encoding import encode_corpus
+from gptkit.errors import TrainingError
+from gptkit.experiment import Experiment
+from gptkit.plan.recipes import RECIPES
+from gptkit.train import tuning
+from gptkit.train.tuning import FACTORS, training_slice, tune
+
+CPU = torch.device("cpu")
+SMALL = {"budget": "20steps", "bytes_per_step": 256, "context_bytes": 32}
+
+
+@pytest.fixture
+def corpus(english):
+    return Corpus(name="text", train=english[:-2000], val=english[-2000:], sha256="")
+
+
+def arm_for(recipe="decoder", **options):
+    model, train = RECIPES[recipe]().model, RECIPES[recipe]().train
+    model = replace(model, block_size=16, n_layer=1, n_head=2, n_embd=16)
+    train = replace(train, **{"steps": 40, "bytes_per_step": 128, **options})
+    return Arm(tokenizer="char", recipe=recipe, model=model, train=train)
+
+
+def test_only_training_text_is_seen(corpus):
+    texts = training_slice(encode_corpus(corpus, "char"), corpus)
+    spelled = texts.tokenizer.decode(texts.train.ids) + texts.tokenizer.decode(texts.val.ids)
+    assert spelled == corpus.train
+    assert texts.val.n_chars == len(corpus.train) // 10
+    assert texts.test is None
+
+
+def test_every_tokenizer_and_model_gets_the_same_trials(text_file, tmp_path):
+    heard = []
+    result = gptkit.compare(
+        data=str(text_file),
+        tune=True,
+        seeds=2,
+        sample_bytes=1,
+        out=tmp_path,
+        **SMALL,
+        on_event=lambda arm, e: heard.append(e) if isinstance(e, tuning.TrialDone) else None,
+    )
+    tuned = result.data["tuning"]
+    assert [(t["tokenizer"], t["model"]) for t in tuned] == [
+        (t, m) for t in ("char", "gpt2") for m in ("bigram", "decoder")
+    ]
+    for t in tuned:
+        assert [trial["factor"] for trial in t["trials"]] == list(FACTORS)
+        finished = {x["factor"]: x["bits_per_byte"] for x in t["trials"] if x["part"] == 1}
+        assert finished[t["factor"]] == min(finished.values())
+        rates = {
+            a["learning_rate"]
+            for a in result.arms
+            if (a["tokenizer"], a["model"]) == (t["tokenizer"], t["model"])
+        }
+        (untuned,) = {
+            arm.train.learning_rate
+            for arm in Experiment(data=str(text_file), **SMALL).plan()
+            if (arm.tokenizer, arm.recipe) == (t["tokenizer"], t["model"])
+        }
+        assert rates == {untuned * t["factor"]}
+    assert len(heard) == 4 * len(FACTORS)
+
+
+def test_a_rate_far_too_low_is_mended_and_the_hopeless_are_stopped_early(corpus):
+    texts = training_slice(encode_corpus(corpus, "char"), corpus)
+    arm = arm_for("bigram")
+    low = replace(arm, train=at_rate(arm.train, 1 / 8))
+    done = []
+    tuned = tune(low, texts, device=CPU, on_trial=done.append)
+    assert tuned["factor"] == 4.0
+    assert done[-1].factor == 0.25
+    assert done[-1].part < 1
+
+
+@pytest.mark.parametrize("seconds", [0.4, 1e-6])  # the second: a single step is too long
+def test_trials_of_an_arm_by_the_clock_are_by_the_clock(corpus, seconds):
+    texts = training_slice(encode_corpus(corpus, "char"), corpus)
+    arm = arm_for(steps=None, seconds=seconds)
+    tuned = tune(arm, texts, device=CPU, on_trial=lambda trial: None)
+    assert len(tuned["trials"]) == len(FACTORS)
+    assert any(trial["part"] == 1 for trial in tuned["trials"])
+
+
+def test_a_diverging_trial_is_no_choice(corpus, monkeypatch):
+    texts = training_slice(encode_corpus(corpus, "char"), corpus)
+    real = tuning.train
+
+    def diverges_above(limit):
+        def train(model, texts, config):
+            if config.learning_rate > limit:
+                raise TrainingError("the loss is nan")
+            yield from real(model, texts, config)
+
+        return train
+
+    arm = arm_for()
+    monkeypatch.setattr(tuning, "train", diverges_above(arm.train.learning_rate * 1.5))
+    tuned = tune(arm, texts, device=CPU, on_trial=lambda trial: None)
+    diverged = [t["factor"] for t in tuned["trials"] if t["bits_per_byte"] is None]
+    assert diverged == [2.0, 4.0]
+    assert tuned["factor"] <= 1
+    monkeypatch.setattr(tuning, "train", diverges_above(0))
+    with pytest.raises(TrainingError, match=r"diverged at every learning rate tried, from 0\.25"):
+        tune(arm, texts, device=CPU, on_trial=lambda trial: None)
+
+
+def test_both_rates_move_together():
+    config = RECIPES["decoder"]().train
+    doubled = at_rate(config, 2.0)
+    assert doubled.learning_rate == 2 * config.learning_rate
+    assert math.isclose(doubled.muon_learning_rate, 2 * config.muon_learning_rate)
+    assert at_rate(RECIPES["bigram"]().train, 2.0).muon_learning_rate is None

@@ -1,0 +1,173 @@
+"""Proof of the verdict: how often its intervals hold what is known, and its words stay silent.
+
+Two trials, repeated. Synthetic arms are given a known difference and noise of two kinds, from the
+text and from the seeds: the 95 % interval should cover the difference in 95 % of them. Copies of
+one tokenizer, trained for real with other seeds, have no difference: at most 5 % of their
+verdicts may claim one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gptkit.data.corpus import Corpus, load_corpus
+from gptkit.data.encoding import encode_corpus
+from gptkit.models import build_model
+from gptkit.plan.recipes import decoder
+from gptkit.results.byte_losses import ByteLosses, spread
+from gptkit.results.verdict import compare_arms, told_apart
+from gptkit.train.loop import Evaluated, train
+
+DIFFERENCE = 0.04  # bits per byte, of the synthetic arms
+LINE = 40  # bytes of text that share a piece of luck
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """Standard deviations of the mean difference in bits per byte.
+
+    Attributes:
+        text: from the luck of the text, which all seeds share.
+        seeds: from the luck of the seeds, in their mean.
+        n_seeds: how many seeds.
+    """
+
+    text: float
+    seeds: float
+    n_seeds: int
+
+
+SETTINGS = (
+    Noise(text=0.005, seeds=0.0, n_seeds=5),
+    Noise(text=0.005, seeds=0.001, n_seeds=5),
+    Noise(text=0.005, seeds=0.005, n_seeds=3),
+    Noise(text=0.005, seeds=0.005, n_seeds=5),
+    Noise(text=0.001, seeds=0.005, n_seeds=5),
+    Noise(text=0.001, seeds=0.005, n_seeds=10),
+)
+
+
+def share_covered(
+    noise: Noise,
+    *,
+    trials: int,
+    n_bytes: int = 100_000,
+    on_trial: Callable[[], None] = lambda: None,
+) -> float:
+    """The share of trials whose 95 % interval covers the true difference of two synthetic arms."""
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(trials):
+        a, b = synthetic_arms(rng, noise, n_bytes=n_bytes)
+        seeds = [{"seed": s, "arm": arm} for arm in (a, b) for s in range(noise.n_seeds)]
+        difference, _ = compare_arms(
+            seeds[: noise.n_seeds], seeds[noise.n_seeds :], lambda e: e["arm"][e["seed"]]
+        )
+        half = difference.half_width
+        assert half is not None
+        covered += abs(difference.mean - DIFFERENCE) <= half
+        on_trial()
+    return covered / trials
+
+
+def synthetic_arms(
+    rng: np.random.Generator, noise: Noise, *, n_bytes: int
+) -> tuple[list[ByteLosses], list[ByteLosses]]:
+    """Two arms' losses by seed: b spends `DIFFERENCE` more than a, but for luck.
+
+    a's tokens are single bytes, b's are of one to eight.
+    """
+    lines = math.ceil(n_bytes / LINE)
+    fine = np.arange(1, n_bytes + 1)
+    coarse = np.unique(np.append(rng.integers(1, 9, n_bytes).cumsum().clip(max=n_bytes), n_bytes))
+    luck = rng.normal(size=lines) * noise.text * math.sqrt(lines)
+    by_text = np.repeat(luck, LINE)[:n_bytes]
+    a, b = [], []
+    for _ in range(noise.n_seeds):
+        common = rng.exponential(2.0, size=n_bytes)  # what both find hard
+        by_seed = rng.normal() * noise.seeds * math.sqrt(noise.n_seeds)
+        harder = (common + DIFFERENCE + by_text + by_seed).cumsum()[coarse - 1]
+        text = bytes(n_bytes)
+        a.append(spread(common * math.log(2), fine, text))
+        b.append(spread(np.diff(harder, prepend=0.0) * math.log(2), coarse, text))
+    return a, b
+
+
+def small_corpus() -> Corpus:
+    """60 kB of English to train on, and 16 kB to be scored: the head of python-docs."""
+    text = load_corpus("python-docs").text[:76_000]
+    return replace(load_corpus("python-docs"), train=text[:60_000], val=text[60_000:])
+
+
+def train_copies(
+    n: int, *, corpus: Corpus, steps: int = 40, on_trial: Callable[[], None] = lambda: None
+) -> list[ByteLosses]:
+    """What a small character decoder spends on each byte, trained n times with other seeds."""
+    encoded = encode_corpus(corpus, "char")
+    recipe = decoder()
+    model_config = replace(recipe.model, block_size=32, n_layer=1, n_head=2, n_embd=16)
+    copies = []
+    for seed in range(n):
+        config = replace(recipe.train, steps=steps, bytes_per_step=512, evaluations=1, seed=seed)
+        model = build_model(
+            model_config,
+            vocab_size=encoded.tokenizer.vocab_size,
+            train_ids=encoded.train.ids,
+            seed=seed,
+        )
+        *_, last = train(model, encoded, config)
+        assert isinstance(last, Evaluated)
+        copies.append(spread(last.evaluation.nats, encoded.val.ends, corpus.val.encode()))
+        on_trial()
+    return copies
+
+
+def share_told_apart(copies: Sequence[ByteLosses], *, groups: np.ndarray) -> float:
+    """The share of trials in which copies of one tokenizer are claimed to differ.
+
+    Args:
+        groups: (trials, 2, S) which copies are the seeds of the one and of the other.
+    """
+    claims = 0
+    for one, other in groups:
+        a, b = ([{"seed": s, "copy": copy} for s, copy in enumerate(side)] for side in (one, other))
+        difference, _ = compare_arms(a, b, lambda e: copies[e["copy"]])
+        if difference.mean < 0:  # the verdict puts the better one first
+            difference = replace(difference, mean=-difference.mean)
+        claims += bool(told_apart(difference, p_holm=difference.p))
+    return claims / len(groups)
+
+
+def random_groups(n: int, *, trials: int, n_seeds: int) -> np.ndarray:
+    """For each trial, (trials, 2, S), other copies out of n, none twice in a trial."""
+    rng = np.random.default_rng(0)
+    return np.stack([rng.permutation(n)[: 2 * n_seeds] for _ in range(trials)]).reshape(
+        trials, 2, n_seeds
+    )
+
+
+def prove(
+    *, trials: int, copies: int, n_seeds: int = 5, on_trial: Callable[[], None]
+) -> dict[str, Any]:
+    """Both proofs as JSON. Calls `on_trial` after each synthetic trial and each training."""
+    coverage = [
+        {**asdict(noise), "covered": share_covered(noise, trials=trials, on_trial=on_trial)}
+        for noise in SETTINGS
+    ]
+    trained = train_copies(copies, corpus=small_corpus(), on_trial=on_trial)
+    groups = random_groups(copies, trials=trials, n_seeds=n_seeds)
+    return {
+        "trials": trials,
+        "difference": DIFFERENCE,
+        "coverage": coverage,
+        "copies": {
+            "trained": copies,
+            "seeds": n_seeds,
+            "cannot_be_told_apart": 1 - share_told_apart(trained, groups=groups),
+        },
+    }

@@ -1,0 +1,99 @@
+"""Ids -> windows for training, at seeded positions counted in bytes of the text.
+
+Positions are drawn in bytes and then moved to the token they fall in, so every tokenizer reads
+the same places of the text in the same order. Its windows spell about the same number of bytes,
+not exactly: a step therefore takes as many windows as bring the bytes read so far closest to
+step · bytes_per_step, and at least one. Tokenizers stay level at every step, to within half a
+window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gptkit.config import TrainConfig
+from gptkit.data.encoding import EncodedText
+
+GATHERED = 16_000_000  # ids of windows that are kept at once
+DRAWN = 4096  # positions drawn at a time; the sequence does not depend on it
+
+
+def window_starts(
+    ends: np.ndarray,
+    *,
+    block_size: int,
+    bytes_per_step: float | None,
+    batch_size: int,
+    seed: int,
+) -> Iterator[np.ndarray]:
+    """For each step, without end, the first tokens (B,) of its windows.
+
+    Args:
+        ends: (N,) the byte of the text at which each token ends; N > block_size.
+        block_size: targets in a window.
+        bytes_per_step: the mean number of target bytes per step; None for `batch_size` windows
+            at every step, whatever they spell.
+        seed: of the positions.
+    """
+    per_step = batch_size if bytes_per_step is None else bytes_per_step
+    rng = np.random.default_rng(seed)
+    last = len(ends) - block_size - 1
+    starts, read = np.empty(0, dtype=np.int64), np.zeros(1)  # read[i]: before window i
+    step = 0
+    while True:
+        step += 1
+        goal = step * per_step
+        while read[-1] < goal + per_step:
+            positions = rng.random(DRAWN) * ends[-1]
+            drawn = ends.searchsorted(positions, side="right").clip(max=last)
+            bytes_in = ends[drawn + block_size] - ends[drawn]
+            counted = np.ones(DRAWN) if bytes_per_step is None else bytes_in
+            starts = np.concatenate([starts, drawn])
+            read = np.concatenate([read, read[-1] + counted.cumsum()])
+        n = max(1, int(np.abs(read - goal).argmin()))
+        yield starts[:n]
+        starts, read = starts[n:], read[n:]
+
+
+def ids_read(text: EncodedText, config: TrainConfig, block_size: int) -> np.ndarray:
+    """The ids (N,) of all windows that a training will read, one after another.
+
+    Where they would be more than `GATHERED`, or training ends by the clock, the whole text's.
+    """
+    if config.steps is None:
+        return text.ids
+    starts: list[np.ndarray] = []
+    found = 0
+    for batch in islice(
+        window_starts(
+            text.ends,
+            block_size=block_size,
+            bytes_per_step=config.bytes_per_step,
+            batch_size=config.batch_size,
+            seed=config.seed,
+        ),
+        config.steps,
+    ):
+        starts.append(batch)
+        found += len(batch) * (block_size + 1)
+        if found > GATHERED:
+            return text.ids
+    windows = np.concatenate(starts)[:, None] + np.arange(block_size + 1)
+    return text.ids[windows].ravel()
+
+
+def make_batch(
+    ids: np.ndarray, starts: np.ndarray, *, block_size: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Inputs and targets (B, T), int64, of the windows that begin at `starts` (B,)."""
+    windows = ids[starts[:, None] + np.arange(block_size + 1)].astype(np.int64)  # (B, T + 1)
+    batch = torch.from_numpy(windows)
+    if device.type == "cuda":
+        batch = batch.pin_memory()  # the copy then goes on beside the step before
+    batch = batch.to(device, non_blocking=True)
+    return batch[:, :-1], batch[:, 1:]

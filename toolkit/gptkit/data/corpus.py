@@ -1,0 +1,283 @@
+"""Named corpora, files and datasets -> one text, hashed and cut in two or three by characters.
+
+A text of files larger than `LARGE` is not read into memory: its training text is a `LargeText`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import hashlib
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from gptkit.data.download import download_text
+from gptkit.data.hf_datasets import dataset_text
+from gptkit.data.markov import markov_text
+from gptkit.data.text_on_disk import LargeText, index
+from gptkit.errors import CorpusError, CorpusWarning, DownloadError
+
+TINY_SHAKESPEARE_URL = (
+    "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
+)
+TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+NAMES = ("tinyshakespeare", "python-docs")
+LARGE = 256_000_000  # bytes, from which on a text stays on disk
+HELD_OUT = 1_000_000  # characters of val, and of test, that a large text has at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """A text, cut once for every tokenizer: `train`, then `val`, then `test` if there is one.
+
+    Attributes:
+        name: the spec it was loaded by.
+        val: chooses each arm's checkpoint; the claim is from it too where there is no `test`.
+        sha256: of the whole text's UTF-8 bytes.
+        entropy_bits_per_byte: of the source that wrote it, which no model can beat; None where
+            it is unknown.
+    """
+
+    name: str
+    train: str | LargeText
+    val: str
+    sha256: str
+    test: str | None = None
+    entropy_bits_per_byte: float | None = None
+
+    @cached_property
+    def train_bytes(self) -> int:
+        return (
+            self.train.n_bytes() if isinstance(self.train, LargeText) else len(self.train.encode())
+        )
+
+    @cached_property
+    def val_bytes(self) -> int:
+        return len(self.val.encode())
+
+    @property
+    def text(self) -> str:
+        """All of it, in memory."""
+        return self.train[:] + self.val + (self.test or "")
+
+    def alphabet(self) -> str:
+        """Every character of the whole text, once, in order."""
+        train = self.train.alphabet() if isinstance(self.train, LargeText) else self.train
+        return "".join(sorted(set(train) | set(self.val) | set(self.test or "")))
+
+    def to_dict(self) -> dict[str, Any]:
+        facts: dict[str, Any] = {
+            "name": self.name,
+            "sha256": self.sha256,
+            "train_bytes": self.train_bytes,
+            "val_bytes": self.val_bytes,
+            "train_chars": len(self.train),
+            "val_chars": len(self.val),
+        }
+        if self.test is not None:
+            facts |= {"test_bytes": len(self.test.encode()), "test_chars": len(self.test)}
+        if self.entropy_bits_per_byte is not None:
+            facts["entropy_bits_per_byte"] = self.entropy_bits_per_byte
+        return facts
+
+
+def shares_of(split: float | Sequence[float]) -> tuple[float, ...]:
+    """The shares of train, val and perhaps test: 0.9 is (0.9, 0.1).
+
+    Raises:
+        CorpusError: not two or three positive shares that sum to 1.
+    """
+    given = (split,) if isinstance(split, int | float) else tuple(split)
+    shares = (*given, 1 - given[0]) if len(given) == 1 else given
+    if len(shares) not in (2, 3) or not (
+        all(0 < share < 1 for share in shares) and abs(sum(shares) - 1) < 1e-9
+    ):
+        raise CorpusError(
+            f"split is {','.join(map(str, given))}; it must be the training share between 0 and 1, "
+            "as in 0.9, or the\npositive shares of train, val and test that sum to 1, as in "
+            "0.9,0.05,0.05."
+        )
+    return shares
+
+
+def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9) -> Corpus:
+    """The corpus that a spec names.
+
+    Args:
+        spec: `tinyshakespeare`; `python-docs`, the interpreter's own reference text; a file, a
+            folder (its .txt files) or a glob; `hf:NAME` or `hf:NAME:CONFIG`, a dataset's train
+            split; `markov:ORDER[:SEED]`, text from a source of known entropy. None means
+            tinyshakespeare, or python-docs where that cannot be had.
+        split: the share of the characters that is training text, the rest being val; or the
+            shares of train, val and test, in that order in the text.
+
+    Raises:
+        CorpusError: a text that cannot be had, is empty, or is not UTF-8.
+    """
+    shares = shares_of(split)
+    entropy = None
+    text: str | LargeText
+    digest = None
+    if spec is None:
+        try:
+            spec, text = "tinyshakespeare", _tiny_shakespeare()
+        except DownloadError as error:
+            spec, text = "python-docs", _python_docs()
+            reason = str(error).splitlines()[0]
+            note = f"using python-docs, not tinyshakespeare: {reason}"
+            warnings.warn(note, CorpusWarning, stacklevel=2)
+    elif spec.startswith("markov:"):
+        text, entropy = markov_text(spec)
+    else:
+        found = _text_of(spec)
+        if isinstance(found, str):
+            text = found
+        else:
+            text, digest = index(found)
+    if not text:
+        raise CorpusError(f"{spec} is empty. Give a text of at least a few thousand characters.")
+    cuts = [int(round(share, 12) * len(text)) for share in accumulate(shares[:-1])]
+    if isinstance(text, LargeText):
+        cuts = _held_out_cuts(cuts, len(text))
+    spans = list(pairwise([0, *cuts, len(text)]))
+    train = text.part(*spans[0]) if isinstance(text, LargeText) else text[slice(*spans[0])]
+    parts = [text[a:b] for a, b in spans[1:]]
+    if not (train and all(parts)):
+        raise CorpusError(
+            f"{spec} cannot be split at {', '.join(f'{share:g}' for share in shares)}: of its "
+            f"{len(text):,} characters {' and '.join(f'{b - a:,}' for a, b in spans)} "
+            "would be left.\n"
+            "Give a text of at least a few thousand characters, or a split nearer the middle."
+        )
+    return Corpus(
+        name=spec,
+        train=train,
+        val=parts[0],
+        test=parts[1] if len(parts) == 2 else None,
+        sha256=digest or hashlib.sha256(text[:].encode()).hexdigest(),
+        entropy_bits_per_byte=entropy,
+    )
+
+
+def _held_out_cuts(cuts: Sequence[int], n: int) -> list[int]:
+    """Cuts that leave val and test `HELD_OUT` characters each at most, and train the rest."""
+    held_out = [min(HELD_OUT, b - a) for a, b in pairwise([*cuts, n])]
+    moved = [n - sum(held_out[i:]) for i in range(len(held_out))]
+    if moved != cuts:
+        note = (
+            f"of so large a text, val {'and test are' if len(cuts) > 1 else 'is'} its last "
+            f"{HELD_OUT:,} characters{' each' if len(cuts) > 1 else ''}, and train the rest."
+        )
+        warnings.warn(note, CorpusWarning, stacklevel=3)
+    return moved
+
+
+def _text_of(spec: str) -> str | list[Path]:
+    """The text, or the files that hold one too large for memory."""
+    if spec == "tinyshakespeare":
+        return _tiny_shakespeare()
+    if spec == "python-docs":
+        return _python_docs()
+    if spec.startswith("hf:"):
+        return dataset_text(spec, cache=cache_folder() / "texts", large=LARGE)
+    files = _files(spec)
+    if sum(path.stat().st_size for path in files) > LARGE:
+        return files
+    return "".join(_decode(path.read_bytes(), str(path)) for path in files)
+
+
+def cache_folder() -> Path:
+    return Path(platformdirs.user_cache_dir("gptkit", appauthor=False))
+
+
+def tiny_shakespeare_copy() -> Path | None:
+    """The copy at hand, checked: in the folder that GPTKIT_DATA names, or in the user's cache.
+
+    Raises:
+        CorpusError: GPTKIT_DATA's is another text.
+    """
+    named = os.environ.get("GPTKIT_DATA")
+    given = Path(named) / "tinyshakespeare.txt" if named else None
+    for path in (given, cache_folder() / "tinyshakespeare.txt"):
+        if path is None or not path.is_file():
+            continue
+        if hashlib.sha256(path.read_bytes()).hexdigest() == TINY_SHAKESPEARE_SHA256:
+            return path
+        if path == given:
+            raise CorpusError(
+                f"{path} is not tiny Shakespeare: its sha256 is not "
+                f"{TINY_SHAKESPEARE_SHA256[:16]}….\n"
+                "Replace it, or remove it and let gptkit download the text."
+            )
+    return None
+
+
+def _tiny_shakespeare() -> str:
+    if copy := tiny_shakespeare_copy():
+        return copy.read_bytes().decode()
+    cached = cache_folder() / "tinyshakespeare.txt"
+    try:
+        data = download_text(TINY_SHAKESPEARE_URL, sha256=TINY_SHAKESPEARE_SHA256, to=cached)
+    except DownloadError as error:
+        raise DownloadError(
+            f"tinyshakespeare cannot be downloaded: {error}\n"
+            "Put the text as tinyshakespeare.txt in a folder and name the folder in GPTKIT_DATA,\n"
+            "or use any file of your own, or python-docs: --data FILE, --data python-docs.\n"
+            f"It is at {TINY_SHAKESPEARE_URL}"
+        ) from error
+    return data.decode()
+
+
+def _python_docs() -> str:
+    try:
+        from pydoc_data.topics import topics
+    except ImportError:
+        raise CorpusError(
+            "this Python was installed without its reference text (pydoc_data).\n"
+            "Use a file instead: --data FILE."
+        ) from None
+    return "\n\n".join(topics[name] for name in sorted(topics))
+
+
+def _files(spec: str) -> list[Path]:
+    path = Path(spec)
+    if not spec.strip():
+        raise CorpusError(f"the corpus has no name. Give {', '.join(NAMES)}, hf:NAME, or a file.")
+    if path.exists() and not path.is_dir():
+        return [path]
+    if path.is_dir():
+        found = sorted(path.rglob("*.txt"))
+        if not found:
+            raise CorpusError(
+                f"the folder {spec} has no .txt file. Name others by a glob: '{path / '**/*.md'}'."
+            )
+        return found
+    found = sorted(p for p in map(Path, glob.glob(spec, recursive=True)) if p.is_file())
+    if not found:
+        near = difflib.get_close_matches(spec, NAMES, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise CorpusError(
+            f"there is no corpus or file {spec!r}.{hint}\n"
+            f"Give {', '.join(NAMES)}, hf:NAME, markov:ORDER, "
+            "or a file, folder or glob that exists."
+        )
+    return found
+
+
+def _decode(data: bytes, name: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"{name} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start:,}.\n"
+            "If it is text in another encoding, convert it: "
+            f"iconv -f latin1 -t utf-8 {name} > text.txt"
+        ) from None

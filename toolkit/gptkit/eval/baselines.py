@@ -1,0 +1,114 @@
+"""What models without attention, and compressors, reach on the same text: marks to beat.
+
+Counts are smoothed by Witten and Bell's rule, which has no constant to choose: after a history
+seen n times and followed by t different ids, a share t / (n + t) goes to the next shorter
+history ("The zero-frequency problem", 1991; in the interpolated form of Chen and Goodman, "An
+empirical study of smoothing techniques for language modeling", 1996). The shortest history of
+all is the uniform distribution over the vocabulary, so that every id has a probability.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import math
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gptkit.data.corpus import Corpus
+from gptkit.data.encoding import EncodedCorpus
+from gptkit.data.shards import ShardedIds
+from gptkit.eval.evaluation import bits_per_byte
+
+ZLIB_WINDOW = 1 << 15  # bytes of primer that deflate can refer to
+COUNTED = 1 << 22  # ids of a training text too large for memory, its last ones
+LZMA_WINDOW = 1 << 23  # the dictionary of lzma's default preset
+
+
+def baselines(corpus: Corpus, encoded: Mapping[str, EncodedCorpus]) -> list[dict[str, Any]]:
+    """A row per baseline: its name, the tokenizer whose ids it counts, its bits per byte.
+
+    A compressor's tokenizer is None; it has `primer_bytes`, what it knew of the training text.
+
+    All are of the text that the claim is from, and know the training text alone.
+    """
+    rows: list[dict[str, Any]] = []
+    for tokenizer, texts in encoded.items():
+        text = texts.test or texts.val
+        for name, nats in counted(texts).items():
+            rows.append(
+                {
+                    "name": name,
+                    "tokenizer": tokenizer,
+                    "bits_per_byte": bits_per_byte(nats, text.n_bytes),
+                }
+            )
+    data = (corpus.val if corpus.test is None else corpus.test).encode()
+    primer = corpus.train[-LZMA_WINDOW:].encode()  # of as many characters there are more bytes
+    for name, (size, primer_bytes) in compressed(data, primer=primer).items():
+        rows.append(
+            {
+                "name": name,
+                "tokenizer": None,
+                "primer_bytes": primer_bytes,
+                "bits_per_byte": 8 * size / len(data),
+            }
+        )
+    return rows
+
+
+def counted(texts: EncodedCorpus) -> dict[str, float]:
+    """Nats of the claim's text under counts of the training text's ids, by the rule above.
+
+    As in a model's evaluation, the first id is conditioned on the last of the text before.
+    """
+    V = texts.tokenizer.vocab_size
+    on_disk = isinstance(texts.train.ids, ShardedIds)
+    train = texts.train.ids[-COUNTED if on_disk else 0 :].astype(np.int64)
+    text, before = (texts.val, train) if texts.test is None else (texts.test, texts.val.ids)
+    ids = np.concatenate([before[-1:].astype(np.int64), text.ids.astype(np.int64)])
+    history, target = ids[:-1], ids[1:]
+
+    counts = np.bincount(train, minlength=V)
+    unigram = _witten_bell(counts[target], len(train), (counts > 0).sum(), 1 / V)
+
+    pairs, pair_counts = np.unique(train[:-1] * V + train[1:], return_counts=True)
+    followed = np.bincount(train[:-1], minlength=V)  # how often each history was seen
+    followers = np.bincount(pairs // V, minlength=V)  # and by how many ids followed
+    wanted = history * V + target
+    at = np.searchsorted(pairs, wanted).clip(max=len(pairs) - 1)
+    count = np.where(pairs[at] == wanted, pair_counts[at], 0)
+    bigram = _witten_bell(count, followed[history], followers[history], unigram)
+    return {
+        "uniform": len(target) * math.log(V) + text.lost_nats,
+        "unigram": -float(np.log(unigram).sum()) + text.lost_nats,
+        "bigram": -float(np.log(bigram).sum()) + text.lost_nats,
+    }
+
+
+def _witten_bell(
+    count: np.ndarray, seen: np.ndarray | int, followers: np.ndarray, shorter: np.ndarray | float
+) -> np.ndarray:
+    """The probability of an id counted `count` times after a history, `shorter` without it."""
+    after = (count + followers * shorter) / np.maximum(seen + followers, 1)
+    return np.where(seen, after, shorter)  # a history never seen says nothing
+
+
+def compressed(data: bytes, *, primer: bytes) -> dict[str, tuple[int, int]]:
+    """Bytes that each compressor needs for a text, and how many it knew of the training text.
+
+    zlib takes the primer's last 32 kB as its dictionary. lzma takes no dictionary in Python, but
+    its window is long: it is charged for what the text adds to the primer. bz2 compresses block
+    by block and can take none.
+    """
+    dictionary = primer[-ZLIB_WINDOW:]
+    deflate = zlib.compressobj(9, zdict=dictionary)
+    known = primer[-max(1, LZMA_WINDOW - len(data)) :]
+    return {
+        "zlib": (len(deflate.compress(data)) + len(deflate.flush()), len(dictionary)),
+        "bz2": (len(bz2.compress(data, 9)), 0),
+        "lzma": (len(lzma.compress(known + data)) - len(lzma.compress(known)), len(known)),
+    }

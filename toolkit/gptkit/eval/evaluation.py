@@ -1,0 +1,139 @@
+"""The loss of a whole text: one deterministic sweep, every byte scored exactly once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from gptkit.data.encoding import EncodedText
+from gptkit.errors import ConfigError
+from gptkit.models import Model
+
+TOKENS_AT_ONCE = 2048  # bounds the logits held at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The loss of a text: `nats` (N,) of each token, and what they are counted against.
+
+    `lost_nats` are what the `lost_bytes` cost that no token spells; the totals include them.
+    """
+
+    nats: np.ndarray
+    n_bytes: int
+    n_chars: int
+    lost_bytes: int = 0
+    lost_nats: float = 0.0
+
+    @property
+    def n_tokens(self) -> int:
+        return len(self.nats)
+
+    @cached_property
+    def total_nats(self) -> float:
+        return float(self.nats.sum()) + self.lost_nats
+
+    @property
+    def nats_per_token(self) -> float:
+        return self.total_nats / self.n_tokens
+
+    @property
+    def nats_per_char(self) -> float:
+        return self.total_nats / self.n_chars
+
+    @property
+    def bits_per_byte(self) -> float:
+        return bits_per_byte(self.total_nats, self.n_bytes)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "bytes": self.n_bytes,
+            "chars": self.n_chars,
+            "tokens": self.n_tokens,
+            "lost_bytes": self.lost_bytes,
+            "nats_per_token": self.nats_per_token,
+            "nats_per_char": self.nats_per_char,
+            "bits_per_byte": self.bits_per_byte,
+        }
+
+
+def bits_per_byte(total_nats: float, n_bytes: int) -> float:
+    """Summed cross-entropy over targets, as bits per UTF-8 byte of the text they spell.
+
+    Loss per token cannot be compared across tokenizers (a GPT-2 token spells several
+    characters); loss per byte can.
+
+    Args:
+        total_nats: cross-entropy summed over the targets, not averaged, in nats.
+        n_bytes: UTF-8 bytes the targets spell; positive.
+
+    >>> bits_per_byte(total_nats=8 * math.log(2), n_bytes=4)
+    2.0
+    """
+    return total_nats / (math.log(2) * n_bytes)
+
+
+@torch.no_grad()
+def sweep(
+    model: Model, ids: np.ndarray, *, before: np.ndarray, stride: int | None = None
+) -> np.ndarray:
+    """The nats (N,), float64, of every id of a text, each scored once.
+
+    Windows of `block_size` advance by `stride`; a window scores its last `stride` targets, so
+    each has at least block_size - stride ids of context before its window's share. Leaves the
+    random state, the gradients and the model's mode as they were.
+
+    Args:
+        ids: the text's (N,).
+        before: the ids that precede the text, which the first window is conditioned on; at
+            least block_size - stride + 1 of them.
+        stride: from 1 to block_size; None for block_size, disjoint windows.
+    """
+    block_size = model.config.block_size
+    stride = block_size if stride is None else stride
+    if not 1 <= stride <= block_size:
+        raise ConfigError(
+            f"stride is {stride}; it must be from 1 to the block size of {block_size} tokens."
+        )
+    lead = block_size - stride  # targets of the first window that belong to the text before
+    assert len(before) > lead
+    n_windows = -(-len(ids) // stride)
+    beyond = np.zeros(n_windows * stride - len(ids), dtype=ids.dtype)  # fills the last window
+    text = torch.from_numpy(
+        np.concatenate([before[len(before) - lead - 1 :], ids, beyond]).astype(np.int64)
+    )
+    device = next(model.parameters()).device
+    rows = max(1, TOKENS_AT_ONCE // block_size)
+    was_training = model.training
+    model.eval()
+    nats = np.empty(n_windows * stride)  # at once: pieces would keep the heap from shrinking
+    try:
+        for first in range(0, n_windows, rows):
+            count = min(rows, n_windows - first)
+            reach = text[first * stride :][: (count - 1) * stride + block_size + 1].to(device)
+            windows = reach.unfold(0, block_size + 1, stride)  # (R, T + 1)
+            scored = model.nll(windows[:, :-1], windows[:, 1:])[:, lead:]
+            share = slice(first * stride, (first + count) * stride)
+            nats[share] = scored.double().flatten().cpu().numpy()
+    finally:
+        model.train(was_training)
+    return nats[: len(ids)]
+
+
+def evaluate(
+    model: Model, text: EncodedText, *, before: np.ndarray, stride: int | None = None
+) -> Evaluation:
+    """The loss of a text; see `sweep`."""
+    nats = sweep(model, text.ids, before=before, stride=stride)
+    return Evaluation(
+        nats=nats,
+        n_bytes=text.n_bytes,
+        n_chars=text.n_chars,
+        lost_bytes=text.lost_bytes,
+        lost_nats=text.lost_nats,
+    )

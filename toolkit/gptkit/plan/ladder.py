@@ -1,0 +1,149 @@
+"""Ready-made sets of recipes: the lecture's ladder, from the bigram to the decoder of today.
+
+The lecture is Andrej Karpathy's "Let's build GPT: from scratch, in code, spelled out", 2023. Its
+stages are configs of the kit's own models, each the one before with one idea more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gptkit.config import ModelConfig, TrainConfig
+from gptkit.errors import ConfigError, check_known
+from gptkit.plan.recipes import Recipe, decoder, lecture
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stage of the ladder.
+
+    Attributes:
+        adds: what to the stage before it, in a word or two.
+        published: the lowest and the highest published validation loss, in nats per character of
+            tiny Shakespeare: the lecture's, and that of a public write-up that followed it step
+            by step. None where there is none.
+    """
+
+    adds: str
+    published: tuple[float, float] | None = None
+
+
+STAGES = {
+    "bigram": Stage(adds="a table of pairs", published=(2.49, 2.49)),
+    "average": Stage(adds="mean of the past"),
+    "head": Stage(adds="attention", published=(2.40, 2.40)),
+    "heads": Stage(adds="four heads", published=(2.28, 2.28)),
+    "feed-forward": Stage(adds="an MLP", published=(2.24, 2.27)),
+    "residual": Stage(adds="residuals, depth", published=(2.08, 2.09)),
+    "norm": Stage(adds="LayerNorm", published=(2.06, 2.08)),
+    "scaled": Stage(adds="size and context", published=(1.48, 1.48)),
+    "today": Stage(adds="the kit's recipe"),
+}
+
+SCALED = {
+    "cpu": "scaled is small, for a CPU: 4 layers of 128, context 64; the lecture's is for a GPU.",
+    "gpu": "scaled is the lecture's, for a GPU: 6 layers of 384, context 256.",
+}
+
+
+def ladder(preset: str = "cpu", *, stages: Sequence[str] | None = None) -> dict[str, Recipe]:
+    """The ladder's recipes by stage, in order: `Experiment(models=ladder())` trains them.
+
+    Up to `norm` they have the lecture's small settings: windows of 8 bytes, 32 of them a step,
+    32 channels, AdamW at 1e-3, 5,000 steps; the bigram is a table at 1e-2.
+
+    Args:
+        preset: gpu for the lecture's own size at `scaled`, cpu for a smaller one.
+        stages: some of `STAGES` alone; None for all.
+
+    Raises:
+        ConfigError: another preset, or no such stage.
+
+    >>> from gptkit.plan.ladder import ladder
+    >>> [name for name, recipe in ladder().items() if recipe.model.residual][-4:]
+    ['residual', 'norm', 'scaled', 'today']
+    """
+    if preset not in SCALED:
+        raise ConfigError(f"there is no preset {preset!r}.\nThere are: {', '.join(SCALED)}.")
+    if stages is not None and not stages:
+        raise ConfigError(f"stages is empty; name at least one of {', '.join(STAGES)}.")
+    for stage in stages or ():
+        check_known("stage", stage, STAGES)
+    small = lecture()
+    bigram = ModelConfig(architecture="bigram")
+    average = replace(
+        small.model,
+        n_layer=1,
+        n_head=1,
+        n_embd=32,
+        n_hidden=32,
+        attention="average",
+        mlp=False,
+        residual=False,
+        norm=None,
+        dropout=None,
+        init="torch",
+    )
+    head = replace(average, attention="softmax")
+    heads = replace(head, n_head=4)
+    feed_forward = replace(heads, mlp=True)
+    residual = replace(feed_forward, residual=True, n_layer=3, n_hidden=None)
+    norm = replace(residual, norm="layer")
+    models = {
+        "average": average,
+        "head": head,
+        "heads": heads,
+        "feed-forward": feed_forward,
+        "residual": residual,
+        "norm": norm,
+    }
+    every = {
+        "bigram": _small(bigram, replace(small.train, learning_rate=1e-2)),
+        **{name: _small(model, small.train) for name, model in models.items()},
+        "scaled": _scaled_for_gpu() if preset == "gpu" else _scaled_for_cpu(),
+        "today": decoder(),
+    }
+    return {name: every[name] for name in STAGES if stages is None or name in stages}
+
+
+def _small(model: ModelConfig, training: TrainConfig) -> Recipe:
+    return Recipe(
+        model=model, train=training, budget="5000steps", context_bytes=8, bytes_per_step=256
+    )
+
+
+def _scaled_for_cpu() -> Recipe:
+    recipe = lecture()
+    return replace(
+        recipe,
+        model=replace(recipe.model, n_layer=4, dropout=None),
+        budget="5000steps",
+        context_bytes=64,
+        bytes_per_step=768,
+    )
+
+
+def _scaled_for_gpu() -> Recipe:
+    recipe = lecture()
+    return replace(
+        recipe,
+        model=replace(recipe.model, n_layer=6, n_head=6, n_embd=384),
+        train=replace(recipe.train, learning_rate=3e-4, evaluations=10, bf16=True, compiled=True),
+        budget="5000steps",
+        context_bytes=256,
+        bytes_per_step=64 * 256,
+    )
+
+
+def ladder_preset(recipes: Mapping[str, Recipe]) -> str | None:
+    """The preset of whose ladder these are stages, in its order; None if of none.
+
+    >>> ladder_preset(ladder(stages=["head", "heads"]))
+    'cpu'
+    """
+    for preset in SCALED:
+        known = ladder(preset)
+        if list(recipes) == [name for name in known if recipes.get(name) == known[name]]:
+            return preset
+    return None
