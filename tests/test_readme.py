@@ -4,26 +4,41 @@ import json
 import re
 from pathlib import Path
 
+import jsonschema
+import msgspec
 import pytest
 
-from gptkit.bench.rates import FAIR
 from gptkit.experiment import Experiment
-from gptkit.report.calibration import markdown as coverage_markdown
-from gptkit.report.ladder import bits_table
-from gptkit.report.markdown import command, loss_rows, markdown
-from gptkit.report.plots import figure_of
+from gptkit.files import to_json
+from gptkit.report.calibration import markdown as calibration_markdown
+from gptkit.report.command import command_line
+from gptkit.report.ladder import SAMPLED_STAGES, bits_table
+from gptkit.report.markdown import markdown
+from gptkit.report.plots import PLOTS, figure_name, to_svg
 from gptkit.report.rates import markdown as rates_markdown
+from gptkit.report.sentences import headline
 from gptkit.report.speed import markdown as speed_markdown
-from gptkit.results.ladder import SHOWN
-from gptkit.results.summary import headline
+from gptkit.report.table import to_markdown
+from gptkit.report.tables import loss_table
+from gptkit.results.json_schema import json_schema
+from gptkit.results.schema import Results
+from gptkit.results.studies import FAIR, Calibration, RatesStudy, Speed
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+INDEX = (ROOT / "reports" / "README.md").read_text(encoding="utf-8")
+SCHEMA = ROOT / "toolkit" / "gptkit" / "results" / "results.schema.json"
+FILES = sorted((ROOT / "reports").glob("*/results*.json"))
 SMALL = {"budget": "20steps", "bytes_per_step": 256, "context_bytes": 32, "sample_bytes": 40}
 
 
+def read(path):
+    """Results or a study, by their kind."""
+    return msgspec.json.decode(path.read_bytes(), type=Results | Speed | RatesStudy | Calibration)
+
+
 def results(report):
-    return json.loads((ROOT / "reports" / report / "results.json").read_text(encoding="utf-8"))
+    return read(ROOT / "reports" / report / "results.json")
 
 
 def page(report):
@@ -33,60 +48,109 @@ def page(report):
 def test_the_python_example_runs(tmp_path, monkeypatch, text_file):
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    real = Experiment.__post_init__
+    real = Experiment.__init__
 
-    def small(self):
-        for name, value in {**SMALL, "data": str(text_file)}.items():
-            object.__setattr__(self, name, value)
-        real(self)
+    def small(self, **options):
+        real(self, **options | SMALL | {"data": str(text_file)})
 
-    monkeypatch.setattr(Experiment, "__post_init__", small)
+    monkeypatch.setattr(Experiment, "__init__", small)
     exec(compile(code, "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_committed_results_are_of_their_type_and_obey_the_schema(path):
+    # The same bytes again: a key that the type does not have, or has with a default, would show.
+    assert to_json(read(path)) == path.read_text(encoding="utf-8")
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(json.loads(path.read_text(encoding="utf-8")))
+
+
+def test_each_report_has_committed_results():
+    assert {path.parent for path in FILES} == {
+        path.parent for path in (ROOT / "reports").glob("*/report.md")
+    }
+    assert {type(read(path)) for path in FILES} == {Results, Speed, RatesStudy, Calibration}
+
+
+def test_the_schema_is_what_the_tool_writes():
+    assert SCHEMA.read_text(encoding="utf-8") == to_json(json_schema())
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        lambda data: data | {"unknown": 1},
+        lambda data: data | {"kind": "experiments"},
+        lambda data: data | {"format": 2},
+        lambda data: {key: value for key, value in data.items() if key != "arms"},
+        lambda data: data | {"arms": [data["arms"][0] | {"seed": "0"}]},
+    ],
+    ids=["unknown key", "unknown kind", "other format", "missing key", "wrong type"],
+)
+def test_the_schema_refuses_what_the_type_refuses(break_it):
+    path = ROOT / "reports" / "char-vs-gpt2" / "results.json"
+    broken = break_it(json.loads(path.read_text(encoding="utf-8")))
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(json.dumps(broken), type=Results | Speed | RatesStudy | Calibration)
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    assert not jsonschema.Draft202012Validator(schema).is_valid(broken)
 
 
 @pytest.mark.parametrize("report", ["char-vs-gpt2", "char-byte-gpt2"])
 def test_a_report_is_what_the_tool_writes_from_its_results(report):
     found = results(report)
-    assert page(report) == markdown(found, figure=figure_of(found))
+    assert page(report) == markdown(found, figure=figure_name(found))
 
 
 def test_the_sweep_over_vocabularies_is_what_the_tool_writes():
-    flops = ROOT / "reports" / "vocabulary" / "results-2.json"
-    beside = [json.loads(flops.read_text(encoding="utf-8"))]
+    flops = read(ROOT / "reports" / "vocabulary" / "results-2.json")
     found = results("vocabulary")
-    assert page("vocabulary") == markdown(found, beside=beside, figure="vocabulary.svg")
-    assert (found["match"]["by"], beside[0]["match"]["by"]) == ("bytes", "flops")
-    assert headline(found) in README
+    assert page("vocabulary") == markdown(found, beside=[flops], figure="vocabulary.svg")
+    assert (found.match.by, flops.match.by) == ("bytes", "flops")
+    assert headline(found) in INDEX
 
 
 def test_the_ladder_is_what_the_tool_writes():
     found = results("lecture")
     assert page("lecture") == markdown(found, figure="ladder.svg")
-    assert "\n".join(bits_table(found)) in README
-    assert command(found) in README
+    assert "\n".join(to_markdown(bits_table(found))) in INDEX
+    assert command_line(found) in INDEX
+
+
+@pytest.mark.parametrize("report", ["char-byte-gpt2", "vocabulary", "lecture"])
+def test_a_committed_figure_shows_the_committed_results(report):
+    folder = ROOT / "reports" / report
+    beside = [read(path) for path in sorted(folder.glob("results-*.json"))]
+    experiments = [results(report), *beside]
+    name = figure_name(experiments[0])
+    drawn = to_svg(PLOTS[name.removesuffix(".svg")](experiments)).decode()
+    committed = (folder / name).read_text(encoding="utf-8")
+    texts = re.compile(r"<text[^>]*>([^<]*)</text>")
+    assert len(texts.findall(committed)) > 5
+    assert texts.findall(committed) == texts.findall(drawn)
 
 
 def test_the_readme_shows_babble_become_shakespeare():
-    samples = {arm["id"]: arm["samples"][0]["text"] for arm in results("lecture")["arms"]}
-    for stage in SHOWN:
+    samples = {arm.id: arm.samples[0].text for arm in results("lecture").arms}
+    for stage in SAMPLED_STAGES:
         text = samples[f"char-{stage}-s0"]
-        assert "\n".join(f"    {line}".rstrip() for line in text.strip("\n").split("\n")) in README
+        assert "\n".join(f"    {line}".rstrip() for line in text.strip("\n").split("\n")) in INDEX
 
 
-def test_the_proof_of_the_verdict_is_what_the_tool_writes():
-    assert page("verdict") == coverage_markdown(results("verdict"))
+def test_the_calibration_of_the_verdict_is_what_the_tool_writes():
+    assert page("verdict") == calibration_markdown(results("verdict"))
 
 
 def test_the_study_of_rates_is_what_the_tool_writes():
     study = results("recipes")
     assert page("recipes") == rates_markdown(study)
-    for recipe in study["recipes"]:
-        worst = {way: max(r["mean"] for r in of.values()) for way, of in recipe["regret"].items()}
+    for recipe in study.recipes:
+        worst = {way: max(r.mean for r in of.values()) for way, of in recipe.regret.items()}
         assert worst["rule"] <= FAIR
-    (decoder,) = [recipe for recipe in study["recipes"] if recipe["model"] == "decoder"]
-    shared, rule = (max(r["mean"] for r in of.values()) for of in decoder["regret"].values())
+    (decoder,) = [recipe for recipe in study.recipes if recipe.model == "decoder"]
+    shared, rule = (max(r.mean for r in of.values()) for of in decoder.regret.values())
     assert f"costs up to {shared:.3f} bits per byte" in README
-    assert f"by that rule {rule:.3f}" in README
+    assert f"by that rule it is {rule:.3f} at most for `decoder`" in README
 
 
 def test_the_measured_speed_is_what_the_tool_writes():
@@ -94,20 +158,20 @@ def test_the_measured_speed_is_what_the_tool_writes():
 
 
 def test_the_speed_that_the_readme_claims_was_measured():
-    measured = results("speed")["measurements"]
-    fast = next(m for m in measured if m["name"].startswith("time-to-loss"))
+    measured = results("speed").measurements
+    fast = next(m for m in measured if m.name.startswith("time-to-loss"))
     assert "1.8857 nats per character" in README
-    assert f"`fast` reaches it some {fast['ratio']:.0f} times sooner" in README
+    assert f"about {fast.ratio:.0f} times faster than nanoGPT's recipe" in README
 
 
 def test_the_readme_shows_the_committed_results():
-    result = results("char-vs-gpt2")
-    assert "\n".join(loss_rows(result)) in README
-    assert headline(result) in README
-    assert command(result) in README
+    found = results("char-vs-gpt2")
+    assert "\n".join(to_markdown(loss_table(found))) in README
+    assert headline(found) in README
+    assert command_line(found) in README
 
 
 def test_the_readmes_verdicts_are_the_committed_ones():
     shown = re.findall(r"^    (\w+ vs \w+ under .*)$", README, re.MULTILINE)
     assert shown
-    assert set(shown) <= {v["says"] for v in results("char-byte-gpt2")["verdict"]}
+    assert set(shown) <= {v.message for v in results("char-byte-gpt2").verdict}

@@ -1,34 +1,55 @@
 """The house's rules: who may import whom, and what an import may cost."""
 
 import ast
+import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from factories import make_results
+
+from gptkit.files import write_json
 
 ROOT = Path(__file__).parent.parent
+HEAVY = {"torch", "datasets", "pandas", "pyarrow", "numpy"}
 
 
-def imported(path: Path) -> set[str]:
-    """The dotted names that a file imports, but not those for type checkers alone."""
-    names: set[str] = set()
+def python(code: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run a program in a new interpreter that finds the packages of this one."""
+    path = os.pathsep.join([str(ROOT / "toolkit"), str(ROOT / "tokenizers")])
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+
+
+def test_rooms_import_one_way():
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = config["tool"]["importlinter"]["contracts"]
+    code = (
+        "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
+    )
+    done = python(code)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Contracts: {len(contracts)} kept, 0 broken." in done.stdout
+    assert len(contracts) >= 3
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for room in ("toolkit", "tokenizers") for path in sorted((ROOT / room).rglob("*.py"))],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_imports_are_absolute(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
-            node.body = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports relatively"
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "tokenizers").rglob("*.py")), ids=str)
-def test_tokenizers_import_neither_torch_nor_gptkit(path):
-    assert not {n.split(".")[0] for n in imported(path)} & {"torch", "gptkit"}
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    assert not [ast.unparse(node) for node in imports if node.level]
 
 
 def test_no_package_file_where_it_would_shadow_another():
@@ -37,11 +58,19 @@ def test_no_package_file_where_it_would_shadow_another():
 
 
 def modules_after(code: str, cwd: Path = ROOT) -> set[str]:
-    program = f"{code}\nimport sys; print('\\n'.join(sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=cwd
-    )
+    done = python(f"{code}\nimport sys; print('\\n'.join(sys.modules))", cwd)
+    assert done.returncode == 0, done.stderr
     return set(done.stdout.splitlines())
+
+
+def call(*words: str) -> str:
+    """A program that runs `gptkit WORDS` and goes on."""
+    return (
+        f"import sys; sys.argv = ['gptkit', *{list(words)!r}]\n"
+        "from gptkit.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as stop: assert not stop.code, stop.code"
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,12 +79,27 @@ def modules_after(code: str, cwd: Path = ROOT) -> set[str]:
         "import gptkit; gptkit.get_tokenizer",
         "import gptkit_tokenizers",
         "from gptkit.cli import app",
-        "import sys; sys.argv = ['gptkit', 'encode', 'Hello']\n"
-        "from gptkit.cli import main\ntry: main()\nexcept SystemExit: pass",
+        call("encode", "Hello"),
     ],
 )
 def test_light_imports_stay_light(code):
-    assert not modules_after(code) & {"torch", "datasets", "pandas", "pyarrow", "numpy"}
+    assert not modules_after(code) & HEAVY
+
+
+def test_results_are_read_without_torch(tmp_path):
+    write_json(tmp_path / "results.json", make_results())
+    code = f"import gptkit; gptkit.Result; print(gptkit.load_result({str(tmp_path)!r}).verdict)"
+    loaded = modules_after(code)
+    assert "gptkit.report.result" in loaded
+    assert not loaded & (HEAVY - {"numpy"})
+
+
+def test_a_report_is_written_without_torch(tmp_path):
+    write_json(tmp_path / "results.json", make_results())
+    loaded = modules_after(call("report", str(tmp_path)))
+    assert "# char vs gpt2 on tinyshakespeare" in (tmp_path / "report.md").read_text("utf-8")
+    assert "gptkit.report.markdown" in loaded
+    assert not loaded & (HEAVY - {"numpy"})
 
 
 def test_hugging_face_tokenizers_imports_as_itself_from_the_repo_root():
@@ -72,3 +116,33 @@ def test_all_is_the_public_surface():
         for name in package.__all__:
             assert getattr(package, name) is not None
     assert set(gptkit.__all__) == set(gptkit._HOME)
+
+
+@pytest.mark.parametrize(
+    ("page", "package"),
+    [("toolkit", "toolkit/gptkit"), ("tokenizers", "tokenizers/gptkit_tokenizers")],
+)
+def test_the_tree_in_the_readme_is_the_folder(page, package):
+    text = (ROOT / page / "README.md").read_text(encoding="utf-8")
+    (tree,) = re.findall(r"<!-- tree: \w+ -->\n```\n.*?\n(.*?)```", text, re.DOTALL)
+    named = set()
+    for line in tree.splitlines():
+        words = line.split()
+        files = [word for word in words if word.endswith((".py", ".typed"))]
+        named |= set(files or words[:1])
+    present = {
+        path.name + ("/" if path.is_dir() else "")
+        for path in (ROOT / package).iterdir()
+        if path.name != "__pycache__"
+    }
+    optional = {"__init__.py", "__main__.py", "py.typed"}
+    assert named - optional == present - optional
+
+
+def test_the_package_holds_at_most_twenty_entries():
+    entries = [p for p in (ROOT / "toolkit/gptkit").iterdir() if p.name != "__pycache__"]
+    assert len(entries) <= 20
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150

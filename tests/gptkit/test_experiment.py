@@ -9,14 +9,17 @@ import pytest
 
 import gptkit
 from gptkit.data.encoding import encode_corpus
-from gptkit.engines.run_folder import read_losses
 from gptkit.errors import ConfigError, CorpusError, RunError
 from gptkit.eval.evaluation import evaluate
+from gptkit.events import Evaluated, StepDone
 from gptkit.experiment import Experiment
+from gptkit.files import write_json
 from gptkit.plan.recipes import decoder
-from gptkit.report.markdown import command, markdown
-from gptkit.results.result import Result, load_result
-from gptkit.train.loop import Evaluated, StepDone
+from gptkit.report.command import command_line
+from gptkit.report.markdown import markdown
+from gptkit.report.result import Result, load_result
+from gptkit.results.byte_losses import read_losses
+from gptkit.results.studies import Speed, SpeedMachine
 from gptkit_tokenizers import TokenizerError
 
 SMALL = {"budget": "20steps", "bytes_per_step": 256, "context_bytes": 32, "sample_bytes": 40}
@@ -59,6 +62,7 @@ def test_results_json_keeps_its_contract(experiment):
         "vocab_size": 65,
         "vocab_seen": 65,
         "block_size": 0,
+        "context_bytes": 0.0,
         "batch_size": 0,
         "steps": 0,
         "params": {"embedding": 0, "body": 0, "head": 0, "total": 0},
@@ -75,6 +79,7 @@ def test_results_json_keeps_its_contract(experiment):
             "bytes": 0,
             "chars": 0,
             "tokens": 0,
+            "lost_bytes": 0,
             "nats_per_token": 0.0,
             "nats_per_char": 0.0,
             "bits_per_byte": 0.0,
@@ -85,7 +90,10 @@ def test_results_json_keeps_its_contract(experiment):
         "samples": [{"prompt": "", "text": ""}],
     }
     contract = {
+        "kind": "experiment",
+        "format": 1,
         "gptkit": "0.1.0",
+        "name": "char-vs-gpt2",
         "corpus": {
             "name": "...",
             "sha256": "...",
@@ -94,14 +102,13 @@ def test_results_json_keeps_its_contract(experiment):
             "train_chars": 0,
             "val_chars": 0,
         },
-        "claim": "val",
+        "reported_split": "val",
         "match": {
             "by": "bytes",
             "notes": [],
             "equal": ["train_bytes"],
             "unequal": ["train_tokens"],
-            "equal_by_model": {"decoder": ["train_bytes"]},
-            "spread": {"decoder": {"train_bytes": 1.0}},
+            "max_over_min": {"decoder": {"train_bytes": 1.0}},
         },
         "tuning": [],
         "baselines": [{"name": "uniform", "tokenizer": "char", "bits_per_byte": 0.0}],
@@ -112,12 +119,13 @@ def test_results_json_keeps_its_contract(experiment):
             "best": {"decoder": {"tokenizer": "", "not_told_apart": [""]}},
             "reversals": [],
             "depends_on_model": False,
-            "says": "",
+            "message": "",
         },
         "verdict": [
             {
                 "a": "",
                 "b": "",
+                "model": "",
                 "delta_bits_per_byte": 0.0,
                 "ci95": [0.0],
                 "ci95_text": [0.0],
@@ -125,9 +133,9 @@ def test_results_json_keeps_its_contract(experiment):
                 "ci95_both": [0.0],
                 "p_holm": 0.0,
                 "seeds": 2,
-                "told_apart": True,
-                "says": "",
-                "spans": {
+                "significant": True,
+                "message": "",
+                "stretches": {
                     "most": [{"start": 0, "end": 0, "text": "", "bits_per_byte": 0.0}],
                     "least": [{"start": 0, "end": 0, "text": "", "bits_per_byte": 0.0}],
                 },
@@ -143,18 +151,18 @@ def test_results_json_keeps_its_contract(experiment):
 def test_arms_are_matched_by_bytes(experiment):
     result, *_ = experiment
     arms = result.arms
-    assert {a["steps"] for a in arms} == {20}
+    assert {arm.steps for arm in arms} == {20}
     longest_window = 2 * 32
     for arm in arms:
-        assert abs(arm["train"]["bytes"] - 20 * 256) <= longest_window
-        assert arm["val"]["bytes"] == result.data["corpus"]["val_bytes"]
-        assert arm["val"]["chars"] == result.data["corpus"]["val_chars"]
-    assert len({a["params"]["body"] for a in arms if a["model"] == "decoder"}) == 1
-    by_id = {a["id"]: a for a in arms}
-    assert by_id["gpt2-decoder-s0"]["block_size"] < by_id["char-decoder-s0"]["block_size"] // 2
+        assert abs(arm.train.bytes - 20 * 256) <= longest_window
+        assert arm.val.bytes == result.data.corpus.val_bytes
+        assert arm.val.chars == result.data.corpus.val_chars
+    assert len({arm.params.body for arm in arms if arm.model == "decoder"}) == 1
+    by_id = {arm.id: arm for arm in arms}
+    assert by_id["gpt2-decoder-s0"].block_size < by_id["char-decoder-s0"].block_size // 2
 
 
-def test_every_arm_learns_and_says_so_as_it_goes(experiment):
+def test_every_arm_learns_and_reports_each_step(experiment):
     _, events, _ = experiment
     for arm_id in {arm.id for arm, _ in events}:
         mine = [e for arm, e in events if arm.id == arm_id]
@@ -167,10 +175,10 @@ def test_every_arm_learns_and_says_so_as_it_goes(experiment):
 def test_samples_are_matched_by_bytes_and_share_the_prompt(experiment):
     result, *_ = experiment
     for arm in result.arms:
-        (sample,) = arm["samples"]
-        assert sample["prompt"] == "\n"
-        assert len(sample["text"].encode()) <= 40 or "\ufffd" in sample["text"]
-        assert len(sample["text"].encode()) > 36 or "\ufffd" in sample["text"]
+        (sample,) = arm.samples
+        assert sample.prompt == "\n"
+        assert len(sample.text.encode()) <= 40 or "\ufffd" in sample.text
+        assert len(sample.text.encode()) > 36 or "\ufffd" in sample.text
 
 
 def without_times(value):
@@ -188,41 +196,41 @@ def test_the_same_experiment_again_has_the_same_numbers_in_a_folder_of_its_own(e
     assert again.folder == result.folder.with_name("char-vs-gpt2-2")
     assert without_times(again.to_dict()) == without_times(result.to_dict())
     for arm in result.arms:
-        files = (r.folder / arm["id"] / "nats.npz" for r in (result, again))
+        files = (r.folder / arm.id / "nats.npz" for r in (result, again))
         one, other = (file.read_bytes() for file in files)
         assert one == other
 
 
-def test_the_losses_by_byte_are_those_of_the_claim(experiment):
+def test_the_losses_by_byte_sum_to_the_reported_loss(experiment):
     result, _, folder = experiment
     val = (folder / "text.txt").read_bytes().decode()
     val = val[int(0.9 * len(val)) :].encode()
     for arm in result.arms:
-        losses = read_losses(result.folder / arm["id"])
+        losses = read_losses(result.folder / arm.id)
         assert losses.text.tobytes() == val
         bits = losses.nats.sum(dtype=float) / math.log(2) / len(val)
-        assert bits == pytest.approx(arm["val"]["bits_per_byte"], rel=2**-23)
-        assert len(losses.borders) == arm["val"]["tokens"]
+        assert bits == pytest.approx(arm.val.bits_per_byte, rel=2**-23)
+        assert len(losses.borders) == arm.val.tokens
 
 
-def test_spans_are_given_for_any_two_tokenizers(experiment):
+def test_spans_compares_any_two_tokenizers(experiment):
     result, *_ = experiment
-    (verdict,) = [v for v in result.verdict if v["a"] == "gpt2-decoder" or v["b"] == "gpt2-decoder"]
-    a, b = (verdict[side].removesuffix("-decoder") for side in "ab")
-    assert load_result(result.folder).spans(a, b, model="decoder") == verdict["spans"]
+    (verdict,) = [v for v in result.verdict if v.model == "decoder"]
+    a, b = verdict.a, verdict.b
+    assert load_result(result.folder).spans(a, b, model="decoder") == verdict.stretches
     back = result.spans(b, a, model="decoder", n=2)
-    assert [s["bits_per_byte"] for s in back["most"]] == [
-        -s["bits_per_byte"] for s in verdict["spans"]["least"][:2]
+    assert [s.bits_per_byte for s in back.most] == [
+        -s.bits_per_byte for s in verdict.stretches.least[:2]
     ]
-    best = min(result.arms, key=lambda arm: arm["val"]["bits_per_byte"])["model"]
+    best = min(result.arms, key=lambda arm: arm.val.bits_per_byte).model
     assert result.spans(a, b) == result.spans(a, b, model=best)
 
 
-def test_spans_of_what_is_not_there_are_refused(experiment, tmp_path):
+def test_spans_refuses_unknown_names_and_missing_runs(experiment, tmp_path):
     result, *_ = experiment
-    with pytest.raises(ConfigError, match="no tokenizer 'byte' here, but char, gpt2"):
+    with pytest.raises(ConfigError, match=r"no tokenizer 'byte'\.\nThere are: char, gpt2"):
         result.spans("char", "byte")
-    with pytest.raises(ConfigError, match="no model 'lecture' here"):
+    with pytest.raises(ConfigError, match="no model 'lecture'"):
         result.spans("char", "gpt2", model="lecture")
     with pytest.raises(RunError, match=r"nats\.npz"):
         Result(result.data, tmp_path).spans("char", "gpt2")
@@ -230,16 +238,21 @@ def test_spans_of_what_is_not_there_are_refused(experiment, tmp_path):
         Result(result.data).spans("char", "gpt2")
 
 
-@pytest.mark.parametrize(
-    ("content", "says"), [("{", "cannot be read"), ("{}", "not an experiment's results")]
-)
-def test_results_that_are_none_are_refused(tmp_path, content, says):
+@pytest.mark.parametrize("content", ["{", "{}", '{"kind": "speed"}'])
+def test_a_file_that_holds_no_results_is_refused(tmp_path, content):
     (tmp_path / "results.json").write_text(content)
-    with pytest.raises(RunError, match=says):
+    with pytest.raises(RunError, match="does not hold results in the format of this version"):
         load_result(tmp_path)
 
 
-def test_with_three_texts_val_chooses_and_test_is_the_claim(text_file, tmp_path, english):
+def test_a_study_is_not_loaded_as_an_experiment(tmp_path):
+    machine = SpeedMachine(processor="x", cores=2, threads=2, python="3", torch="2")
+    write_json(tmp_path / "results.json", Speed(machine=machine, rounds=1, measurements=[]))
+    with pytest.raises(RunError, match="is a study, not an experiment"):
+        load_result(tmp_path)
+
+
+def test_val_chooses_and_test_gives_the_reported_loss(text_file, tmp_path, english):
     shares = (0.8, 0.1, 0.1)
     result = gptkit.compare(
         data=str(text_file),
@@ -251,46 +264,49 @@ def test_with_three_texts_val_chooses_and_test_is_the_claim(text_file, tmp_path,
     )
     cuts = [int(share * len(english)) for share in (0.8, 0.9)]
     val, test = english[cuts[0] : cuts[1]].encode(), english[cuts[1] :].encode()
-    corpus = result.data["corpus"]
-    assert result.data["claim"] == "test"
-    assert (corpus["val_bytes"], corpus["test_bytes"]) == (len(val), len(test))
+    corpus = result.data.corpus
+    assert result.data.reported_split == "test"
+    assert (corpus.val_bytes, corpus.test_bytes) == (len(val), len(test))
     losses = {}
     for arm in result.arms:
-        assert (arm["val"]["bytes"], arm["test"]["bytes"]) == (len(val), len(test))
-        assert arm["val"]["bits_per_byte"] == min(c["val_bits_per_byte"] for c in arm["curve"])
-        losses.setdefault(arm["tokenizer"], []).append(arm["test"]["bits_per_byte"])
-        assert read_losses(result.folder / arm["id"]).text.tobytes() == test
-        run = gptkit.load_run(result.folder / arm["id"])
-        encoded = encode_corpus(gptkit.load_corpus(str(text_file), split=shares), arm["tokenizer"])
+        assert (arm.val.bytes, arm.test.bytes) == (len(val), len(test))
+        assert arm.val.bits_per_byte == min(point.val_bits_per_byte for point in arm.curve)
+        losses.setdefault(arm.tokenizer, []).append(arm.test.bits_per_byte)
+        assert read_losses(result.folder / arm.id).text.tobytes() == test
+        run = gptkit.load_run(result.folder / arm.id)
+        encoded = encode_corpus(gptkit.load_corpus(str(text_file), split=shares), arm.tokenizer)
         again = evaluate(run.model, encoded.test, before=encoded.val.ids)
-        assert again.bits_per_byte == pytest.approx(arm["test"]["bits_per_byte"], rel=1e-6)
+        assert again.bits_per_byte == pytest.approx(arm.test.bits_per_byte, rel=1e-6)
     (verdict,) = result.verdict
     means = sorted(sum(values) / 2 for values in losses.values())
-    assert verdict["delta_bits_per_byte"] == pytest.approx(means[1] - means[0], abs=1e-6)
+    assert verdict.delta_bits_per_byte == pytest.approx(means[1] - means[0], abs=1e-6)
 
 
-def test_a_corpus_is_taken_as_it_is(text_file, tmp_path):
+def test_a_corpus_object_is_used_as_it_is(text_file, tmp_path):
     whole = gptkit.load_corpus(str(text_file), split=0.8)
     part = replace(whole, name="a part", train=whole.train[:8000])
     result = gptkit.compare(data=part, models=["bigram"], out=tmp_path, **SMALL)
-    assert result.data["corpus"] == part.to_dict()
-    assert result.data["experiment"]["data"] is None
-    assert command(result.data) is None
+    assert result.data.corpus == part.facts()
+    assert result.data.experiment.data is None
+    assert command_line(result.data) is None
     assert "a part" in markdown(result.data)
 
 
 def test_warnings_are_in_the_result(experiment):
     result, *_ = experiment
-    assert any("blocks of 2048: intervals over fewer than 20" in w for w in result.data["warnings"])
+    assert any("blocks of 2048: intervals over fewer than 20" in w for w in result.data.warnings)
 
 
 def test_a_run_is_loaded_from_its_folder(experiment):
     result, *_ = experiment
     run = gptkit.load_run(result.folder / "char-decoder-s1")
-    assert run.config.train.seed == 1
-    assert run.model.num_params() == result.arms[3]["params"]
+    assert run.config.schedule.seed == 1
+    assert run.result == result.arms[3]
+    counts, recorded = run.model.num_params(), result.arms[3].params
+    for part in ("embedding", "body", "head", "total"):
+        assert getattr(counts, part) == getattr(recorded, part)
     assert run.tokenizer.decode(run.tokenizer.encode("naïve 🦆")) == "naïve 🦆"
-    assert len([m for m in run.metrics if m["event"] == "step"]) == 20
+    assert len([m for m in run.metrics if isinstance(m, StepDone)]) == 20
 
 
 def test_a_lossy_plug_in_is_stopped_before_training(text_file, monkeypatch):
@@ -307,31 +323,32 @@ def test_a_lossy_plug_in_is_stopped_before_training(text_file, monkeypatch):
     ("options", "error", "says"),
     [
         ({"tokenizers": []}, ConfigError, "tokenizers is empty"),
-        ({"tokenizers": ["char", "char"]}, ConfigError, "names one twice"),
+        ({"tokenizers": ["char", "char"]}, ConfigError, "tokenizers has a name twice: char, char"),
         ({"models": ["decodr"]}, ConfigError, r"Did you mean decoder\?"),
         ({"models": [decoder()]}, ConfigError, "models has a Recipe where a name belongs"),
         ({"models": {"mine": decoder().model}}, ConfigError, "mine is a ModelConfig; it must be"),
-        ({"models": {"../up": decoder()}}, ConfigError, "is not a folder's name"),
+        ({"models": {"../up": decoder()}}, ConfigError, "cannot be a folder's name"),
         ({"match": "flop"}, ConfigError, r"Did you mean flops\?"),
         ({"match": "time", "budget": "600KB"}, ConfigError, "not in seconds, which matching by"),
         ({"budget": "20s"}, ConfigError, "only matching by time can keep to"),
         ({"match": "time", "budget": "0s"}, ConfigError, "is not an amount"),
-        ({"split": (0.9, 0.2)}, CorpusError, "shares of train, val and test that sum to 1"),
-        ({"split": 1.0}, CorpusError, "between 0 and 1"),
+        ({"split": (0.9, 0.2)}, ConfigError, "shares of train, val and test that sum to 1"),
+        ({"split": 1.0}, ConfigError, "between 0 and 1"),
         ({"seeds": 0}, ConfigError, "seeds is 0"),
         ({"temperature": -1.0}, ConfigError, "must be positive"),
-        ({"name": "../elsewhere"}, ConfigError, "not a folder's name"),
+        ({"name": "../elsewhere"}, ConfigError, "cannot be a folder's name"),
         ({"budget": "lots"}, ConfigError, "Give bytes of training text"),
         ({"budget": "1B"}, ConfigError, "less than one step"),
         ({"context_bytes": 2048}, ConfigError, "less than twice context_bytes 2048"),
         ({"context_bytes": 99_000, "bytes_per_step": 198_000}, CorpusError, "too short"),
         ({"prompt": ""}, ConfigError, "prompt is empty"),
         ({"temperature": math.inf}, ConfigError, "positive and finite"),
+        ({"tokenisers": ["byte"]}, ConfigError, r"no option 'tokenisers'. Did you mean tokenizers"),
         ({"stride_bytes": 0}, ConfigError, "stride_bytes is 0"),
-        ({"stride_bytes": 161}, ConfigError, "would go unscored"),
+        ({"stride_bytes": 161}, ConfigError, "would not be scored"),
     ],
 )
-def test_what_cannot_be_done_is_refused(text_file, options, error, says):
+def test_an_option_that_cannot_be_used_is_refused(text_file, options, error, says):
     with pytest.raises(error, match=says):
         Experiment(**{"data": str(text_file), "tokenizers": ["byte"], **options}).plan()
 
@@ -341,7 +358,7 @@ def test_a_text_without_line_breaks_is_prompted_by_its_first_character(tmp_path)
     result = gptkit.compare(
         data=str(tmp_path / "t.txt"), models=["bigram"], out=tmp_path / "runs", **SMALL
     )
-    assert {a["samples"][0]["prompt"] for a in result.arms} == {"o"}
+    assert {arm.samples[0].prompt for arm in result.arms} == {"o"}
 
 
 def test_a_prompt_that_cannot_be_encoded_fails_before_training(text_file, tmp_path):
@@ -364,7 +381,7 @@ def test_an_experiment_that_finishes_no_arm_leaves_its_name_free(text_file, tmp_
 def test_a_name_that_is_taken_is_refused(text_file, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "precious").write_text("x")
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="exists already"):
         gptkit.compare(data=str(text_file), name="mine", out=tmp_path, **SMALL)
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["precious"]
 
@@ -381,4 +398,4 @@ def test_a_tenth_of_it_learns_most_of_it(shakespeare_folder, tmp_path):
     result = gptkit.compare(
         data="tinyshakespeare", tokenizers=["char"], models=["decoder"], budget="60KB", out=tmp_path
     )
-    assert result.arms[0]["val"]["bits_per_byte"] < 3.54
+    assert result.arms[0].val.bits_per_byte < 3.54

@@ -57,7 +57,7 @@ def test_what_is_lost_is_found_and_shown(normalizer, text, at, tmp_path):
     with pytest.raises(LossyTokenizer, match="fails the audit") as error:
         audit(lossy, text, lossy.encode_array(text))
     assert f"at byte {at}" in str(error.value) or "🦆" in text
-    assert "--lossy-ok" in str(error.value)
+    assert "lossy_ok=True" in str(error.value)
 
 
 def test_metaspace_spells_its_spaces(tmp_path):

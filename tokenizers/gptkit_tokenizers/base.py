@@ -1,9 +1,14 @@
-"""The contract every tokenizer keeps, and the error they raise."""
+"""The contract of every tokenizer: three members to write, everything else is here.
+
+A tokenizer has `vocab_size`, `encode` and `token_bytes`. A subclass may replace any other method by
+a faster one that returns the same.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:  # numpy takes a fifth of a second, which `gptkit encode` need not wait for
     import numpy as np
@@ -17,44 +22,50 @@ class NeedsText(TokenizerError):
     """A tokenizer that is built from text was asked for without any."""
 
 
-@runtime_checkable
-class Tokenizer(Protocol):
-    """Text <-> ids. A text is ordinary text: `<|endoftext|>` is thirteen characters of it.
+class Tokenizer(ABC):
+    """Text <-> ids. Text is ordinary text: `<|endoftext|>` in it is thirteen characters.
 
     Attributes:
-        name: the spec that rebuilds it, as `get_tokenizer` takes it.
+        name: its spec, or the name it is given.
         vocab_size: V; every id is in [0, V).
+        rebuilds: whether `from_dict` makes the same tokenizer from what `to_dict` returns.
     """
 
     name: str
     vocab_size: int
+    rebuilds: bool = True
 
+    @abstractmethod
     def encode(self, text: str) -> list[int]:
         """The ids of a text. Raises TokenizerError where it cannot spell a character."""
-        ...
+
+    @abstractmethod
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes of one id; empty for a number that the vocabulary leaves unassigned."""
 
     def encode_array(self, text: str) -> np.ndarray:
-        """The same ids (N,) in `id_dtype(vocab_size)`, at array speed."""
-        ...
+        """The ids of `encode` as an array (N,) in `id_dtype(vocab_size)`."""
+        import numpy as np
+
+        return np.array(self.encode(text), dtype=id_dtype(self.vocab_size))
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """The exact bytes that ids spell: the primitive. Raises TokenizerError outside [0, V)."""
-        ...
+        """The exact bytes that ids spell. Raises TokenizerError for an id outside [0, V)."""
+        ids = ids.tolist() if hasattr(ids, "tolist") else ids
+        return b"".join(map(self.token_bytes, ids))
 
     def decode(self, ids: Iterable[int]) -> str:
         """The bytes as text. Lossy: bytes that are not UTF-8 become U+FFFD."""
-        ...
-
-    def token_bytes(self, token: int) -> bytes:
-        """The bytes of one id; empty for a number that the vocabulary leaves unassigned."""
-        ...
+        return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
     def to_dict(self) -> dict[str, Any]:
-        """All that `from_dict` needs, as JSON; "name" among it."""
-        ...
+        """Everything that `from_dict` needs, as JSON; "name" is in it."""
+        return {"name": self.name}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self: ...
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The tokenizer that `to_dict` described."""
+        return cls()
 
 
 def id_dtype(vocab_size: int) -> np.dtype:

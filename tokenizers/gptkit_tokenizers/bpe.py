@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any, Self
 import tiktoken
 from tiktoken_ext import openai_public
 
-from gptkit_tokenizers.base import TokenizerError, id_dtype, unknown_id, utf8
-from gptkit_tokenizers.pieces import encode_in_pieces, next_word
+from gptkit_tokenizers.base import Tokenizer, TokenizerError, id_dtype, unknown_id, utf8
+from gptkit_tokenizers.chunking import encode_in_chunks, next_word
 
 if TYPE_CHECKING:
     import numpy as np
 
-SHIPPED = ("gpt2", "r50k_base")  # one table of ranks, two names
+OFFLINE_ENCODINGS = ("gpt2", "r50k_base")  # one table of ranks, two names
 RANKS_SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
 
 
-class TiktokenTokenizer:
+class TiktokenTokenizer(Tokenizer):
     """
     Args:
         name: one of tiktoken's; with `ranks`, the spec they came by.
@@ -64,10 +64,10 @@ class TiktokenTokenizer:
     def encode_array(self, text: str) -> np.ndarray:
         utf8(text)
         if self._cuts_known:
-            return encode_in_pieces(text, self._encode_piece, next_cut=next_word)
-        return self._encode_piece(text)
+            return encode_in_chunks(text, self._encode_chunk, next_cut=next_word)
+        return self._encode_chunk(text)
 
-    def _encode_piece(self, text: str) -> np.ndarray:
+    def _encode_chunk(self, text: str) -> np.ndarray:
         ids = self._encoding.encode_to_numpy(text, disallowed_special=())
         return ids.astype(id_dtype(self.vocab_size))
 
@@ -77,9 +77,6 @@ class TiktokenTokenizer:
             return self._encoding.decode_bytes(ids)
         except (KeyError, OverflowError):
             return b"".join(self.token_bytes(i) for i in ids)
-
-    def decode(self, ids: Iterable[int]) -> str:
-        return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
     def token_bytes(self, token: int) -> bytes:
         if not 0 <= token < self.vocab_size:
@@ -107,6 +104,19 @@ class TiktokenTokenizer:
         return cls(data["name"], ranks, pattern=data["pattern"])
 
     @classmethod
+    def from_encoding(cls, encoding: tiktoken.Encoding, name: str) -> Self:
+        """The tokenizer of an encoding that was made in Python; one of tiktoken's by its name.
+
+        Raises:
+            TokenizerError: its ranks do not count from 0, or a single byte has none.
+        """
+        if encoding.name == name and name in openai_public.ENCODING_CONSTRUCTORS:
+            return cls(name)
+        ranks = dict(encoding._mergeable_ranks)
+        _check_ranks(name, ranks)
+        return cls(name, ranks, pattern=encoding._pat_str)
+
+    @classmethod
     def from_file(cls, name: str, path: Path) -> Self:
         """Read a `.tiktoken` file: a token in base 64 and its rank to the line.
 
@@ -124,14 +134,18 @@ class TiktokenTokenizer:
                 f"{path} cannot be read as tiktoken ranks: {error}.\n"
                 "A line is a token in base 64, a space, and its rank."
             ) from error
-        missing = [byte for byte in range(256) if bytes([byte]) not in ranks]
-        if missing or sorted(ranks.values()) != list(range(len(ranks))):
-            reason = f"byte 0x{missing[0]:02x} has none" if missing else "they do not count from 0"
-            raise TokenizerError(
-                f"{path} cannot be used: of its {len(ranks):,} ranks, {reason}.\n"
-                "Every single byte needs a rank, and the ranks must be 0, 1, 2, …"
-            )
+        _check_ranks(str(path), ranks)
         return cls(name, ranks, pattern=_pattern_of(path.stem))
+
+
+def _check_ranks(name: str, ranks: Mapping[bytes, int]) -> None:
+    missing = [byte for byte in range(256) if bytes([byte]) not in ranks]
+    if missing or sorted(ranks.values()) != list(range(len(ranks))):
+        reason = f"byte 0x{missing[0]:02x} has none" if missing else "they do not count from 0"
+        raise TokenizerError(
+            f"{name} cannot be used: of its {len(ranks):,} ranks, {reason}.\n"
+            "Every single byte needs a rank, and the ranks must be 0, 1, 2, …"
+        )
 
 
 def _pattern_of(name: str) -> str:
@@ -169,8 +183,8 @@ def shipped_ranks() -> dict[bytes, int]:
 
 @cache
 def load_encoding(name: str) -> tiktoken.Encoding:
-    """A tiktoken encoding by name; only those in SHIPPED work with no network the first time."""
-    if name in SHIPPED:
+    """A tiktoken encoding by name; all but OFFLINE_ENCODINGS need the network the first time."""
+    if name in OFFLINE_ENCODINGS:
         ranks = shipped_ranks()
         return tiktoken.Encoding(
             name,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
 
 import numpy as np
 
-from gptkit_tokenizers.base import unknown_id, utf8
+from gptkit_tokenizers.base import Tokenizer, unknown_id, utf8
 
 
-class ByteTokenizer:
+class ByteTokenizer(Tokenizer):
     """
     >>> ByteTokenizer().encode("é!")
     [195, 169, 33]
@@ -32,15 +31,5 @@ class ByteTokenizer:
         except ValueError:
             raise unknown_id(self, next(i for i in ids if not 0 <= i < 256)) from None
 
-    def decode(self, ids: Iterable[int]) -> str:
-        return self.decode_bytes(ids).decode("utf-8", errors="replace")
-
     def token_bytes(self, token: int) -> bytes:
         return self.decode_bytes([token])
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name}
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        return cls()

@@ -7,11 +7,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from gptkit_tokenizers.base import TokenizerError, id_dtype, unknown_id, utf8
-from gptkit_tokenizers.pieces import encode_in_pieces
+from gptkit_tokenizers.base import Tokenizer, TokenizerError, id_dtype, unknown_id, utf8
+from gptkit_tokenizers.chunking import encode_in_chunks
 
 
-class CharTokenizer:
+class CharTokenizer(Tokenizer):
     """Ids are the ranks of the characters in code-point order, as in the lecture.
 
     With `byte_fallback` (the spec `char+bytes`) 256 ids for bytes follow, which spell the
@@ -46,9 +46,9 @@ class CharTokenizer:
         return self.encode_array(text).tolist()
 
     def encode_array(self, text: str) -> np.ndarray:
-        return encode_in_pieces(text, self._encode_piece)
+        return encode_in_chunks(text, self._encode_chunk)
 
-    def _encode_piece(self, text: str) -> np.ndarray:
+    def _encode_chunk(self, text: str) -> np.ndarray:
         if text.isascii():
             points = np.frombuffer(text.encode("ascii"), dtype=np.uint8)
         else:
@@ -90,9 +90,6 @@ class CharTokenizer:
         if not (array >= n).any():
             return self._code_points[array].tobytes().decode("utf-32-le").encode()
         return b"".join(self.token_bytes(i) for i in array.tolist())
-
-    def decode(self, ids: Iterable[int]) -> str:
-        return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
     def token_bytes(self, token: int) -> bytes:
         if not 0 <= token < self.vocab_size:

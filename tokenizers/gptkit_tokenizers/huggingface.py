@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from gptkit_tokenizers.base import TokenizerError, id_dtype, unknown_id, utf8
+from gptkit_tokenizers.base import Tokenizer, TokenizerError, id_dtype, unknown_id, utf8
 from gptkit_tokenizers.bytelevel import BYTE_OF, spell
-from gptkit_tokenizers.pieces import PIECE, encode_in_pieces, next_word
+from gptkit_tokenizers.chunking import CHUNK_CHARS, encode_in_chunks, next_word
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")  # SentencePiece's way to write a byte
 
 
-class HuggingFaceTokenizer:
+class HuggingFaceTokenizer(Tokenizer):
     """What a `tokenizer.json` describes, on ordinary text.
 
     Its special tokens are text like any other, nothing is put before or after a text (no [CLS],
@@ -52,21 +52,16 @@ class HuggingFaceTokenizer:
     def encode_array(self, text: str) -> np.ndarray:
         utf8(text)
         if self._cuts_known:
-            return encode_in_pieces(text, self._encode_piece, next_cut=next_word, piece=PIECE // 16)
-        return self._encode_piece(text)
+            return encode_in_chunks(
+                text, self._encode_chunk, next_cut=next_word, chunk=CHUNK_CHARS // 16
+            )
+        return self._encode_chunk(text)
 
-    def _encode_piece(self, text: str) -> np.ndarray:
+    def _encode_chunk(self, text: str) -> np.ndarray:
         import numpy as np
 
         (encoding,) = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)
         return np.array(encoding.ids, dtype=id_dtype(self.vocab_size))
-
-    def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        ids = ids.tolist() if hasattr(ids, "tolist") else ids
-        return b"".join(map(self.token_bytes, ids))
-
-    def decode(self, ids: Iterable[int]) -> str:
-        return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
     def token_bytes(self, token: int) -> bytes:
         if not 0 <= token < self.vocab_size:
@@ -138,7 +133,7 @@ class HuggingFaceTokenizer:
         """The `tokenizer.json` of a model on the hub, `hf:OWNER/NAME`, or of the hub's cache."""
         from huggingface_hub import constants, hf_hub_download
 
-        from gptkit_tokenizers.network import reachable
+        from gptkit_tokenizers.reachability import reachable
 
         offline = constants.HF_HUB_OFFLINE or not reachable(constants.ENDPOINT)
         repository = name.removeprefix("hf:")

@@ -12,11 +12,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-WINDOW = 2048  # bytes of the text that are aligned at a time
+ALIGNED_BYTES = 2048  # bytes of the text that are aligned at a time
 
 
 @dataclass(frozen=True, kw_only=True)
-class Damage:
+class LossReport:
     """What a tokenizer did to a text of `n_bytes`.
 
     Attributes:
@@ -40,9 +40,9 @@ class Damage:
         How many bytes are lost and how many added; which, among the text's and among those
         spelled, every choice alike; and each lost byte as one of 256. 0 where nothing is lost.
 
-        >>> Damage(n_bytes=4, spelled=4, kept=4).nats
+        >>> LossReport(n_bytes=4, spelled=4, kept=4).nats
         0.0
-        >>> Damage(n_bytes=4, spelled=2, kept=2).nats == math.log(5 * 3 * 6 * 256**2)
+        >>> LossReport(n_bytes=4, spelled=2, kept=2).nats == math.log(5 * 3 * 6 * 256**2)
         True
         """
         if self.kept == self.n_bytes == self.spelled:
@@ -60,26 +60,26 @@ def _log_choices(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
-def damage(text: bytes, spelled: bytes) -> Damage:
+def measure_loss(text: bytes, spelled: bytes) -> LossReport:
     """Align the bytes spelled with the text's, in order.
 
-    `WINDOW` bytes of the text at a time are matched with what lies ahead in the bytes spelled, by
+    `ALIGNED_BYTES` of the text at a time are matched with what lies ahead in the bytes spelled, by
     their longest common subsequence: an alignment as a whole, if not always the best one, so
     that the cost is never too low. Bit-parallel, by Hyyrö, "Bit-parallel LCS-length computation
     revisited", 2004.
 
-    >>> damage(b"The King", b"the ing")
-    Damage(n_bytes=8, spelled=7, kept=6)
+    >>> measure_loss(b"The King", b"the ing")
+    LossReport(n_bytes=8, spelled=7, kept=6)
     """
     i = j = kept = 0
     while i < len(text) and j < len(spelled):
-        block = text[i : i + WINDOW]
+        block = text[i : i + ALIGNED_BYTES]
         if spelled.startswith(block, j):
             taken = common = len(block)
         else:
-            taken, common = _match(block, spelled[j : j + 2 * WINDOW])
+            taken, common = _match(block, spelled[j : j + 2 * ALIGNED_BYTES])
         i, j, kept = i + len(block), j + taken, kept + common
-    return Damage(n_bytes=len(text), spelled=len(spelled), kept=kept)
+    return LossReport(n_bytes=len(text), spelled=len(spelled), kept=kept)
 
 
 def _match(block: bytes, ahead: bytes) -> tuple[int, int]:

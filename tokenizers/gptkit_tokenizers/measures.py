@@ -1,4 +1,4 @@
-"""What can be said of a tokenizer on a text before anything is trained with it."""
+"""Measure a tokenizer on a text, before anything is trained with it."""
 
 from __future__ import annotations
 
@@ -6,63 +6,94 @@ import math
 import re
 import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from gptkit_tokenizers.base import Tokenizer, token_lengths
 
 WORD = re.compile(r"\w+")
-TIMED = 500_000  # characters, at most, that are encoded and decoded for the speed
-SECONDS = 0.2  # of timing each
-LISTED = 10  # of the most frequent tokens, and of the longest
+MAX_TIMED_CHARS = 500_000  # of the text, encoded and decoded to measure the speed
+TIMING_SECONDS = 0.2  # for encoding, and for decoding
+MAX_LISTED_TOKENS = 10  # of the most frequent, and of the longest
 
 
-def measures(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> dict[str, Any]:
-    r"""Compression, use of the vocabulary, and speed, of a tokenizer on a text.
+@dataclass(frozen=True, kw_only=True)
+class CountedToken:
+    """A token of the text; `bytes` in hexadecimal."""
+
+    id: int
+    bytes: str
+    text: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measures:
+    r"""What a tokenizer makes of a text.
+
+    Attributes:
+        vocab_used: ids that the text uses.
+        tokens_per_word: over the runs of characters between white space.
+        single_byte_share: share of the tokens that spell one byte.
+        entropy_bits_per_byte: of the ids' unigram distribution.
+        renyi_efficiency: see the function of that name.
+        words_whole: share of the text's words (\w+) that no token border cuts.
+        encode_mb_per_s, decode_mb_per_s: in 10^6 bytes.
+    """
+
+    vocab_size: int
+    vocab_used: int
+    tokens: int
+    bytes_per_token: float
+    tokens_per_word: float
+    single_byte_share: float
+    entropy_bits_per_byte: float
+    renyi_efficiency: float
+    words_whole: float
+    encode_mb_per_s: float
+    decode_mb_per_s: float
+    frequent: list[CountedToken]
+    longest: list[CountedToken]
+
+
+def measure(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> Measures:
+    """Measure compression, use of the vocabulary, and speed.
 
     Args:
         ids: the text's (N,).
 
-    Returns:
-        `vocab_size`; `vocab_used`, ids that the text uses; `tokens`; `bytes_per_token`;
-        `tokens_per_word`, over the runs of characters between white space; `single_byte_share`,
-        of the tokens; `entropy_bits_per_byte`, of the ids' unigram distribution;
-        `renyi_efficiency`; `words_whole`, the share of the text's words (\w+) that no token
-        border cuts; `encode_mb_per_s` and `decode_mb_per_s` (10^6 bytes); `frequent` and
-        `longest`, tokens with their `id`, `bytes` in hexadecimal, `text`, and `count`.
-
     >>> from gptkit_tokenizers import get_tokenizer
     >>> byte = get_tokenizer("byte")
-    >>> found = measures(byte, "to be", byte.encode_array("to be"))
-    >>> found["tokens_per_word"], found["entropy_bits_per_byte"]
+    >>> found = measure(byte, "to be", byte.encode_array("to be"))
+    >>> found.tokens_per_word, found.entropy_bits_per_byte
     (2.5, 2.321928094887362)
     """
     n_bytes = len(text.encode())
     counts = np.bincount(ids, minlength=tokenizer.vocab_size)
     share = counts[counts > 0] / len(ids)
     lengths = token_lengths(tokenizer)
-    part = text[:TIMED]
+    part = text[:MAX_TIMED_CHARS]
     part_ids = tokenizer.encode_array(part)
     part_mb = len(part.encode()) / 1e6
     used = np.flatnonzero(counts)
-    frequent = used[np.argsort(-counts[used], kind="stable")][:LISTED]
-    longest = used[np.argsort(-lengths[used], kind="stable")][:LISTED]
-    return {
-        "vocab_size": tokenizer.vocab_size,
-        "vocab_used": len(used),
-        "tokens": len(ids),
-        "bytes_per_token": n_bytes / len(ids),
-        "tokens_per_word": len(ids) / max(1, len(text.split())),
-        "single_byte_share": float(counts[lengths == 1].sum() / len(ids)),
-        "entropy_bits_per_byte": float(-(share * np.log2(share)).sum() * len(ids) / n_bytes),
-        "renyi_efficiency": renyi_efficiency(share),
-        "words_whole": words_whole(text, lengths[ids].cumsum()),
-        "encode_mb_per_s": part_mb / _seconds(lambda: tokenizer.encode_array(part)),
-        "decode_mb_per_s": part_mb / _seconds(lambda: tokenizer.decode_bytes(part_ids)),
-        "frequent": [_listed(tokenizer, int(i), int(counts[i])) for i in frequent],
-        "longest": [_listed(tokenizer, int(i), int(counts[i])) for i in longest],
-    }
+    frequent = used[np.argsort(-counts[used], kind="stable")][:MAX_LISTED_TOKENS]
+    longest = used[np.argsort(-lengths[used], kind="stable")][:MAX_LISTED_TOKENS]
+    return Measures(
+        vocab_size=tokenizer.vocab_size,
+        vocab_used=len(used),
+        tokens=len(ids),
+        bytes_per_token=n_bytes / len(ids),
+        tokens_per_word=len(ids) / max(1, len(text.split())),
+        single_byte_share=float(counts[lengths == 1].sum() / len(ids)),
+        entropy_bits_per_byte=float(-(share * np.log2(share)).sum() * len(ids) / n_bytes),
+        renyi_efficiency=renyi_efficiency(share),
+        words_whole=words_whole(text, lengths[ids].cumsum()),
+        encode_mb_per_s=part_mb / _seconds(lambda: tokenizer.encode_array(part)),
+        decode_mb_per_s=part_mb / _seconds(lambda: tokenizer.decode_bytes(part_ids)),
+        frequent=[_counted(tokenizer, int(i), int(counts[i])) for i in frequent],
+        longest=[_counted(tokenizer, int(i), int(counts[i])) for i in longest],
+    )
 
 
 def renyi_efficiency(share: np.ndarray, *, order: float = 2.5) -> float:
@@ -101,8 +132,8 @@ def words_whole(text: str, ends: np.ndarray) -> float:
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    """Of the fastest of as many runs as fit in `SECONDS`, at least one."""
-    best, until = math.inf, time.perf_counter() + SECONDS
+    """Duration of the fastest of as many runs as fit in `TIMING_SECONDS`, at least one."""
+    best, until = math.inf, time.perf_counter() + TIMING_SECONDS
     while True:
         began = time.perf_counter()
         work()
@@ -112,11 +143,8 @@ def _seconds(work: Callable[[], object]) -> float:
             return best
 
 
-def _listed(tokenizer: Tokenizer, token: int, count: int) -> dict[str, Any]:
+def _counted(tokenizer: Tokenizer, token: int, count: int) -> CountedToken:
     spelled = tokenizer.token_bytes(token)
-    return {
-        "id": token,
-        "bytes": spelled.hex(),
-        "text": spelled.decode(errors="replace"),
-        "count": count,
-    }
+    return CountedToken(
+        id=token, bytes=spelled.hex(), text=spelled.decode(errors="replace"), count=count
+    )

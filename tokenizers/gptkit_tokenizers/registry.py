@@ -1,8 +1,8 @@
-"""Spec string -> tokenizer: the built-in kinds, the learned, tiktoken's names, files, the hub,
-and plug-ins.
+"""Spec string or object -> tokenizer, by one table of kinds.
 
-A plug-in is an entry point in the group `gptkit.tokenizers`: a class or a function, called with
-no argument, or with `text=` the training text if it takes one.
+A kind says which specs are its own, how such a tokenizer is built, and how it is built again from
+what `to_dict` returned. A plug-in is an entry point in the group `gptkit.tokenizers`: a class or a
+function, called with no argument, or with `text=` the training text if it takes one.
 """
 
 from __future__ import annotations
@@ -10,34 +10,45 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from gptkit_tokenizers.base import NeedsText, Tokenizer, TokenizerError
-from gptkit_tokenizers.testing import TEXTS, BrokenContract, check_contract
 
 GROUP = "gptkit.tokenizers"
-BUILT_IN = {
-    "char": "one id per character of the corpus's alphabet",
-    "char+bytes": "char, with one id per byte for all other characters",
-    "byte": "one id per UTF-8 byte",
-    "bpe:N": "byte-pair encoding of N ids, learned from the training text",
-    "unigram:N": "unigram language model of N ids, learned from the training text",
-    "wordpiece:N": "WordPiece of N ids, learned from the training text",
-}
-FILES = {
-    ".json": "HuggingFace's tokenizer.json",
-    ".model": "SentencePiece's model",
-    ".tiktoken": "tiktoken's ranks",
-}
+FILE_KINDS = "a file ending in .json, .model or .tiktoken; hf:OWNER/NAME"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of tokenizer.
+
+    Attributes:
+        names: specs by name, each with a line on it.
+        owns: whether a spec is of this kind.
+        load: the spec, and the training text or None -> the tokenizer.
+        describes: whether what `to_dict` returned is of this kind.
+        home: module and class with `from_dict`, imported when first used.
+    """
+
+    names: dict[str, str]
+    owns: Callable[[str], bool]
+    load: Callable[[str, str | None], Tokenizer]
+    describes: Callable[[dict[str, Any]], bool]
+    home: str
+
+    def rebuild(self, data: dict[str, Any]) -> Tokenizer:
+        return _class(self.home).from_dict(data)
 
 
 def available() -> dict[str, str]:
     """Every spec that `get_tokenizer` knows by name, with a line on each."""
     import tiktoken
 
-    specs = dict(BUILT_IN)
+    specs = {name: about for kind in KINDS for name, about in kind.names.items()}
     specs |= dict.fromkeys(sorted(tiktoken.list_encoding_names()), "tiktoken's encoding")
     specs |= {e.name: f"plug-in {e.value}" for e in _plug_ins().values() if e.name not in specs}
     return specs
@@ -50,29 +61,22 @@ def get_tokenizer(spec: str, text: str | None = None) -> Tokenizer:
         spec: `char`, `char+bytes`, `byte`, `gpt2`, any tiktoken encoding; `bpe:N`, `unigram:N`,
             `wordpiece:N`; a file that ends in .json, .model or .tiktoken; `hf:OWNER/NAME`, whose
             tokenizer.json is on the Hugging Face hub; or a plug-in's name.
-        text: what a tokenizer is built from, if it is built from text: `char` takes its alphabet
-            from it, `bpe:N` learns from it.
+        text: text for a tokenizer that is built from text: `char` takes its alphabet from it,
+            `bpe:N` learns from it.
 
     Raises:
-        TokenizerError: an unknown spec (with the nearest name), text missing, a file that is not
-            what its name says, a plug-in's failure.
+        TokenizerError: an unknown spec (with the nearest name), text missing, a file that holds
+            something else, or a plug-in that fails.
 
     >>> get_tokenizer("byte").vocab_size
     256
     >>> get_tokenizer("char", text="to be or not to be").vocab_size
     7
     """
-    if spec in ("char", "char+bytes"):
-        from gptkit_tokenizers.char import CharTokenizer
-
-        return CharTokenizer.from_text(_needed(text, spec), byte_fallback=spec == "char+bytes")
-    if spec.partition(":")[0] in ("bpe", "unigram", "wordpiece"):
-        from gptkit_tokenizers.trained import parse, train_tokenizer
-
-        parse(spec)
-        return train_tokenizer(spec, _needed(text, spec))
-    known = _from_file(spec) or _by_name(spec)
-    return _build(_plug_in(spec), text) if known is None else known
+    for kind in KINDS:
+        if kind.owns(spec):
+            return kind.load(spec, text)
+    return _build(_plug_in(spec), text)
 
 
 def tokenizer_from_dict(data: dict[str, Any]) -> Tokenizer:
@@ -81,78 +85,122 @@ def tokenizer_from_dict(data: dict[str, Any]) -> Tokenizer:
     >>> tokenizer_from_dict({"name": "char", "alphabet": "abc"}).encode("cab")
     [2, 0, 1]
     """
-    spec = data["name"]
-    if spec in ("char", "char+bytes"):
-        from gptkit_tokenizers.char import CharTokenizer
-
-        return CharTokenizer.from_dict(data)
-    if "ranks" in data:
-        from gptkit_tokenizers.bpe import TiktokenTokenizer
-
-        return TiktokenTokenizer.from_dict(data)
-    if "huggingface" in data:
-        from gptkit_tokenizers.huggingface import HuggingFaceTokenizer
-
-        return HuggingFaceTokenizer.from_dict(data)
-    if "sentencepiece" in data:
-        from gptkit_tokenizers.sentencepiece_model import SentencePieceTokenizer
-
-        return SentencePieceTokenizer.from_dict(data)
-    known = _by_name(spec)
-    if known is not None:
-        return known
-    plug_in = _plug_in(spec)
+    for kind in KINDS:
+        if kind.describes(data):
+            return kind.rebuild(data)
+    if "object" in data:
+        raise TokenizerError(
+            f"the tokenizer {data['name']!r} was given as an object, {data['object']}, which "
+            "cannot be rebuilt from its record.\nPass it again: load_run(path, tokenizer=...)."
+        )
+    plug_in = _plug_in(data["name"])
     builder = _load(plug_in)
     from_dict = getattr(builder, "from_dict", None) or type(_build(plug_in, None)).from_dict
     return from_dict(data)
 
 
-def _from_file(spec: str) -> Tokenizer | None:
-    """What a file or a repository on the hub describes; None for a spec that names neither."""
-    if spec.startswith("hf:"):
-        from gptkit_tokenizers.huggingface import HuggingFaceTokenizer
-
-        return HuggingFaceTokenizer.from_hub(spec)
-    path = Path(spec)
-    if path.suffix not in FILES:
-        return None
-    if not path.is_file():
-        raise TokenizerError(
-            f"there is no file {spec}.\nName one that exists: {_described(FILES)}."
-        )
-    if path.suffix == ".json":
-        from gptkit_tokenizers.huggingface import HuggingFaceTokenizer
-
-        return HuggingFaceTokenizer.from_file(spec, path)
-    if path.suffix == ".model":
-        from gptkit_tokenizers.sentencepiece_model import SentencePieceTokenizer
-
-        return SentencePieceTokenizer.from_file(spec, path)
-    from gptkit_tokenizers.bpe import TiktokenTokenizer
-
-    return TiktokenTokenizer.from_file(spec, path)
+def _class(home: str) -> Any:
+    module, _, name = home.partition(":")
+    return getattr(import_module(f"gptkit_tokenizers.{module}"), name)
 
 
-def _described(kinds: dict[str, str]) -> str:
-    return ", ".join(f"{kind} ({what})" for kind, what in kinds.items())
+def _load_char(spec: str, text: str | None) -> Tokenizer:
+    return _class("char:CharTokenizer").from_text(
+        _needed(text, spec), byte_fallback=spec == "char+bytes"
+    )
 
 
-def _by_name(spec: str) -> Tokenizer | None:
-    if spec == "byte":
-        from gptkit_tokenizers.byte import ByteTokenizer
+def _load_learned(spec: str, text: str | None) -> Tokenizer:
+    from gptkit_tokenizers.trained import parse, train_tokenizer
 
-        return ByteTokenizer()
-    if _is_tiktoken(spec):
-        from gptkit_tokenizers.bpe import TiktokenTokenizer
-
-        return TiktokenTokenizer(spec)
-    return None
+    parse(spec)
+    return train_tokenizer(spec, _needed(text, spec))
 
 
 def _is_tiktoken(spec: str) -> bool:
     import tiktoken
 
     return spec in tiktoken.list_encoding_names()
+
+
+def _is_file(suffix: str) -> Callable[[str], bool]:
+    return lambda spec: Path(spec).suffix == suffix and not spec.startswith("hf:")
+
+
+def _load_file(home: str) -> Callable[[str, str | None], Tokenizer]:
+    def load(spec: str, text: str | None) -> Tokenizer:
+        if not Path(spec).is_file():
+            raise TokenizerError(f"there is no file {spec}.\nName one that exists: {FILE_KINDS}.")
+        return _class(home).from_file(spec, Path(spec))
+
+    return load
+
+
+KINDS = (
+    Kind(
+        names={
+            "char": "one id per character of the corpus's alphabet",
+            "char+bytes": "char, with one id per byte for all other characters",
+        },
+        owns=lambda spec: spec in ("char", "char+bytes"),
+        load=_load_char,
+        describes=lambda data: data["name"] in ("char", "char+bytes"),
+        home="char:CharTokenizer",
+    ),
+    Kind(
+        names={"byte": "one id per UTF-8 byte"},
+        owns=lambda spec: spec == "byte",
+        load=lambda spec, text: _class("byte:ByteTokenizer")(),
+        describes=lambda data: data["name"] == "byte",
+        home="byte:ByteTokenizer",
+    ),
+    Kind(
+        names={
+            "bpe:N": "byte-pair encoding of N ids, learned from the training text",
+            "unigram:N": "unigram language model of N ids, learned from the training text",
+            "wordpiece:N": "WordPiece of N ids, learned from the training text",
+        },
+        owns=lambda spec: spec.partition(":")[0] in ("bpe", "unigram", "wordpiece"),
+        load=_load_learned,
+        describes=lambda data: False,  # recorded as ranks or as a tokenizer.json
+        home="trained:train_tokenizer",
+    ),
+    Kind(
+        names={},
+        owns=lambda spec: spec.startswith("hf:"),
+        load=lambda spec, text: _class("huggingface:HuggingFaceTokenizer").from_hub(spec),
+        describes=lambda data: "huggingface" in data,
+        home="huggingface:HuggingFaceTokenizer",
+    ),
+    Kind(
+        names={},
+        owns=_is_file(".json"),
+        load=_load_file("huggingface:HuggingFaceTokenizer"),
+        describes=lambda data: False,  # as above
+        home="huggingface:HuggingFaceTokenizer",
+    ),
+    Kind(
+        names={},
+        owns=_is_file(".model"),
+        load=_load_file("sentencepiece_model:SentencePieceTokenizer"),
+        describes=lambda data: "sentencepiece" in data,
+        home="sentencepiece_model:SentencePieceTokenizer",
+    ),
+    Kind(
+        names={},
+        owns=_is_file(".tiktoken"),
+        load=_load_file("bpe:TiktokenTokenizer"),
+        describes=lambda data: "ranks" in data,
+        home="bpe:TiktokenTokenizer",
+    ),
+    Kind(
+        names={},
+        owns=_is_tiktoken,
+        load=lambda spec, text: _class("bpe:TiktokenTokenizer")(spec),
+        describes=lambda data: _is_tiktoken(data["name"]),
+        home="bpe:TiktokenTokenizer",
+    ),
+)
 
 
 def _needed(text: str | None, spec: str) -> str:
@@ -175,8 +223,7 @@ def _plug_in(spec: str) -> EntryPoint:
         near = difflib.get_close_matches(spec, names, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise TokenizerError(
-            f"there is no tokenizer {spec!r}.{hint}\nThere are: {', '.join(names)}; "
-            "a file ending in .json, .model or .tiktoken; hf:OWNER/NAME."
+            f"there is no tokenizer {spec!r}.{hint}\nThere are: {', '.join(names)}; {FILE_KINDS}."
         )
     return entry
 
@@ -187,16 +234,18 @@ def _load(entry: EntryPoint) -> Callable[..., Any]:
     except Exception as error:  # a plug-in can fail in any way; the user must learn which one did
         raise TokenizerError(
             f"the plug-in tokenizer {entry.name!r} ({entry.value}) cannot be imported: {error!r}.\n"
-            "Mend or uninstall the package that brings it."
+            "Repair or uninstall the package that brings it."
         ) from error
 
 
 def _build(entry: EntryPoint, text: str | None) -> Tokenizer:
+    from gptkit_tokenizers.adapters import adapt
+
     builder = _load(entry)
     takes_text = "text" in inspect.signature(builder).parameters
     arguments = {"text": _needed(text, entry.name)} if takes_text else {}
     try:
-        tokenizer = builder(**arguments)
+        built = builder(**arguments)
     except TokenizerError:
         raise
     except Exception as error:  # as above
@@ -204,13 +253,9 @@ def _build(entry: EntryPoint, text: str | None) -> Tokenizer:
             f"the plug-in tokenizer {entry.name!r} ({entry.value}) cannot be built: {error!r}."
         ) from error
     try:
-        check_contract(tokenizer, TEXTS if text is None else (text[:1000], *TEXTS))
-    except BrokenContract as error:
-        raise TokenizerError(
-            f"the plug-in tokenizer {entry.name!r} ({entry.value}) breaks the contract, {error}.\n"
-            "gptkit_tokenizers.Tokenizer says what it must do; gptkit_tokenizers.testing has the "
-            "checks."
-        ) from error
+        tokenizer = adapt(built, entry.name)
+    except TokenizerError as error:
+        raise TokenizerError(f"the plug-in {entry.name!r} ({entry.value}): {error}") from error
     if tokenizer.name != entry.name:
         raise TokenizerError(
             f"the plug-in tokenizer {entry.name!r} ({entry.value}) calls itself "

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from gptkit_tokenizers.base import TokenizerError, id_dtype, unknown_id, utf8
+from gptkit_tokenizers.base import Tokenizer, TokenizerError, unknown_id, utf8
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 SPACE = "▁"
 # A serialised ModelProto of which only normalizer_spec.add_dummy_prefix is set, to false. Protocol
@@ -19,7 +18,7 @@ SPACE = "▁"
 NO_DUMMY_PREFIX = b"\x1a\x02\x18\x00"
 
 
-class SentencePieceTokenizer:
+class SentencePieceTokenizer(Tokenizer):
     """What a `.model` file describes, on ordinary text, with no space put in front of it.
 
     Its normaliser stays as it is: most change some characters (NFKC) and drop spaces, which the
@@ -39,18 +38,6 @@ class SentencePieceTokenizer:
     def encode(self, text: str) -> list[int]:
         utf8(text)
         return self._processor.encode(text)
-
-    def encode_array(self, text: str) -> np.ndarray:
-        import numpy as np
-
-        return np.array(self.encode(text), dtype=id_dtype(self.vocab_size))
-
-    def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        ids = ids.tolist() if hasattr(ids, "tolist") else ids
-        return b"".join(map(self.token_bytes, ids))
-
-    def decode(self, ids: Iterable[int]) -> str:
-        return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
     def token_bytes(self, token: int) -> bytes:
         if not 0 <= token < self.vocab_size:

@@ -23,12 +23,12 @@ import platformdirs
 from gptkit_tokenizers.base import Tokenizer, TokenizerError, utf8
 from gptkit_tokenizers.bpe import TiktokenTokenizer
 from gptkit_tokenizers.bytelevel import CHAR_OF, spell
+from gptkit_tokenizers.chunking import next_word
 from gptkit_tokenizers.huggingface import HuggingFaceTokenizer
-from gptkit_tokenizers.pieces import next_word
 
-BYTES = 256  # of which every vocabulary is made
-LONGEST_WORD = 100  # bytes; WordPiece's time grows with the square
-PIECE = 1_000_000  # characters given to the trainer at a time
+N_BYTES = 256  # ids that every vocabulary begins with
+MAX_WORD_BYTES = 100  # WordPiece's time grows with the square
+TRAINER_CHUNK_CHARS = 1_000_000  # given to the trainer at a time
 
 
 def train_tokenizer(spec: str, text: str) -> Tokenizer:
@@ -50,8 +50,8 @@ def train_tokenizer(spec: str, text: str) -> Tokenizer:
         size = len(saved["model"]["vocab"])
         if size < n:
             raise TokenizerError(
-                f"{spec} cannot be filled: the text has {size - BYTES:,} merges or pieces beyond "
-                f"its {BYTES} bytes.\nGive {kind}:{size} or less, or a longer text."
+                f"{spec} cannot be filled: the text has {size - N_BYTES:,} merges or pieces beyond "
+                f"its {N_BYTES} bytes.\nGive {kind}:{size} or less, or a longer text."
             )
         data = {"name": spec, "cuts_known": True, "huggingface": saved}
         if kind == "bpe":
@@ -70,10 +70,10 @@ def parse(spec: str) -> tuple[str, int]:
     kind, _, size = spec.partition(":")
     if not (size.isascii() and size.isdigit() and str(int(size)) == size):
         raise TokenizerError(f"{size!r} in {spec} is not a vocabulary size. Give one: {kind}:1024.")
-    if int(size) < BYTES:
+    if int(size) < N_BYTES:
         raise TokenizerError(
-            f"{spec} is too small: the {BYTES} bytes alone, which make it spell any text, are "
-            f"{BYTES} ids.\nGive {kind}:{BYTES} or more."
+            f"{spec} is too small: the {N_BYTES} bytes alone, which make it spell any text, are "
+            f"{N_BYTES} ids.\nGive {kind}:{N_BYTES} or more."
         )
     return kind, int(size)
 
@@ -96,9 +96,9 @@ def _train(kind: str, n: int, text: str) -> dict[str, Any]:
         tokenizer, trainer = Tokenizer(models.Unigram()), trainers.UnigramTrainer(**options)
     else:
         model = models.WordPiece(
-            unk_token="", continuing_subword_prefix="", max_input_chars_per_word=LONGEST_WORD
+            unk_token="", continuing_subword_prefix="", max_input_chars_per_word=MAX_WORD_BYTES
         )
-        words.append(pre_tokenizers.FixedLength(LONGEST_WORD))
+        words.append(pre_tokenizers.FixedLength(MAX_WORD_BYTES))
         tokenizer = Tokenizer(model)
         trainer = trainers.WordPieceTrainer(**options, continuing_subword_prefix="")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(words)
@@ -117,20 +117,24 @@ def _settled(vocab: list[list[Any]], n: int) -> list[list[Any]]:
     them, in that order too. And it keeps some pieces too many when few are wanted.
     """
     lowest = round(min(score for _, score in vocab), 6)
-    unused = lowest + BYTES * 0.0001
+    unused = lowest + N_BYTES * 0.0001
     settled = [
         [piece, lowest if len(piece) == 1 and score <= unused else round(score, 6)]
         for piece, score in vocab
     ]
     settled.sort(key=lambda entry: (-entry[1], entry[0]))
-    spare = {piece for piece, _ in [e for e in settled if len(e[0]) > 1][max(0, n - BYTES) :]}
+    spare = {piece for piece, _ in [e for e in settled if len(e[0]) > 1][max(0, n - N_BYTES) :]}
     return [entry for entry in settled if entry[0] not in spare]
 
 
 def _pieces(text: str) -> Iterator[str]:
     start = 0
     while start < len(text):
-        end = next_word(text, start + PIECE) if start + PIECE < len(text) else len(text)
+        end = (
+            next_word(text, start + TRAINER_CHUNK_CHARS)
+            if start + TRAINER_CHUNK_CHARS < len(text)
+            else len(text)
+        )
         yield text[start:end]
         start = end
 

@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from gptkit.errors import GptkitError
     from gptkit.experiment import Experiment, compare
     from gptkit.plan.ladder import ladder
-    from gptkit.results.result import Result, load_result
+    from gptkit.report.result import Result, load_result
     from gptkit_tokenizers import TokenizerError, get_tokenizer
 
 _HOME = {
     "Experiment": "gptkit.experiment",
     "GptkitError": "gptkit.errors",
-    "Result": "gptkit.results.result",
+    "Result": "gptkit.report.result",
     "TokenizerError": "gptkit_tokenizers",
     "compare": "gptkit.experiment",
     "get_tokenizer": "gptkit_tokenizers",
     "ladder": "gptkit.plan.ladder",
     "load_corpus": "gptkit.data.corpus",
-    "load_result": "gptkit.results.result",
+    "load_result": "gptkit.report.result",
     "load_run": "gptkit.engines.run_folder",
 }
 

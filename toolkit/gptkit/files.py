@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 
 def temporary_name(path: Path) -> Path:
@@ -28,5 +29,10 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def write_json(path: Path, data: dict[str, Any]) -> None:
-    write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+def to_json(data: Any) -> str:
+    """Typed or plain data as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(data), indent=1).decode() + "\n"
+
+
+def write_json(path: Path, data: Any) -> None:
+    write_text(path, to_json(data))

@@ -1,23 +1,31 @@
 """The commands, as a user calls them."""
 
-import inspect
 import json
 import subprocess
 import sys
 
 import pytest
 
-from gptkit.cli.compare import compare
+import gptkit.engines.processes as processes
 from gptkit.experiment import Experiment
 
 SMALL = ["--budget=8steps", "--bytes-per-step=256", "--context-bytes=32", "--sample-bytes=30"]
 
 
-@pytest.fixture
-def runs(gptkit, text_file, tmp_path):
-    code, *_ = gptkit("compare", "-d", text_file, "--out", tmp_path / "runs", *SMALL)
-    assert code == 0
-    return tmp_path / "runs" / "char-vs-gpt2"
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, english):
+    """The folder of a small experiment, trained once for this file."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "text.txt").write_text(english, encoding="utf-8")
+    result = Experiment(
+        data=str(folder / "text.txt"),
+        budget="8steps",
+        bytes_per_step=256,
+        context_bytes=32,
+        sample_bytes=30,
+        out=folder,
+    ).run()
+    return result.folder
 
 
 def test_encode_ids(gptkit):
@@ -59,9 +67,8 @@ def test_char_takes_its_alphabet_from_data(gptkit, tmp_path):
 
 
 def shell(command, text=b""):
-    program = "from gptkit.cli import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", program, *command], input=text, capture_output=True, check=False
+        [sys.executable, "-m", "gptkit", *command], input=text, capture_output=True, check=False
     )
 
 
@@ -99,7 +106,8 @@ def test_compare_prints_tables_on_stdout_and_progress_on_stderr(gptkit, text_fil
     assert "saves most and least over" in out
     assert "Samples after the prompt" in out
     assert "under bigram: " in out
-    assert "warning: one seed" in out
+    assert "warning: there is one seed" in out
+    assert "Give --seeds 5." in " ".join(out.split())
     assert "of training: " in " ".join(out.split())  # the headline
     lines = err.splitlines()
     assert len(lines) == 4 * 4
@@ -121,7 +129,7 @@ def test_compare_takes_a_way_to_match_three_texts_and_tuning(gptkit, text_file, 
     assert code == 0
     result = json.loads(out)
     assert result["match"]["by"] == "tokens"
-    assert result["claim"] == "test"
+    assert result["reported_split"] == "test"
     assert len(result["tuning"]) == 2
     assert "char-bigram-s0  learning rate ×0.5: " in err
     assert result["experiment"]["split"] == [0.8, 0.1, 0.1]
@@ -143,16 +151,16 @@ def test_a_split_that_is_no_number_is_refused(gptkit, split):
     assert err.startswith(f"error: split {split!r} is not a share or shares, as in 0.9")
 
 
-def test_coverage_writes_its_proof(gptkit, tmp_path):
-    args = ("coverage", "--trials", 3, "--copies", 10, "--out", tmp_path / "v", "--json")
+def test_calibrate_writes_what_it_found(gptkit, tmp_path):
+    args = ("calibrate", "--trials", 3, "--copies", 10, "--out", tmp_path / "v", "--json")
     code, out, _ = gptkit(*args)
     assert code == 0
-    proof = json.loads(out)
-    assert json.loads((tmp_path / "v" / "results.json").read_text()) == proof
-    assert {row["n_seeds"] for row in proof["coverage"]} == {3, 5, 10}
-    assert all(0 <= row["covered"] <= 1 for row in proof["coverage"])
+    found = json.loads(out)
+    assert json.loads((tmp_path / "v" / "results.json").read_text()) == found
+    assert {row["n_seeds"] for row in found["coverage"]} == {3, 5, 10}
+    assert all(0 <= row["covered"] <= 1 for row in found["coverage"])
     page = (tmp_path / "v" / "report.md").read_text()
-    assert "gptkit coverage --trials 3 --copies 10" in page
+    assert "gptkit calibrate --trials 3 --copies 10" in page
 
 
 def test_sample_streams_the_same_text_as_before(gptkit, runs):
@@ -207,6 +215,7 @@ def test_doctor(gptkit):
         (["report", "/proc/nowhere"], "has no results.json"),
         (["compare", "-d", "/proc/self/mem"], "Input/output error"),
         (["compare", "--budget", "soon", "-d", "python-docs"], "is not an amount"),
+        (["compare", "--budget", "20s"], "or --match time."),
     ],
 )
 def test_a_users_error_is_one_message_and_exit_code_2(gptkit, args, says, tmp_path, monkeypatch):
@@ -237,35 +246,33 @@ def test_the_fallback_is_said_on_stderr(gptkit):
 
 
 def test_an_interrupted_experiment_says_what_is_kept(gptkit, text_file, tmp_path, monkeypatch):
-    import gptkit.engines.resume as module
+    real, calls = processes.run_arm, []
 
-    real, calls = module.run_arm, []
-
-    def interrupted(job, **kwargs):
+    def interrupted(job, *args):
         calls.append(job.arm.id)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return real(job, **kwargs)
+        return real(job, *args)
 
-    monkeypatch.setattr(module, "run_arm", interrupted)
+    monkeypatch.setattr(processes, "run_arm", interrupted)
     code, out, err = gptkit("compare", "-d", text_file, "--out", tmp_path / "runs", *SMALL)
     assert (code, out) == (130, "")
     kept = tmp_path / "runs" / "char-vs-gpt2"
-    assert f"finished arms are in {kept}; to go on, add --resume --name char-vs-gpt2" in err
+    assert f"finished arms are in {kept}; to continue, add --resume --name char-vs-gpt2" in err
     assert [p.name for p in kept.iterdir()] == ["char-bigram-s0"]
     calls[:] = [None, None]
     args = ("-d", text_file, "--out", tmp_path / "runs", *SMALL, "--resume")
     assert gptkit("compare", *args, "--name", kept.name)[0] == 0
     code, _, err = gptkit("compare", *args, "--name", "elsewhere")
     assert code == 2
-    assert "elsewhere is not there: there is nothing to resume" in err
+    assert "elsewhere does not exist: there is nothing to resume" in err
     assert not (tmp_path / "runs" / "elsewhere").exists()
 
 
 def test_a_full_disk_is_a_message():
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
-            [sys.executable, "-c", "from gptkit.cli import main; main()", "encode", "x"],
+            [sys.executable, "-m", "gptkit", "encode", "x"],
             stdout=full,
             stderr=subprocess.PIPE,
             check=False,
@@ -273,45 +280,45 @@ def test_a_full_disk_is_a_message():
     assert b"No space left" in done.stderr
 
 
-def test_the_command_lines_defaults_are_the_experiments():
-    options = inspect.signature(compare).parameters
-    by_recipe = {"models", "budget", "context_bytes", "bytes_per_step"}
-    for name, field in Experiment.__dataclass_fields__.items():
-        default = None if name in by_recipe else field.default
-        expected = ",".join(default) if isinstance(default, tuple) else default
-        found = options[name].default
-        shown = {"out": str, "split": float}.get(name, lambda value: value)
-        assert shown(found) == expected, name
-
-
-def test_a_recipe_fills_in_what_was_not_asked(gptkit, text_file):
+def test_a_preset_fills_in_what_was_not_asked(gptkit, text_file):
     words = ("compare", "-d", text_file, "-t", "char", "--dry-run", "--json")
-    cost = json.loads(gptkit(*words, "--recipe", "gpu", "--context-bytes", "64")[1])
+    cost = json.loads(gptkit(*words, "--preset", "gpu", "--context-bytes", "64")[1])
     bigram, large = cost["arms"]
     assert [bigram["model"], large["model"]] == ["bigram", "large"]
     assert large["steps"] == round(12e6 / 16_384)
     assert 10e6 < large["params"] < 13e6  # nanoGPT's has 10.65M
     (decoder,) = json.loads(
-        gptkit(*words, "--recipe", "gpu", "-m", "decoder", "--budget", "99KB")[1]
+        gptkit(*words, "--preset", "gpu", "-m", "decoder", "--budget", "99KB")[1]
     )["arms"]
     assert (decoder["model"], decoder["steps"]) == ("decoder", 6)
-    code, out, err = gptkit(*words, "--recipe", "tpu")
+    code, out, err = gptkit(*words, "--preset", "tpu")
     assert (code, out) == (2, "")
     assert "There are: cpu, gpu." in err
 
 
 def test_version_and_help(gptkit):
-    assert gptkit("--version")[1].startswith("gptkit 0.")
+    from importlib.metadata import version
+
+    assert gptkit("--version") == (0, f"gptkit {version('gptkit')}\n", "")
     code, out, _ = gptkit("--help")
     assert code == 0
     assert all(
-        c in out for c in ("compare", "encode", "decode", "sample", "report", "coverage", "doctor")
+        c in out for c in ("compare", "encode", "decode", "sample", "report", "calibrate", "doctor")
     )
 
 
+def test_python_m_gptkit_is_the_same_command(gptkit):
+    done = shell(["--version"])
+    assert done.stdout.decode() == gptkit("--version")[1]
+    done = shell(["encode", "x", "-t", "gtp2"])
+    assert done.returncode == 2
+    assert b"Did you mean gpt2?" in done.stderr
+
+
 @pytest.mark.parametrize("command", [["compare"], ["lecture", "ladder"]])
-def test_help_says_what_is_done_where_nothing_is_said(gptkit, command):
+def test_help_says_what_happens_without_an_option(gptkit, command):
     code, out, _ = gptkit(*command, "--help")
     assert code == 0
-    assert "[default: (its tokenizers)]" in out
-    assert "[default: (what pays)]" in out
+    text = " ".join(out.replace("│", " ").split())
+    assert "[default: (from the tokenizers' names)]" in text
+    assert "[default: (automatic)]" in text

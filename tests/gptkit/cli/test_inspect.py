@@ -6,18 +6,19 @@ import sys
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 import gptkit_tokenizers.registry as registry
 from gptkit.data.corpus import load_corpus
 from gptkit.data.encoding import encode_corpus, encode_text
-from gptkit.engines.run_folder import read_losses
 from gptkit.errors import ConfigError
 from gptkit.eval.evaluation import Evaluation
 from gptkit.experiment import Experiment
 from gptkit.report.markdown import markdown
-from gptkit.report.plots import plot
-from gptkit.results.result import load_result
+from gptkit.report.plots import PLOTS, to_svg
+from gptkit.report.result import load_result
+from gptkit.results.byte_losses import read_losses
 from gptkit_tokenizers import TokenizerError
 from gptkit_tokenizers.byte import ByteTokenizer
 
@@ -38,10 +39,18 @@ class EverySecond(ByteTokenizer):
 
 @pytest.fixture
 def every_second(monkeypatch):
-    built = registry._by_name
-    monkeypatch.setattr(
-        registry, "_by_name", lambda spec: EverySecond() if spec == "every-second" else built(spec)
+    class Kind(registry.Kind):
+        def rebuild(self, data):
+            return EverySecond()
+
+    kind = Kind(
+        names={},
+        owns=lambda spec: spec == "every-second",
+        load=lambda spec, text: EverySecond(),
+        describes=lambda data: data["name"] == "every-second",
+        home="",
     )
+    monkeypatch.setattr(registry, "KINDS", (kind, *registry.KINDS))
 
 
 @pytest.fixture
@@ -72,23 +81,23 @@ def test_a_tokenizer_that_drops_every_second_letter_does_not_win(every_second, t
         out=tmp_path,
         budget="60KB",
     ).run()
-    honest, lossy = (arm["val"]["bits_per_byte"] for arm in result.arms)
-    n_bytes, lost = (result.arms[1]["val"][name] for name in ("bytes", "lost_bytes"))
-    assert lost == n_bytes // 2
+    honest, lossy = (arm.val.bits_per_byte for arm in result.arms)
+    assert result.arms[1].val.lost_bytes == result.arms[1].val.bytes // 2
     # Half the bytes at eight bits, and which half they are at a bit for each place: over 5 in all.
     assert lossy > 4.9 > honest
-    unigram = {r["tokenizer"]: r["bits_per_byte"] for r in result.data["baselines"]}
-    assert unigram["every-second"] > 4.9
+    by_counts = [b.bits_per_byte for b in result.data.baselines if b.tokenizer == "every-second"]
+    assert by_counts
+    assert min(by_counts) > 4.9
 
 
-def test_the_loss_on_disk_is_the_loss_claimed(every_second, text_file, tmp_path):
+def test_the_loss_on_disk_is_the_reported_loss(every_second, text_file, tmp_path):
     result = Experiment(
         tokenizers=("every-second",), data=str(text_file), lossy_ok=True, out=tmp_path, **SMALL
     ).run()
     for arm in result.arms:
-        losses = read_losses(result.folder / arm["id"])
+        losses = read_losses(result.folder / arm.id)
         bits = losses.nats.sum(dtype=np.float64) / math.log(2) / len(losses.text)
-        assert bits == pytest.approx(arm["val"]["bits_per_byte"], rel=1e-6)
+        assert bits == pytest.approx(arm.val.bits_per_byte, rel=1e-6)
 
 
 def test_what_is_lost_is_in_the_totals():
@@ -107,7 +116,7 @@ def test_ends_reach_the_end_of_the_text(lowering, capitals):
     assert encoded.train.lost_bytes == sum(c.isupper() for c in text)
 
 
-def test_one_that_spells_nothing_is_refused_even_so(text_file):
+def test_a_tokenizer_that_spells_nothing_is_refused_even_so(text_file):
     class Nothing(ByteTokenizer):
         def token_bytes(self, token):
             return b""
@@ -119,7 +128,7 @@ def test_one_that_spells_nothing_is_refused_even_so(text_file):
         encode_text(Nothing(), text_file.read_text(), lossy_ok=True)
 
 
-def test_lossy_is_refused_unless_asked_for_and_then_named(lowering, capitals, tmp_path, gptkit):
+def test_a_lossy_tokenizer_is_refused_unless_asked_for(lowering, capitals, tmp_path, gptkit):
     words = ["compare", "-t", lowering, "-d", capitals, "-m", "bigram", "--budget", "8steps"]
     words += ["--out", tmp_path / "runs"]
     code, _, err = gptkit(*words)
@@ -134,7 +143,7 @@ def test_lossy_is_refused_unless_asked_for_and_then_named(lowering, capitals, tm
     assert json.loads(again[1])["experiment"]["lossy_ok"] is True
 
 
-def test_inspect(text_file, gptkit):
+def test_inspect_measures_tokenizers_on_a_text(text_file, gptkit):
     code, out, _ = gptkit("inspect", "-t", "char,gpt2,bpe:300", "-d", text_file)
     assert code == 0
     for words in ("vocabulary", "50,257", "Rényi efficiency", "exact", "0.00%", "│", "bpe:300"):
@@ -142,7 +151,7 @@ def test_inspect(text_file, gptkit):
     assert max(map(len, out.splitlines())) <= 80
 
 
-def test_inspect_shows_what_a_lossy_one_loses(lowering, capitals, gptkit):
+def test_inspect_shows_what_a_lossy_tokenizer_loses(lowering, capitals, gptkit):
     words = ["inspect", "-t", f"byte,{lowering}", "-d", capitals]
     code, out, _ = gptkit(*words)
     assert code == 0
@@ -156,16 +165,23 @@ def test_inspect_shows_what_a_lossy_one_loses(lowering, capitals, gptkit):
     assert "".join(lossy["cut"]) == found["stretch"].lower()
 
 
-@pytest.fixture
-def sweep(text_file, tmp_path):
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory, english):
+    """Three vocabularies, trained once for this file."""
+    folder = tmp_path_factory.mktemp("sweep")
+    (folder / "text.txt").write_text(english, encoding="utf-8")
     return Experiment(
         tokenizers=("bpe:256", "bpe:290", "bpe:310"),
         models=("bigram",),
-        data=str(text_file),
+        data=str(folder / "text.txt"),
         seeds=2,
-        out=tmp_path / "runs",
+        out=folder / "runs",
         **SMALL,
     ).run()
+
+
+def draw(experiments):
+    return to_svg(PLOTS["vocabulary"](experiments))
 
 
 def test_the_curve_is_drawn(sweep, gptkit, tmp_path):
@@ -175,14 +191,12 @@ def test_the_curve_is_drawn(sweep, gptkit, tmp_path):
     for words in ("bpe:256", "bpe:290", "bpe:310", "bigram, matched by bytes", "bits per byte"):
         assert words in svg
     assert "(vocabulary.svg)" in (tmp_path / "page" / "report.md").read_text()
-    assert plot([sweep.data]) == plot([sweep.data])
+    assert draw([sweep.data]) == draw([sweep.data])
 
 
-def test_the_curve_of_another_matching_joins_it(sweep, text_file, tmp_path):
-    flops = json.loads(json.dumps(sweep.data))
-    flops["match"]["by"] = "flops"
-    svg = plot([sweep.data, flops])
-    assert svg is not None
+def test_the_curve_of_another_matching_joins_it(sweep):
+    flops = replace(sweep.data, match=replace(sweep.data.match, by="flops"))
+    svg = draw([sweep.data, flops])
     assert b"matched by bytes" in svg
     assert b"matched by flops" in svg
     page = markdown(sweep.data, beside=[flops])
@@ -190,10 +204,11 @@ def test_the_curve_of_another_matching_joins_it(sweep, text_file, tmp_path):
 
 
 def test_without_matplotlib_the_page_is_written_without_it(sweep, gptkit, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for module in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, module, None)
     code, _, err = gptkit("report", sweep.folder, "--out", tmp_path / "page")
     assert code == 0
-    assert "pip install matplotlib" in err
+    assert "pip install 'gptkit[plots]'" in err
     assert "vocabulary.svg" not in (tmp_path / "page" / "report.md").read_text()
     assert load_result(tmp_path / "page").data == sweep.data
 
@@ -210,7 +225,7 @@ def test_a_tokenizer_that_drops_line_breaks_is_given_a_prompt_that_it_keeps(text
         "out": tmp_path / "runs",
     }
     first = Experiment(**asked, **SMALL).run().arms[0]
-    assert first["samples"][0]["prompt"].strip()
+    assert first.samples[0].prompt.strip()
     with pytest.raises(ConfigError, match=r"bert.json drops all of the prompt '\\n'"):
         Experiment(**asked, **SMALL, prompt="\n").run()
     assert len(list((tmp_path / "runs").iterdir())) == 1

@@ -3,6 +3,8 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gptkit.data.batches import make_batch, window_starts
 
@@ -85,3 +87,44 @@ def test_targets_are_the_inputs_one_later():
     assert x.tolist() == [[3, 4, 5, 6], [50, 51, 52, 53]]
     assert torch.equal(y, x + 1)
     assert x.dtype == torch.int64
+
+
+@st.composite
+def texts(draw):
+    """Where the tokens of a text end, under two tokenizers."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    ends = []
+    for longest in draw(st.tuples(st.integers(1, 12), st.integers(1, 12))):
+        lengths = rng.integers(1, longest, size=1500, endpoint=True).cumsum()
+        ends.append(np.append(lengths[lengths < 1500], 1500))
+    return ends
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    texts=texts(),
+    context_bytes=st.integers(1, 120),
+    slack=st.floats(1.0, 4.0),
+    seed=st.integers(0, 2**32),
+)
+def test_starts_are_in_range_and_tokenizers_stay_level(texts, context_bytes, slack, seed):
+    blocks = [max(1, round(context_bytes * len(ends) / ends[-1])) for ends in texts]
+    spelled_by = [ends[block:] - ends[:-block] for ends, block in zip(texts, blocks, strict=True)]
+    longest = [int(windows.max()) for windows in spelled_by]
+    # As long as no window is longer than a step, a step never has to take one too many.
+    bytes_per_step = slack * max(longest)
+    read = []
+    for ends, block in zip(texts, blocks, strict=True):
+        steps = window_starts(
+            ends, block_size=block, bytes_per_step=bytes_per_step, batch_size=1, seed=seed
+        )
+        taken = list(islice(steps, 40))
+        every = np.concatenate(taken)
+        assert every.min() >= 0
+        assert every.max() + block < len(ends)  # the last target is a token of the text
+        read.append(np.cumsum([spelled(ends, starts, block) for starts in taken]))
+    goals = bytes_per_step * np.arange(1, 41)
+    rounding = 1e-6  # of sums of floats of some 10,000 bytes
+    for bytes_read, window in zip(read, longest, strict=True):
+        assert (abs(bytes_read - goals) <= window / 2 + rounding).all()
+    assert (abs(read[0] - read[1]) <= sum(longest) / 2 + rounding).all()

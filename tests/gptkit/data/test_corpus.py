@@ -5,14 +5,19 @@ import http.server
 import socket
 import threading
 import time
+import warnings
+from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import gptkit.data.corpus as corpus_module
 import gptkit.data.download as download_module
 from gptkit.data.corpus import cache_folder, load_corpus
-from gptkit.errors import CorpusError, CorpusWarning
+from gptkit.errors import ConfigError, CorpusError, CorpusWarning
 
 TEXT = "First Citizen:\nBefore we proceed any further, hear me speak.\n" * 500
 
@@ -201,9 +206,9 @@ def test_the_split_is_by_characters(tmp_path):
     three = load_corpus(str(path), split=(0.8, 0.1, 0.1))
     assert [len(part) for part in (three.train, three.val, three.test)] == [76, 9, 10]
     assert three.text == "é" * 95
-    facts = three.to_dict()
-    assert (facts["test_bytes"], facts["test_chars"]) == (20, 10)
-    assert "test_bytes" not in load_corpus(str(path)).to_dict()
+    facts = three.facts()
+    assert (facts.test_bytes, facts.test_chars) == (20, 10)
+    assert b"test_bytes" not in msgspec.json.encode(load_corpus(str(path)).facts())
 
 
 def test_shares_are_of_the_whole_text_to_the_character(tmp_path):
@@ -214,12 +219,51 @@ def test_shares_are_of_the_whole_text_to_the_character(tmp_path):
     assert [len(part) for part in (three.train, three.val, three.test)] == [700, 100, 200]
 
 
+@st.composite
+def splits(draw):
+    """Two or three positive shares that sum to 1."""
+    cuts = draw(st.lists(st.integers(1, 99), min_size=1, max_size=2, unique=True))
+    edges = [0, *sorted(cuts), 100]
+    return tuple((b - a) / 100 for a, b in pairwise(edges))
+
+
+@pytest.mark.parametrize("large", [False, True])
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(min_size=1, max_size=300), split=splits())
+def test_parts_of_a_split_concatenate_to_the_text(large, text, split, tmp_path_factory):
+    path = tmp_path_factory.mktemp("split") / "t.txt"
+    path.write_bytes(text.encode())
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        if large:  # a large text holds out fewer characters than asked for, and says so
+            patch.setattr(corpus_module, "LARGE_TEXT_BYTES", 0)
+            patch.setattr(corpus_module, "MAX_HELD_OUT_CHARS", 20)
+            warnings.simplefilter("ignore", CorpusWarning)
+        refused = None
+        try:
+            corpus = load_corpus(str(path), split=split)
+        except CorpusError as error:
+            refused = error
+    if refused is not None:  # some part would be empty
+        assert "cannot be split" in str(refused)
+        assert min(split) * len(text) < 1 + 1e-9
+        return
+    parts = [corpus.train[:], corpus.val, *([] if corpus.test is None else [corpus.test])]
+    assert "".join(parts) == text == corpus.text
+    assert len(parts) == len(split)
+    assert all(parts)
+    if large:
+        assert max(map(len, parts[1:])) <= 20
+    else:
+        for part, share in zip(parts, split, strict=True):
+            assert abs(len(part) - share * len(text)) <= 1 + 1e-9  # both ends are rounded down
+
+
 @pytest.mark.parametrize(
     "split",
     [0.0, 1.0, -0.5, (0.9, 0.2), (0.5, 0.3, 0.1, 0.1), (1.1, -0.1), (0.9, 0.1, 0.0), float("nan")],
 )
 def test_what_is_no_split_is_refused(split):
-    with pytest.raises(CorpusError, match="positive shares of train, val and test that sum to 1"):
+    with pytest.raises(ConfigError, match="positive shares of train, val and test that sum to 1"):
         load_corpus("python-docs", split=split)
 
 

@@ -41,7 +41,7 @@ def test_a_spec_gives_the_same_text_again_and_another_seed_another():
     first, same, other = (load_corpus(s).sha256 for s in ("markov:1", "markov:1:0", "markov:1:1"))
     assert first == same != other
     corpus = load_corpus("markov:2")
-    assert corpus.to_dict()["entropy_bits_per_byte"] == corpus.entropy_bits_per_byte
+    assert corpus.facts().entropy_bits_per_byte == corpus.entropy_bits_per_byte
     assert corpus.train_bytes + corpus.val_bytes == len(corpus.train) + len(corpus.val) == 10**6
 
 
@@ -57,7 +57,7 @@ def test_the_bigram_reaches_the_source_and_none_beats_it(tmp_path):
     )
     corpus = load_corpus("markov:1")
     known = corpus.entropy_bits_per_byte
-    assert result.data["corpus"]["entropy_bits_per_byte"] == known
+    assert result.data.corpus.entropy_bits_per_byte == known
     # What this validation text happens to cost under the source itself bounds every arm from
     # below but for sampling error, which five standard errors cover.
     source = MarkovSource.random(order=1, seed=0)
@@ -65,4 +65,4 @@ def test_the_bigram_reaches_the_source_and_none_beats_it(tmp_path):
     bits = -np.log2(source.probabilities[ids[:-1], ids[1:]])
     error = 5 * bits[:99_500].reshape(-1, 500).mean(1).std() / math.sqrt(199)
     for arm in result.arms:
-        assert known - error < arm["val"]["bits_per_byte"] < 1.01 * known
+        assert known - error < arm.val.bits_per_byte < 1.01 * known

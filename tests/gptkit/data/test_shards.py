@@ -1,7 +1,6 @@
 """Texts too large for memory: read in pieces, encoded into shards, trained on from disk."""
 
 import hashlib
-import json
 import os
 import pickle
 import random
@@ -12,12 +11,13 @@ import time
 from dataclasses import replace
 from itertools import islice
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 
-from gptkit.config import ModelConfig, TrainConfig
-from gptkit.data import batches, shards, text_on_disk
+from gptkit.config import ModelConfig, OptimConfig, Schedule
+from gptkit.data import batches, shards, text_on_disk, used_ids
 from gptkit.data import corpus as corpus_module
 from gptkit.data.batches import ids_read
 from gptkit.data.corpus import load_corpus
@@ -42,8 +42,8 @@ def small(monkeypatch):
     monkeypatch.setattr(shards, "SHARD", 2000)
     monkeypatch.setattr(shards, "BLOCK", 16)
     monkeypatch.setattr(shards, "CHECKED", 100)
-    monkeypatch.setattr(corpus_module, "LARGE", 5000)
-    monkeypatch.setattr(corpus_module, "HELD_OUT", 500)
+    monkeypatch.setattr(corpus_module, "LARGE_TEXT_BYTES", 5000)
+    monkeypatch.setattr(corpus_module, "MAX_HELD_OUT_CHARS", 500)
 
 
 @pytest.fixture
@@ -124,11 +124,10 @@ def test_gpt2s_ids_are_those_of_the_text_in_one_go(text, english, tmp_path):
 
 
 def test_supports_are_those_of_an_array(text, english, tmp_path, monkeypatch):
-    import gptkit.models.bigram as bigram
-    import gptkit.models.compact_softmax as vocabulary
+    from gptkit.models import bigram
 
-    monkeypatch.setattr(vocabulary, "READ", 500)
-    monkeypatch.setattr(bigram, "READ", 500)
+    monkeypatch.setattr(used_ids, "READ_CHUNK_IDS", 500)
+    monkeypatch.setattr(bigram, "READ_CHUNK_IDS", 500)
     gpt2 = get_tokenizer("gpt2")
     found = encode_shards(gpt2, text, tmp_path / "s").ids
     ids = gpt2.encode_array(english).astype(np.int64)
@@ -240,7 +239,7 @@ def test_a_large_corpus_keeps_little_in_memory(small, text_file, english):
     assert isinstance(corpus.train, text_on_disk.LargeText)
     assert corpus.train[:] + corpus.val == english == corpus.text
     assert len(corpus.val) == 500
-    assert corpus.to_dict()["train_bytes"] == len(corpus.train[:].encode())
+    assert corpus.facts().train_bytes == len(corpus.train[:].encode())
     with pytest.warns(CorpusWarning, match="val and test are"):
         three = load_corpus(str(text_file), split=(0.8, 0.1, 0.1))
     assert len(three.val) == len(three.test) == 500
@@ -273,19 +272,20 @@ def test_an_experiment_from_disk_is_the_one_from_memory(
     heard = []
     from_disk = Experiment(**asked, out=tmp_path / "disk")
     with pytest.warns(CorpusWarning):
-        from_disk.encode(lambda *said: heard.append(said))
+        from_disk.prepare(lambda *said: heard.append(said))
     found = from_disk.run()
     assert {spec for spec, *_ in heard} == {"char", "gpt2"}
-    monkeypatch.setattr(corpus_module, "LARGE", 10**9)
+    monkeypatch.setattr(corpus_module, "LARGE_TEXT_BYTES", 10**9)
     split = 1 - 500 / len(english)
     known = Experiment(**asked, split=split, out=tmp_path / "memory").run()
-    assert found.data["corpus"]["sha256"] == known.data["corpus"]["sha256"]
+    assert found.data.corpus.sha256 == known.data.corpus.sha256
     for a, b in zip(found.arms, known.arms, strict=True):
         # of a bigram on disk fewer pairs are kept: rounded otherwise
-        assert a["val"] == pytest.approx(b["val"], rel=1e-6 if a["model"] == "bigram" else 0)
-        assert a["samples"] == b["samples"]
-        assert a["train"]["bytes"] == b["train"]["bytes"]
-    assert json.dumps(found.data["baselines"]) == json.dumps(known.data["baselines"])
+        val, same = (msgspec.to_builtins(arm.val) for arm in (a, b))
+        assert val == pytest.approx(same, rel=1e-6 if a.model == "bigram" else 0)
+        assert a.samples == b.samples
+        assert a.train.bytes == b.train.bytes
+    assert found.data.baselines == known.data.baselines
 
 
 def test_a_bigram_keeps_the_pairs_that_training_reads(text, english, tmp_path, monkeypatch):
@@ -294,10 +294,10 @@ def test_a_bigram_keeps_the_pairs_that_training_reads(text, english, tmp_path, m
     on_disk = EncodedText(
         ids=shards.ids, ends=shards.ends, n_bytes=shards.n_bytes, n_chars=shards.n_chars
     )
-    config = TrainConfig(learning_rate=0.3, steps=6, bytes_per_step=100)
-    pairs = set(Bigram.find_support(ids_read(on_disk, config, 8), 50257).tolist())
+    schedule = Schedule(block_size=8, steps=6, bytes_per_step=100)
+    pairs = set(Bigram.find_support(ids_read(on_disk, schedule), 50257).tolist())
     read = set()
-    for ids, targets, _ in islice(batches_of(on_disk, config, 8, torch.device("cpu")), 6):
+    for ids, targets, _ in islice(batches_of(on_disk, schedule, torch.device("cpu")), 6):
         read |= set((ids * 50257 + targets).flatten().tolist())
     assert read <= pairs
     everything = Bigram.find_support(on_disk.ids, 50257)
@@ -306,18 +306,18 @@ def test_a_bigram_keeps_the_pairs_that_training_reads(text, english, tmp_path, m
     # the exact loss of the model that keeps every pair, but for rounding
     losses = []
     for support in (everything, torch.tensor(sorted(pairs))):
-        model = Bigram(ModelConfig(architecture="bigram", block_size=8), 50257, support)
+        model = Bigram(ModelConfig(architecture="bigram"), 50257, support, block_size=8)
         encoded = EncodedCorpus(
             tokenizer=gpt2, train=on_disk, val=encode_text(gpt2, english[-300:])
         )
-        *_, last = train(model, encoded, config)
+        *_, last = train(model, encoded, OptimConfig(learning_rate=0.3), schedule)
         losses.append(last.evaluation.nats)
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     assert losses[0].std() > 0.1  # trained: no longer ln V everywhere
-    by_clock = replace(config, steps=None, seconds=1.0)
-    assert ids_read(on_disk, by_clock, 8) is on_disk.ids
-    monkeypatch.setattr(batches, "GATHERED", 40)
-    assert ids_read(on_disk, config, 8) is on_disk.ids
+    by_clock = replace(schedule, steps=None, seconds=1.0)
+    assert ids_read(on_disk, by_clock) is on_disk.ids
+    monkeypatch.setattr(batches, "MAX_WINDOW_IDS", 40)
+    assert ids_read(on_disk, schedule) is on_disk.ids
 
 
 def test_a_large_dataset_is_gathered_in_a_file(small, tmp_path):

@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
 from gptkit.cli import app
 from gptkit.engines.cost import _makespan
@@ -25,34 +26,36 @@ def cost(flops, slow, fast):
         ([(1, 2, 1), (3, 6, 4), (2, 4, 2)], 2, 6),  # the longest first: 4 + 2 beside 6
     ],
 )
-def test_the_cores_go_to_those_still_busy(arms, processes, seconds):
+def test_busy_processes_share_the_cores(arms, processes, seconds):
     costs = [cost(*arm) for arm in arms]
     assert _makespan(costs, processes=processes, threads=2) == pytest.approx(seconds)
 
 
-def test_a_dry_run_counts_without_training(text_file, tmp_path):
+def test_a_cost_is_counted_without_training(text_file, tmp_path):
     experiment = Experiment(data=str(text_file), seeds=2, budget="20KB", out=tmp_path / "runs")
     found = experiment.cost()
     assert not (tmp_path / "runs").exists()
-    assert [arm["id"] for arm in found["arms"]] == [arm.id for arm in experiment.plan()]
-    for arm, planned in zip(found["arms"], experiment.plan(), strict=True):
+    arms = experiment.plan().arms
+    assert [arm.id for arm in found.arms] == [arm.id for arm in arms]
+    for arm, planned in zip(found.arms, arms, strict=True):
         V = {"char": None, "gpt2": 50_257}[planned.tokenizer]
         if V is not None:
             model = MODELS[planned.model.architecture]
-            assert arm["params"] == model.count_params(planned.model, V)["total"]
-        assert arm["steps"] == 20
-        assert arm["memory_bytes"] > 0
-        assert arm["seconds"] > 0
+            counts = model.count_params(
+                planned.model, vocab_size=V, block_size=planned.schedule.block_size
+            )
+            assert arm.params == counts.total
+        assert arm.steps == 20
+        assert arm.memory_bytes > 0
+        assert arm.seconds > 0
     result = experiment.run()
-    flops = {arm["id"]: arm["train"]["flops"] for arm in result.arms}
-    for arm in found["arms"]:  # windows of average length: a few per cent off on so short a text
-        assert arm["flops"] == pytest.approx(flops[arm["id"]], rel=0.1)
-    assert found["memory_bytes"] > 50e6  # PyTorch alone takes more
+    flops = {arm.id: arm.train.flops for arm in result.arms}
+    for arm in found.arms:  # windows of average length: a few per cent off on so short a text
+        assert arm.flops == pytest.approx(flops[arm.id], rel=0.1)
+    assert found.memory_bytes > 50e6  # PyTorch alone takes more
 
 
 def test_the_command_prints_a_table_or_a_document(text_file, tmp_path, monkeypatch):
-    from typer.testing import CliRunner
-
     monkeypatch.chdir(tmp_path)
     words = ["compare", "-d", str(text_file), "--budget", "20KB", "--dry-run"]
     table = CliRunner().invoke(app, words)

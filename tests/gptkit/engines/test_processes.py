@@ -1,18 +1,23 @@
-"""Arms in several processes: the same results, and failures that are told."""
+"""Arms in several processes: the same results, small messages, and failures that are reported."""
 
+import io
+import pickle
 import subprocess
 import sys
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 import gptkit
+from gptkit.data.corpus import Corpus
 from gptkit.engines import processes
-from gptkit.engines.arm import ArmDone
+from gptkit.engines.arm import run_arm
+from gptkit.engines.processes import LocalEngine
 from gptkit.errors import TrainingError
+from gptkit.events import ArmDone, Evaluated, StepDone
 from gptkit.experiment import Experiment
-from gptkit.train.loop import Evaluated, StepDone
 
 SMALL = {"budget": "20KB", "sample_bytes": 20}
 
@@ -20,7 +25,9 @@ SMALL = {"budget": "20KB", "sample_bytes": 20}
 def timeless(value):
     if isinstance(value, dict):
         return {
-            k: timeless(v) for k, v in value.items() if k not in ("seconds", "at_a_time", "name")
+            k: timeless(v)
+            for k, v in value.items()
+            if k not in ("seconds", "arms_at_a_time", "name")
         }
     return [timeless(v) for v in value] if isinstance(value, list) else value
 
@@ -57,50 +64,50 @@ def test_two_at_a_time_give_what_one_after_another_gives(text_file, tmp_path):
         assert heard[1][arm, ArmDone] == 1
         assert heard[1][arm, Evaluated] == 4
         assert heard[1][arm, StepDone] == 20
-    assert results[1]["machine"]["at_a_time"] == 2
+    assert results[1]["machine"]["arms_at_a_time"] == 2
     assert timeless(results[0]) == timeless(results[1])
 
 
 @pytest.mark.parametrize("command", ["import sys; sys.exit(3)", "print(1)"])
-def test_a_worker_that_dies_is_told_of(text_file, tmp_path, monkeypatch, command):
+def test_a_worker_that_dies_is_reported(text_file, tmp_path, monkeypatch, command):
     monkeypatch.setattr(processes, "COMMAND", command)
-    with pytest.raises(TrainingError, match=r"(?s)with code .* before it was ready.*--jobs 1"):
+    with pytest.raises(TrainingError, match=r"(?s)with code .* before it was ready.*jobs=1"):
         gptkit.compare(data=str(text_file), seeds=2, out=tmp_path, jobs=2, **SMALL)
 
 
-def test_what_a_worker_raises_is_raised_here_and_the_others_stop(text_file, tmp_path, monkeypatch):
-    hired, real = [], subprocess.Popen
+def test_an_error_of_a_worker_is_raised_here_and_stops_the_others(text_file, tmp_path, monkeypatch):
+    started, real = [], subprocess.Popen
 
-    def hire(*args, **kwargs):
-        hired.append(real(*args, **kwargs))
-        return hired[-1]
+    def start(*args, **kwargs):
+        started.append(real(*args, **kwargs))
+        return started[-1]
 
-    monkeypatch.setattr(subprocess, "Popen", hire)
+    monkeypatch.setattr(subprocess, "Popen", start)
 
-    def occupied(job, *, on_event):
-        """An arm that goes on here until the worker has failed with the other."""
+    def occupied(job, encoded, on_event):
+        """Train an arm here until the worker has failed with the other."""
         while True:
             on_event(job.arm, StepDone(step=1, loss=1, seconds=1, train_bytes=1, train_tokens=1))
 
     monkeypatch.setattr(processes, "run_arm", occupied)
     experiment = Experiment(data=str(text_file), models=["bigram"], out=tmp_path, jobs=2, **SMALL)
-    for arm in experiment.plan():  # a worker cannot write where a file is
+    for arm in experiment.plan().arms:  # a worker cannot write where a file is
         (tmp_path / "taken").mkdir(exist_ok=True)
         (tmp_path / "taken" / arm.id).write_text("")
-    monkeypatch.setattr(Experiment, "_make_folder", lambda self: tmp_path / "taken")
+    monkeypatch.setattr("gptkit.experiment.make_folder", lambda *args: tmp_path / "taken")
     with pytest.raises(OSError, match="bigram-s0"):
         experiment.run()
-    assert len(hired) == 1
-    assert hired[0].wait(10) is not None
+    assert len(started) == 1
+    assert started[0].wait(10) is not None
 
 
 def test_small_experiments_and_timed_ones_stay_in_one_process(text_file):
     timed = Experiment(data=str(text_file), match="time", budget="60s", seeds=5)
-    assert timed.cost()["processes"] == 1
+    assert timed.cost().processes == 1
     small = Experiment(data=str(text_file), **SMALL)
-    assert small.cost()["processes"] == 1
-    assert Experiment(data=str(text_file), jobs=2, **SMALL).cost()["processes"] == 2
-    assert Experiment(data=str(text_file), jobs=9, **SMALL).cost()["processes"] == 4
+    assert small.cost().processes == 1
+    assert Experiment(data=str(text_file), jobs=2, **SMALL).cost().processes == 2
+    assert Experiment(data=str(text_file), jobs=9, **SMALL).cost().processes == 4
 
 
 def test_a_script_without_a_main_guard_may_compare(text_file, tmp_path):
@@ -111,3 +118,61 @@ def test_a_script_without_a_main_guard_may_compare(text_file, tmp_path):
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (0, "once\n"), done.stderr
+
+
+@pytest.fixture
+def planned(text_file, tmp_path):
+    """An experiment's jobs, two seeds under each of two tokenizers, and the encoded texts."""
+    experiment = Experiment(
+        data=str(text_file), tokenizers=["char", "byte"], models=["bigram"], seeds=2, **SMALL
+    )
+    (tmp_path / "runs").mkdir()
+    return experiment._jobs(experiment.plan().arms, tmp_path / "runs"), experiment.prepare().texts
+
+
+def test_a_worker_receives_an_encoded_corpus_once(planned, monkeypatch):
+    jobs, texts = planned
+    pipe = io.BytesIO()
+    monkeypatch.setattr(subprocess, "Popen", lambda *args, **kwargs: SimpleNamespace(stdin=pipe))
+    worker = processes._Worker()
+    for job in jobs:
+        worker.send_job(job, texts[job.arm.tokenizer])
+    pipe.seek(0)
+    sent = []
+    while pipe.tell() < len(pipe.getvalue()):
+        kind, *content = pickle.load(pipe)
+        sent.append((kind, content[0].arm.id if kind == "job" else content[0]))
+    assert sent == [
+        ("corpus", "char"),
+        ("job", "char-bigram-s0"),
+        ("job", "char-bigram-s1"),
+        ("corpus", "byte"),
+        ("job", "byte-bigram-s0"),
+        ("job", "byte-bigram-s1"),
+    ]
+
+
+def test_a_job_holds_no_text(english, tmp_path):
+    large = english * 100
+    corpus = Corpus(name="large", train=large, val=english, sha256="0")
+    experiment = Experiment(data=corpus, tokenizers=["byte"], **SMALL)
+    jobs = experiment._jobs(experiment.untuned_plan().arms, tmp_path)
+    assert len(pickle.dumps(experiment.prepare().texts)) > len(large)
+    for job in jobs:
+        assert len(pickle.dumps(job)) < 4000
+
+
+def test_events_are_small(planned):
+    jobs, texts = planned
+    events = []
+    run_arm(jobs[0], texts["char"], lambda arm, event: events.append(event))
+    assert {type(event) for event in events} == {StepDone, Evaluated, ArmDone}
+    assert max(len(pickle.dumps(event)) for event in events) < 500
+
+
+def test_an_engine_gives_each_arms_result_by_its_id(planned):
+    jobs, texts = planned
+    found = LocalEngine(texts, processes=1).run(jobs, lambda arm, event: None)
+    assert list(found) == [job.arm.id for job in jobs]
+    assert all(found[job.arm.id].id == job.folder.name for job in jobs)
+    assert all((job.folder / "weights.safetensors").is_file() for job in jobs)

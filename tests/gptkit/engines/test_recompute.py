@@ -14,7 +14,8 @@ import gptkit
 
 def independent_bits_per_byte(folder: Path, text: bytes) -> float:
     """Bits per byte from a decoder's files alone: NumPy in float64, none of gptkit's model code."""
-    config = json.loads((folder / "config.json").read_text())["arm"]["model"]
+    arm = json.loads((folder / "config.json").read_text())["arm"]
+    config, T = arm["model"], arm["schedule"]["block_size"]
     w = {k: v.astype(np.float64) for k, v in load_file(folder / "weights.safetensors").items()}
     tokenizer = gptkit.load_run(folder).tokenizer
     cut = len(text.decode()) * 9 // 10
@@ -24,7 +25,7 @@ def independent_bits_per_byte(folder: Path, text: bytes) -> float:
     unused = [i for i in range(tokenizer.vocab_size) if i not in set(used)]
     embedding = dict(zip(used, w["embedding.weight"], strict=True))
     embedding |= dict(zip(unused, w["embedding.unused_rows"], strict=True))
-    T, C, H = config["block_size"], config["n_embd"], config["n_head"]
+    C, H = config["n_embd"], config["n_head"]
     D, eps = C // H, np.finfo(np.float32).eps
 
     def norm(x):
@@ -106,20 +107,20 @@ def test_bits_per_byte_can_be_recomputed_from_the_saved_run(text_file, tmp_path,
         context_bytes=32,
     )
     (arm,) = result.arms
-    found = independent_bits_per_byte(result.folder / arm["id"], text_file.read_bytes())
+    found = independent_bits_per_byte(result.folder / arm.id, text_file.read_bytes())
     # 1e-3 is what is promised; the model computes in float32.
-    assert found == pytest.approx(arm["val"]["bits_per_byte"], abs=1e-3)
+    assert found == pytest.approx(arm.val.bits_per_byte, abs=1e-3)
 
 
 @pytest.mark.corpus
 @pytest.mark.slow
 def test_the_default_reaches_its_loss_on_tiny_shakespeare(shakespeare_folder, tmp_path):
     result = gptkit.compare(data="tinyshakespeare", out=tmp_path)
-    losses = {a["id"]: a["val"]["bits_per_byte"] for a in result.arms}
+    losses = {arm.id: arm.val.bits_per_byte for arm in result.arms}
     assert losses["char-decoder-s0"] <= 2.55  # what the kit promises
     assert losses["gpt2-decoder-s0"] < losses["gpt2-bigram-s0"] - 0.5
     text = (shakespeare_folder / "tinyshakespeare.txt").read_bytes()
-    for arm in ("char-decoder-s0", "gpt2-decoder-s0"):
-        found = independent_bits_per_byte(result.folder / arm, text)
-        assert found == pytest.approx(losses[arm], abs=1e-3)
+    for arm_id in ("char-decoder-s0", "gpt2-decoder-s0"):
+        found = independent_bits_per_byte(result.folder / arm_id, text)
+        assert found == pytest.approx(losses[arm_id], abs=1e-3)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 < 3e9

@@ -5,10 +5,9 @@ from base64 import b64encode
 import pytest
 
 import gptkit
-from gptkit.engines.arm import ArmDone
-from gptkit.errors import ConfigError
+from gptkit.errors import ConfigError, Stopped
+from gptkit.events import ArmDone, StepDone
 from gptkit.experiment import Experiment
-from gptkit.train.loop import StepDone
 from gptkit_tokenizers import get_tokenizer
 
 SMALL = {"budget": "20steps", "bytes_per_step": 256, "context_bytes": 32, "sample_bytes": 40}
@@ -28,12 +27,12 @@ def test_a_stopped_experiment_is_resumed(text_file, tmp_path):
         if arm.tokenizer == "byte" and isinstance(event, StepDone):
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt) as stopped:
+    with pytest.raises(Stopped) as stopped:
         Experiment(**asked, out=tmp_path / "stopped", jobs=1).run(stop)
     folder = tmp_path / "stopped" / "x"
     assert stopped.value.folder == folder
     assert [p.name for p in folder.iterdir()] == ["char-bigram-s0"]
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="exists already"):
         Experiment(**asked, out=tmp_path / "stopped").run()
 
     trained, finished = set(), []
@@ -42,20 +41,20 @@ def test_a_stopped_experiment_is_resumed(text_file, tmp_path):
         if isinstance(event, StepDone):
             trained.add(arm.tokenizer)
         elif isinstance(event, ArmDone):
-            finished.append(arm.tokenizer)
+            finished.append((arm.tokenizer, event.kept))
 
     again = Experiment(**asked, out=tmp_path / "stopped", resume=True)
     found = again.run(hear)
     assert trained == {"byte"}
-    assert finished == ["char", "byte"]
+    assert finished == [("char", True), ("byte", False)]
     for a, b in zip(found.arms, whole.arms, strict=True):
-        assert (a["id"], a["val"], a["samples"]) == (b["id"], b["val"], b["samples"])
-    assert found.data["verdict"] == whole.data["verdict"]
+        assert (a.id, a.val, a.samples) == (b.id, b.val, b.samples)
+    assert found.verdict == whole.verdict
 
     both = {**asked, "models": ("bigram", "decoder")}
     trained.clear()
     more = Experiment(**both, out=tmp_path / "stopped", resume=True).run(hear)
-    assert trained == {"char", "byte"}  # a finished one goes on to more
+    assert trained == {"char", "byte"}  # a finished one takes more arms
     assert len(more.arms) == 4
     with pytest.raises(ConfigError, match="leave out: byte-decoder-s0, char-decoder-s0"):
         again.run()
@@ -67,7 +66,7 @@ def test_an_experiment_is_not_resumed_with_other_options(text_file, tmp_path, ch
     asked = {"tokenizers": ("char",), "models": ("bigram",), "data": str(text_file), "name": "x"}
     folder = Experiment(**asked, **SMALL, out=tmp_path).run().folder
     (folder / "results.json").unlink()
-    with pytest.raises(ConfigError, match="was made otherwise, or of another text"):
+    with pytest.raises(ConfigError, match="was trained with other options or on another text"):
         Experiment(**asked, **{**SMALL, **changed}, out=tmp_path, resume=True).run()
     assert (folder / "char-bigram-s0" / "weights.safetensors").exists()
 
@@ -86,5 +85,5 @@ def test_an_arm_of_another_tokenizer_of_that_name_is_not_kept(text_file, tmp_pat
     folder = Experiment(**asked, **SMALL, out=tmp_path).run().folder
     assert Experiment(**asked, **SMALL, out=tmp_path, resume=True).run().folder == folder
     write([*ranks[1:256], ranks[0], *ranks[256:]])
-    with pytest.raises(ConfigError, match="was made otherwise"):
+    with pytest.raises(ConfigError, match="was trained with other options"):
         Experiment(**asked, **SMALL, out=tmp_path, resume=True).run()

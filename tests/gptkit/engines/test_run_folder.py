@@ -1,3 +1,5 @@
+"""A run on disk: whole or not there, and everything comes back."""
+
 import json
 import os
 from dataclasses import replace
@@ -5,15 +7,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from factories import make_arm
 
-from gptkit.config import Arm
+from gptkit.config import Arm, Schedule
 from gptkit.data.corpus import load_corpus
 from gptkit.data.encoding import encode_corpus
-from gptkit.engines.run_folder import load_run, read_losses, write_run
+from gptkit.engines.run_folder import RunConfig, Sampling, load_run, write_run
 from gptkit.errors import RunError
+from gptkit.events import Evaluated, StepDone
 from gptkit.models import build_model
 from gptkit.plan.recipes import RECIPES
-from gptkit.results.byte_losses import spread
+from gptkit.results.byte_losses import read_losses, to_byte_losses
+
+METRICS = [
+    StepDone(step=1, loss=2.5, seconds=0.5, train_bytes=10, train_tokens=5),
+    Evaluated(step=1, seconds=0.5, train_bytes=10, loss=make_arm().val, best=True),
+]
 
 
 @pytest.fixture(params=["bigram", "decoder", "lecture"])
@@ -21,36 +30,46 @@ def written(request, text_file, tmp_path):
     """A run on disk, and what it was written from."""
     corpus = load_corpus(str(text_file))
     encoded = encode_corpus(corpus, "gpt2")
-    config, train = RECIPES[request.param]().model, RECIPES[request.param]().train
-    config = replace(config, block_size=8, n_embd=8, n_head=2, n_layer=1)
-    arm = Arm(tokenizer="gpt2", recipe=request.param, model=config, train=train)
+    recipe = RECIPES[request.param]()
+    arm = Arm(
+        tokenizer="gpt2",
+        recipe=request.param,
+        model=replace(recipe.model, n_embd=8, n_head=2, n_layer=1),
+        optim=recipe.optim,
+        schedule=Schedule(block_size=8, steps=1),
+    )
     model = build_model(
-        config, vocab_size=encoded.tokenizer.vocab_size, train_ids=encoded.train.ids, seed=0
+        arm.model,
+        block_size=8,
+        vocab_size=encoded.tokenizer.vocab_size,
+        train_ids=encoded.train.ids,
+        seed=0,
     )
     with torch.no_grad():
         for p in model.parameters():
             p.add_(torch.randn_like(p))
+    sampling = Sampling(prompt="x", n_bytes=1, temperature=1.0, top_k=None)
+    what = {
+        "config": RunConfig(arm=arm, corpus=corpus.facts(), sampling=sampling),
+        "tokenizer": encoded.tokenizer,
+        "model": model,
+        "metrics": METRICS,
+        "losses": to_byte_losses(np.array([1.5, 2.0]), np.array([3, 4]), b"none"),
+        "result": make_arm("gpt2", request.param, vocab_size=50_257),
+    }
     folder = tmp_path / "runs" / arm.id
-    write_run(
-        folder,
-        arm=arm,
-        corpus=corpus.to_dict(),
-        sampling={"prompt": "x"},
-        tokenizer=encoded.tokenizer,
-        model=model,
-        metrics=[{"event": "step", "step": 1, "loss": 2.5}],
-        losses=spread(np.array([1.5, 2.0]), np.array([3, 4]), b"none"),
-        result={"vocab_size": encoded.tokenizer.vocab_size, "samples": []},
-    )
-    return folder, arm, model, encoded
+    write_run(folder, **what)
+    return folder, what
 
 
-def test_it_gives_everything_back(written):
-    folder, arm, model, encoded = written
-    run = load_run(folder)
-    assert run.config == arm
-    assert run.metrics == [{"event": "step", "step": 1, "loss": 2.5}]
-    assert run.tokenizer.encode("the king") == encoded.tokenizer.encode("the king")
+def test_a_run_gives_everything_back(written):
+    folder, what = written
+    run, model = load_run(folder), what["model"]
+    assert run.config == what["config"].arm
+    assert run.record == what["config"]
+    assert run.result == what["result"]
+    assert run.metrics == METRICS
+    assert run.tokenizer.encode("the king") == what["tokenizer"].encode("the king")
     ids = torch.randint(0, 50_257, (2, 8))
     assert torch.equal(run.model.nll(ids, ids), model.eval().nll(ids, ids))
     assert torch.equal(run.model.next_log_probs(ids), model.next_log_probs(ids))
@@ -89,24 +108,14 @@ def test_the_folder_holds_what_it_says_and_nothing_else(written):
 
 
 def test_a_failure_while_writing_leaves_nothing(written, monkeypatch):
-    folder, arm, model, encoded = written
+    folder, what = written
 
     def full(*args):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "rename", full)
     with pytest.raises(OSError, match="No space left"):
-        write_run(
-            folder.with_name("second"),
-            arm=arm,
-            corpus={},
-            sampling={"prompt": "x"},
-            tokenizer=encoded.tokenizer,
-            model=model,
-            metrics=[],
-            losses=spread(np.ones(1), np.ones(1, int), b"x"),
-            result={},
-        )
+        write_run(folder.with_name("second"), **what)
     assert [p.name for p in folder.parent.iterdir()] == [folder.name]
 
 
@@ -138,20 +147,27 @@ def test_damaged_weights_are_named(written):
         ("tokenizer.json", '{"name": "byte"}', "another tokenizer than the run's: it has 256 ids"),
         ("result.json", "{}", "is not a run's result"),
         ("config.json", "{}", "is not a run's config"),
-        ("config.json", "{", "cannot be read"),
+        ("config.json", "{", "is not a run's config"),
+        ("result.json", None, "cannot be read"),
+        ("metrics.jsonl", "{", "cannot be read"),
+        ("metrics.jsonl", None, "cannot be read"),
     ],
 )
 def test_a_damaged_record_is_named(written, file, content, says):
     folder, *_ = written
-    (folder / file).write_text(content)
+    if content is None:
+        (folder / file).unlink()
+        (folder / file).mkdir()  # it is there, and cannot be read
+    else:
+        (folder / file).write_text(content)
     with pytest.raises(RunError, match=says):
-        load_run(folder).tokenizer.encode("x")
+        _ = load_run(folder).tokenizer, load_run(folder).metrics
 
 
-def test_a_config_of_another_make_is_named(written):
+def test_a_config_of_another_version_is_refused(written):
     folder, *_ = written
     config = json.loads((folder / "config.json").read_text())
     config["arm"]["model"]["flavour"] = "mint"
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(Exception, match="ModelConfig has no field flavour"):
+    with pytest.raises(RunError, match=r"is not a run's config: .*flavour"):
         load_run(folder)

@@ -11,20 +11,24 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from gptkit.config import ModelConfig
-from gptkit.eval.attention_weights import attention_weights, batch, toy
+from gptkit.eval.attention_weights import attention_weights
 from gptkit.experiment import Experiment
 from gptkit.models import build_model
 from gptkit.models.attention import CausalAverage, CausalSelfAttention
+from gptkit.models.averaging_trick import batch, toy
 from gptkit.plan.ladder import ladder
 from gptkit.plan.recipes import decoder
-from gptkit.report.lecture import INDENT, SHADES, fitting, heat_map
+from gptkit.report.lecture import INDENT_COLUMNS, SHADES, fitting, heat_map
 
 T, V = 12, 40
 IDS = torch.arange(500) % V
 
 
-def built(config, *, seed=0):
-    return build_model(config, vocab_size=V, train_ids=IDS.numpy(), seed=seed).eval()
+def built(config, *, block_size=T, seed=0):
+    model = build_model(
+        config, block_size=block_size, vocab_size=V, train_ids=IDS.numpy(), seed=seed
+    )
+    return model.eval()
 
 
 def test_the_toys_numbers_are_the_lectures():
@@ -57,7 +61,7 @@ def test_the_random_state_is_left_alone():
 
 @pytest.mark.parametrize("stage", [name for name in ladder() if name != "bigram"])
 def test_no_stage_sees_the_future(stage):
-    model = built(replace(ladder()[stage].model, block_size=T)).double()
+    model = built(ladder()[stage].model).double()
     with torch.no_grad():
         for p in model.parameters():
             p.add_(torch.randn_like(p) * 0.3)
@@ -75,7 +79,6 @@ def test_no_stage_sees_the_future(stage):
 @pytest.mark.parametrize("attention", ["softmax", "average"])
 def test_attention_without_positions_is_blind_to_order(attention, positions):
     config = ModelConfig(
-        block_size=T,
         n_embd=16,
         attention=attention,
         positions=positions,
@@ -128,10 +131,10 @@ def first_inputs(model, ids):
 
 
 def test_the_decoder_draws_its_scores_at_unit_variance():
-    config = replace(decoder().model, block_size=64, qk_norm=False)
+    config = replace(decoder().model, qk_norm=False)
     found = []
     for seed in range(40):
-        model = built(config, seed=seed)
+        model = built(config, block_size=64, seed=seed)
         x, rotary = first_inputs(model, torch.randperm(V))
         found.append(model.blocks[0].attention.scores(x, rotary).var().item())
     variances = torch.tensor(found)
@@ -151,7 +154,7 @@ def test_the_average_is_the_running_mean():
 
 @pytest.mark.parametrize("stage", ["average", "heads", "norm", "today"])
 def test_weights_are_those_that_the_forward_pass_uses(stage):
-    model = built(replace(ladder()[stage].model, block_size=T)).double()
+    model = built(ladder()[stage].model).double()
     with torch.no_grad():
         for p in model.parameters():
             p.add_(torch.randn_like(p) * 0.3)
@@ -182,7 +185,7 @@ def drawn(renderable, width=80):
 
 
 def test_a_heat_map_leaves_the_future_empty():
-    weights = torch.tensor([[1.0, 0.0, 0.0], [0.2, 0.8, 0.0], [0.001, 0.05, 0.949]])
+    weights = [[1.0, 0.0, 0.0], [0.2, 0.8, 0.0], [0.001, 0.05, 0.949]]
     lines = drawn(heat_map(weights, ["to", " be", "\n"], width=80))
     assert [line.rstrip() for line in lines[:-1]] == [
         "      ·",
@@ -205,26 +208,30 @@ def test_as_many_tokens_as_fit(width, tokens):
     most = fitting(width, tokens)
     for n in {1, most // 2, most // 2 + 1, most - 1, most}:
         here = tokens[-n:]
-        lines = drawn(heat_map(torch.eye(n), here, width=width), width - INDENT)
+        lines = drawn(heat_map(torch.eye(n).tolist(), here, width=width), width - INDENT_COLUMNS)
         rows = [line.rstrip() for line in lines if line.rstrip().endswith(SHADES[-1])]
         assert len(rows) == n  # no row is broken
         ends = [cell_len(row) for row in rows]
         steps = {b - a for a, b in pairwise(ends)}
         assert steps <= {1, 2}
         assert len(steps) <= 1  # each cell is as wide as the others, whatever the letters
-        assert max(ends) <= width - INDENT
+        assert max(ends) <= width - INDENT_COLUMNS
     assert not any("\x1b" in line for line in lines)
 
 
-@pytest.fixture
-def run(tmp_path, text_file):
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, english):
+    """The folder of a trained arm; those of the other stages and tokenizers are beside it."""
+    folder = tmp_path_factory.mktemp("runs")
+    text = folder / "text.txt"
+    text.write_text(english, encoding="utf-8")
     small = {"budget": "4steps", "bytes_per_step": 256, "context_bytes": 32, "sample_bytes": 5}
     stages = ladder(stages=["bigram", "average", "heads"])
     result = Experiment(
         tokenizers=["char", "byte"],
         models=stages,
-        data=str(text_file),
-        out=tmp_path,
+        data=str(text),
+        out=folder,
         name="x",
         **small,
     ).run()
@@ -288,4 +295,4 @@ def test_tokens_that_are_part_of_a_character_are_shown_as_bytes(gptkit, run):
 def test_a_bigram_attends_to_nothing(gptkit, run):
     code, _, err = gptkit("lecture", "attention", run.parent / "char-bigram-s0", "the king")
     assert code == 2
-    assert "a bigram attends to nothing" in err
+    assert "the model has no attention" in err

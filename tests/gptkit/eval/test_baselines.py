@@ -9,7 +9,7 @@ import pytest
 
 from gptkit.data.corpus import Corpus
 from gptkit.data.encoding import encode_corpus
-from gptkit.eval.baselines import baselines, compressed, counted
+from gptkit.eval.baselines import compressed, counted, measure_baselines
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +59,12 @@ def test_with_a_test_text_that_is_what_is_counted(corpus, english):
     train, val = encoded.train.ids.tolist(), encoded.val.ids.tolist()
     _, bigram, _ = witten_bell(train, val[-1], encoded.test.ids.tolist(), 256)
     assert counted(encoded)["bigram"] == pytest.approx(bigram, rel=1e-9)
-    rows = baselines(three, {"byte": encoded})
-    (bz2_row,) = [row for row in rows if row["name"] == "bz2"]
-    (zlib_row,) = [row for row in rows if row["name"] == "zlib"]
-    assert zlib_row["primer_bytes"] == len(corpus.train.encode())  # as much as the counts know
+    rows = measure_baselines(three, {"byte": encoded})
+    (bz2_row,) = [row for row in rows if row.name == "bz2"]
+    (zlib_row,) = [row for row in rows if row.name == "zlib"]
+    assert zlib_row.primer_bytes == len(corpus.train.encode())  # as much as the counts know
     test = english[-900:].encode()
-    assert bz2_row["bits_per_byte"] == 8 * len(bz2.compress(test)) / len(test)
+    assert bz2_row.bits_per_byte == 8 * len(bz2.compress(test)) / len(test)
 
 
 def test_compressors_are_undone_by_what_they_were_primed_with(corpus):
@@ -82,11 +82,11 @@ def test_compressors_are_undone_by_what_they_were_primed_with(corpus):
 
 def test_every_tokenizer_and_compressor_has_its_rows(corpus):
     encoded = {spec: encode_corpus(corpus, spec) for spec in ("char", "gpt2")}
-    rows = baselines(corpus, encoded)
-    assert [(row["tokenizer"], row["name"]) for row in rows] == [
+    rows = measure_baselines(corpus, encoded)
+    assert [(row.tokenizer, row.name) for row in rows] == [
         *(("char", name) for name in ("uniform", "unigram", "bigram")),
         *(("gpt2", name) for name in ("uniform", "unigram", "bigram")),
         *((None, name) for name in ("zlib", "bz2", "lzma")),
     ]
-    char = {row["name"]: row["bits_per_byte"] for row in rows[:3]}
+    char = {row.name: row.bits_per_byte for row in rows[:3]}
     assert char["uniform"] > char["unigram"] > char["bigram"]

@@ -7,6 +7,7 @@ import torch
 from gptkit.config import ConfigError, ModelConfig
 from gptkit.data.encoding import EncodedText
 from gptkit.eval.evaluation import Evaluation, evaluate, sweep
+from gptkit.losses import Loss
 from gptkit.models import build_model
 
 V, T = 30, 8
@@ -16,8 +17,8 @@ TRAIN, VAL = RNG.integers(0, 20, 300).astype(np.uint8), RNG.integers(0, V, 101).
 
 @pytest.fixture
 def model():
-    config = ModelConfig(block_size=T, n_embd=8, n_head=2, n_layer=1, dropout=0.5)
-    model = build_model(config, vocab_size=V, train_ids=TRAIN, seed=0).double()
+    config = ModelConfig(n_embd=8, n_head=2, n_layer=1, dropout=0.5)
+    model = build_model(config, block_size=T, vocab_size=V, train_ids=TRAIN, seed=0).double()
     with torch.no_grad():
         for p in model.parameters():
             p.add_(torch.randn_like(p) * 0.3)
@@ -78,6 +79,14 @@ def test_units(model):
     assert evaluation.nats_per_token == total / 101
     assert evaluation.nats_per_char == total / 200
     assert evaluation.bits_per_byte == total / math.log(2) / 250
+    assert evaluation.loss == Loss(
+        bytes=250,
+        chars=200,
+        tokens=101,
+        nats_per_token=total / 101,
+        nats_per_char=total / 200,
+        bits_per_byte=total / math.log(2) / 250,
+    )
 
 
 def test_a_uniform_model_over_bytes_is_eight_bits():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gptkit.config import ConfigError, ModelConfig
+from gptkit.errors import ConfigError
 from gptkit.eval.sampling import draw, generate, sample_text, stream_text
 from gptkit.models import build_model
 from gptkit.plan.recipes import RECIPES
@@ -17,8 +17,9 @@ BYTE = get_tokenizer("byte")
 
 def make(recipe, train_ids, block_size=8):
     own = RECIPES[recipe]().model
-    config = replace(own, block_size=block_size, n_embd=8, n_head=2, n_layer=2)
-    model = build_model(config, vocab_size=256, train_ids=train_ids, seed=0).double().eval()
+    config = replace(own, n_embd=8, n_head=2, n_layer=2)
+    model = build_model(config, block_size=block_size, vocab_size=256, train_ids=train_ids, seed=0)
+    model.double().eval()
     with torch.no_grad():
         for p in model.parameters():
             p.add_(torch.randn_like(p))
@@ -67,7 +68,7 @@ def test_text_is_matched_by_bytes(model, n_bytes):
 class Canned:
     """A model that is certain of the next byte of a script."""
 
-    config = ModelConfig(block_size=64)
+    block_size = 64
     training = False
 
     def __init__(self, script):

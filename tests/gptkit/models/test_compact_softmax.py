@@ -7,9 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gptkit.config import ModelConfig, TrainConfig
+from gptkit.config import ModelConfig, OptimConfig
 from gptkit.models import Bigram, Decoder, compact_softmax
-from gptkit.models.compact_softmax import CompactEmbedding, CompactHead, used_ids
+from gptkit.models.compact_softmax import CompactEmbedding, CompactHead
 from gptkit.plan.recipes import RECIPES
 from gptkit.train.optim import clip_gradients, make_optimizers
 
@@ -57,19 +57,19 @@ def losses(model, config, train, other, *, clip):
 
 def decoder(support, recipe):
     torch.manual_seed(3)
-    config = replace(RECIPES[recipe]().model, block_size=T, n_embd=16, n_head=2, n_layer=2)
-    return Decoder(replace(config, dropout=None), V, support).double()
+    config = replace(RECIPES[recipe]().model, n_embd=16, n_head=2, n_layer=2, dropout=None)
+    return Decoder(config, V, support, block_size=T).double()
 
 
 # With 30 columns at a time the dense head's 60 come in blocks and the compact one's 24 do not;
 # with 7 both do.
 @pytest.mark.parametrize("recipe", ["decoder", "gpt2", "qwen3", "fast", "lecture"])
-@pytest.mark.parametrize(("grad_clip", "at_once"), [(None, 2048), (0.05, 30), (None, 7)])
-def test_decoder_trains_as_the_dense_one_does(texts, recipe, grad_clip, at_once, monkeypatch):
-    monkeypatch.setattr(compact_softmax, "AT_ONCE", at_once)
+@pytest.mark.parametrize(("grad_clip", "block_columns"), [(None, 2048), (0.05, 30), (None, 7)])
+def test_decoder_trains_as_the_dense_one_does(texts, recipe, grad_clip, block_columns, monkeypatch):
+    monkeypatch.setattr(compact_softmax, "BLOCK_COLUMNS", block_columns)
     train, other = texts
-    config = replace(RECIPES[recipe]().train, weight_decay=0.1)
-    compact = decoder(used_ids(train, V), recipe)
+    config = replace(RECIPES[recipe]().optim, weight_decay=0.1)
+    compact = decoder(Decoder.find_support(train, V), recipe)
     dense = decoder(torch.arange(V), recipe)
     assert compact.head.n_unused == 37
     assert dense.head.n_unused == 0
@@ -95,6 +95,9 @@ class Table(torch.nn.Module):
         self.table = torch.nn.Embedding(V, V, dtype=torch.float64)
         torch.nn.init.zeros_(self.table.weight)
 
+    def parameter_groups(self):
+        return {"other": list(self.parameters())}
+
     def nll(self, ids, targets):
         logits = self.table(ids)
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
@@ -104,8 +107,8 @@ class Table(torch.nn.Module):
 @pytest.mark.parametrize("grad_clip", [None, 0.05])
 def test_bigram_trains_as_the_lectures_table_does(texts, grad_clip):
     train, other = texts
-    config = TrainConfig(learning_rate=0.1, weight_decay=0.1)
-    compact = Bigram(ModelConfig(), V, Bigram.find_support(train, V)).double()
+    config = OptimConfig(learning_rate=0.1, weight_decay=0.1)
+    compact = Bigram(ModelConfig(), V, Bigram.find_support(train, V), block_size=T).double()
     assert compact.weight.numel() < 0.12 * V * V
     a = losses(
         compact, config, train, other, clip=grad_clip and (lambda m: clip_gradients(m, grad_clip))
@@ -130,7 +133,7 @@ def test_head_without_unused_ids_is_linear_and_cross_entropy():
 
 
 def test_a_target_too_unlikely_for_floats_keeps_its_loss_and_gradient(monkeypatch):
-    monkeypatch.setattr(compact_softmax, "AT_ONCE", 8)
+    monkeypatch.setattr(compact_softmax, "BLOCK_COLUMNS", 8)
     head = CompactHead(V, 5, torch.arange(0, V, 2))
     torch.nn.init.normal_(head.weight, std=40)
     x = torch.randn(2, 3, 5, requires_grad=True)

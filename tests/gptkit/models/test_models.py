@@ -25,14 +25,17 @@ TRAIN = np.random.default_rng(0).integers(0, 25, size=500).astype(np.uint8)  # 1
 def small(name):
     """The model's config of a recipe, or of a stage of the ladder, at a size for tests."""
     if name in RECIPES:
-        return replace(RECIPES[name]().model, block_size=T, n_embd=16, n_head=2, n_layer=2)
+        return replace(RECIPES[name]().model, n_embd=16, n_head=2, n_layer=2)
     model = ladder()[name].model
-    return replace(model, block_size=T, n_embd=16, n_hidden=model.n_hidden and 16)
+    return replace(model, n_embd=16, n_hidden=model.n_hidden and 16)
+
+
+def build(config, *, vocab_size=V, train_ids=TRAIN, seed=0):
+    return build_model(config, block_size=T, vocab_size=vocab_size, train_ids=train_ids, seed=seed)
 
 
 def make(recipe, *, trained=True, train_ids=TRAIN):
-    config = small(recipe)
-    model = build_model(config, vocab_size=V, train_ids=train_ids, seed=0).double().eval()
+    model = build(small(recipe), train_ids=train_ids).double().eval()
     if trained:  # as good as trained: no parameter at its initial value
         with torch.no_grad():
             for p in model.parameters():
@@ -84,13 +87,13 @@ def test_later_ids_do_not_change_earlier_losses(recipe):
 
 def test_num_params_are_the_dense_models(recipe):
     counts = make(recipe).num_params()
-    assert counts["total"] == counts["embedding"] + counts["body"] + counts["head"]
+    assert counts.total == counts.embedding + counts.body + counts.head
     if recipe == "bigram":
-        assert counts["total"] == torch.nn.Embedding(V, V).weight.numel()
+        assert counts.total == torch.nn.Embedding(V, V).weight.numel()
     else:
         everything = np.arange(V, dtype=np.uint8)
         dense = make(recipe, train_ids=everything)
-        assert counts["total"] == sum(p.numel() for p in dense.parameters())
+        assert counts.total == sum(p.numel() for p in dense.parameters())
 
 
 def test_flops_are_those_of_pytorchs_counter(recipe):
@@ -102,17 +105,19 @@ def test_flops_are_those_of_pytorchs_counter(recipe):
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model.nll(x, y).mean().backward()
     columns = len(np.unique(TRAIN)) + 1  # the others share one
-    assert counter.get_total_flops() == model.flops_per_token(model.config, columns) * 4 * T
+    per_token = model.flops_per_token(small(recipe), columns=columns, block_size=T)
+    assert counter.get_total_flops() == per_token * 4 * T
 
 
 def test_flops_of_the_full_softmax_are_those_of_a_text_that_uses_every_id():
-    config = replace(RECIPES["decoder"]().model, block_size=T, n_embd=16, n_head=2, n_hidden=37)
-    model = build_model(config, vocab_size=V, train_ids=np.arange(V), seed=0)
-    assert model.num_params()["total"] == sum(p.numel() for p in model.parameters())
+    config = replace(RECIPES["decoder"]().model, n_embd=16, n_head=2, n_hidden=37)
+    model = build(config, train_ids=np.arange(V))
+    assert model.num_params().total == sum(p.numel() for p in model.parameters())
     ids = torch.randint(0, V, (4, T))
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model.nll(ids, ids).mean().backward()
-    assert counter.get_total_flops() == model.flops_per_token(model.config, V) * 4 * T
+    per_token = model.flops_per_token(config, columns=V, block_size=T)
+    assert counter.get_total_flops() == per_token * 4 * T
 
 
 def replace_dropout(model):
@@ -147,10 +152,10 @@ def test_the_cache_takes_several_ids_after_others(recipe):
 
 
 def test_two_vocabularies_start_from_the_same_body():
-    config = ModelConfig(block_size=T, n_embd=16, n_head=2)
-    few = build_model(config, vocab_size=30, train_ids=TRAIN, seed=4)
-    many = build_model(config, vocab_size=99, train_ids=TRAIN, seed=4)
-    other = build_model(config, vocab_size=99, train_ids=TRAIN, seed=5)
+    config = ModelConfig(n_embd=16, n_head=2)
+    few = build(config, vocab_size=30, seed=4)
+    many = build(config, vocab_size=99, seed=4)
+    other = build(config, vocab_size=99, seed=5)
     a, b, c = (dict(m.blocks.named_parameters()) for m in (few, many, other))
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert any(not torch.equal(a[name], c[name]) for name in a)
@@ -209,7 +214,7 @@ def test_more_than_a_window_is_refused():
         ({"n_layer": 0}, "at least 1"),
         ({"dropout": 0.0}, "None for off"),
         ({"n_embd": 12, "n_head": 4}, "is odd"),
-        ({"residual": False, "n_hidden": None}, "nothing projects back"),
+        ({"residual": False, "n_hidden": None}, "no layer projects back"),
     ],
 )
 def test_an_impossible_config_is_refused(options, says):
@@ -219,9 +224,7 @@ def test_an_impossible_config_is_refused(options, says):
 
 def test_an_untrained_table_of_gpt2s_size_is_small():
     ids = np.random.default_rng(0).integers(0, 50_257, size=300_000).astype(np.uint16)
-    model = build_model(
-        ModelConfig(architecture="bigram"), vocab_size=50_257, train_ids=ids, seed=0
-    )
+    model = build(ModelConfig(architecture="bigram"), vocab_size=50_257, train_ids=ids)
     assert sum(t.numel() * t.element_size() for t in model.state_dict().values()) < 5e6
     assert isinstance(model, MODELS["bigram"])
     assert not isinstance(model, Decoder)

@@ -63,7 +63,7 @@ def test_half_the_channels_come_from_the_position_before():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ngram_rows": 0}, "at least 1, or None"),
+        ({"ngram_rows": 0}, "ngram_rows is 0; it must be at least 1"),
         ({"n_embd": 7, "n_head": 7, "token_shift": True}, "is odd: token_shift takes half"),
     ],
 )

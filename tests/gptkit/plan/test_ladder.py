@@ -1,15 +1,16 @@
 """The ladder: its stages are configs, its experiment is one like any other."""
 
-import copy
 import json
 import math
 import re
 from dataclasses import asdict, replace
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 import gptkit
+from gptkit.config import Recipe, Schedule
 from gptkit.data.corpus import Corpus, load_corpus
 from gptkit.data.encoding import encode_corpus
 from gptkit.errors import ConfigError
@@ -17,12 +18,14 @@ from gptkit.eval.baselines import counted
 from gptkit.eval.evaluation import sweep
 from gptkit.experiment import Experiment
 from gptkit.models import build_model
+from gptkit.plan.experiment_config import common_value
 from gptkit.plan.ladder import STAGES, ladder, ladder_preset
-from gptkit.plan.recipes import RECIPES, Recipe, common, decoder
-from gptkit.report.markdown import command, markdown
-from gptkit.report.plots import figure_of, plot
-from gptkit.results.ladder import ladder_note, stage_rows
-from gptkit.train.loop import train
+from gptkit.plan.recipes import RECIPES, decoder
+from gptkit.report.command import command_line
+from gptkit.report.ladder import ladder_notes, stage_rows
+from gptkit.report.markdown import markdown
+from gptkit.report.plots import figure_name, plot_ladder, to_svg
+from gptkit.train.loop import train_to_end
 
 SMALL = {"budget": "6steps", "sample_bytes": 20}
 STORY = ("bigram", "heads", "feed-forward", "today")
@@ -34,14 +37,23 @@ def climbed(tmp_path_factory, english):
     folder = tmp_path_factory.mktemp("ladder")
     text = folder / "text.txt"
     text.write_text(english, encoding="utf-8")
-    return Experiment(
+    experiment = Experiment(
         tokenizers=["char", "bpe:300"],
         models=ladder(stages=STORY),
         data=str(text),
         seeds=2,
         out=folder,
         **SMALL,
-    ).run()
+    )
+    with pytest.MonkeyPatch.context() as patch:  # the vocabulary is cached, not by the user
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        return experiment.run()
+
+
+def with_experiment(results, **changes):
+    """Results of an experiment that was asked for otherwise."""
+    experiment = replace(results.experiment, **changes)
+    return msgspec.structs.replace(results, experiment=experiment)
 
 
 def test_each_stage_is_the_one_before_with_one_idea_more():
@@ -63,16 +75,16 @@ def test_each_stage_is_the_one_before_with_one_idea_more():
 
 def test_the_presets_are_the_lectures_settings():
     small = [recipe for name, recipe in ladder().items() if name not in ("scaled", "today")]
-    assert {common(small, f) for f in ("context_bytes", "bytes_per_step", "budget")} == {
+    assert {common_value(small, f) for f in ("context_bytes", "bytes_per_step", "budget")} == {
         8,
         256,  # 32 windows of 8
         "5000steps",
     }
-    assert [recipe.train.learning_rate for recipe in small] == [1e-2] + [1e-3] * 6
+    assert [recipe.optim.learning_rate for recipe in small] == [1e-2] + [1e-3] * 6
     gpu = ladder("gpu")["scaled"]
     assert (gpu.model.n_layer, gpu.model.n_head, gpu.model.n_embd) == (6, 6, 384)
     assert (gpu.context_bytes, gpu.bytes_per_step, gpu.model.dropout) == (256, 64 * 256, 0.2)
-    assert gpu.train.learning_rate == 3e-4
+    assert gpu.optim.learning_rate == 3e-4
     assert {k: v for k, v in ladder("gpu").items() if k != "scaled"} == {
         k: v for k, v in ladder().items() if k != "scaled"
     }
@@ -86,21 +98,19 @@ def test_a_ladder_is_known_by_its_recipes():
     assert ladder_preset(stages) == "cpu"
     assert ladder_preset({"norm": stages["bigram"]}) is None
     assert ladder_preset({"mine": stages["norm"]}) is None
-    again = {n: Recipe.from_dict(json.loads(json.dumps(asdict(r)))) for n, r in stages.items()}
+    again = msgspec.json.decode(msgspec.json.encode(stages), type=dict[str, Recipe])
     assert again == stages
+    assert ladder_preset(again) == "cpu"
 
 
 def test_a_ladders_plan_has_each_stages_own_text(text_file):
-    arms = Experiment(tokenizers=["char"], models=ladder(), data=str(text_file)).plan()
+    arms = Experiment(tokenizers=["char"], models=ladder(), data=str(text_file)).plan().arms
     by = {arm.recipe: arm for arm in arms}
     assert list(by) == list(STAGES)
-    assert (by["head"].train.steps, by["scaled"].train.steps, by["today"].train.steps) == (
-        5000,
-        5000,
-        586,
-    )
+    steps = [by[stage].schedule.steps for stage in ("head", "scaled", "today")]
+    assert steps == [5000, 5000, 586]
     # a character of this text is 1.06 bytes
-    assert (by["head"].model.block_size, by["today"].model.block_size) == (8, 151)
+    assert (by["head"].schedule.block_size, by["today"].schedule.block_size) == (8, 151)
     assert by["feed-forward"].id == "char-feed-forward-s0"
 
 
@@ -119,18 +129,18 @@ def test_rows_are_stages_and_gains(climbed):
         assert [row.stage for row in of] == list(STORY)
         for row, before in zip(of[1:], of, strict=False):
             assert row.gain == pytest.approx(before.bits - row.bits)
-        arms = [a for a in climbed.arms if (a["tokenizer"], a["model"]) == (tokenizer, "heads")]
-        mean = sum(a["val"]["bits_per_byte"] for a in arms) / 2
+        arms = [a for a in climbed.arms if (a.tokenizer, a.model) == (tokenizer, "heads")]
+        mean = sum(arm.val.bits_per_byte for arm in arms) / 2
         assert of[1].bits == pytest.approx(mean)
-        assert of[1].params == arms[0]["params"]["total"]
-    assert {v["model"] for v in climbed.verdict} == set(STORY)
-    assert climbed.verdict[2]["a"].endswith("-feed-forward")
+        assert of[1].params == arms[0].params.total
+    assert [verdict.model for verdict in climbed.verdict] == list(STORY)
+    assert climbed.data.ladder == "cpu"
 
 
 def test_published_figures_are_of_char_on_tiny_shakespeare_alone(climbed):
     assert not any(row.published for row in stage_rows(climbed.data)["char"])
-    of_shakespeare = copy.deepcopy(climbed.data)
-    of_shakespeare["corpus"]["name"] = "tinyshakespeare"
+    corpus = msgspec.structs.replace(climbed.data.corpus, name="tinyshakespeare")
+    of_shakespeare = msgspec.structs.replace(climbed.data, corpus=corpus)
     shown = [row.published for row in stage_rows(of_shakespeare)["char"]]
     assert shown == ["2.49", "2.28", "2.24–2.27", ""]
     assert not any(row.published for row in stage_rows(of_shakespeare)["bpe:300"])
@@ -140,15 +150,17 @@ def test_published_figures_are_of_char_on_tiny_shakespeare_alone(climbed):
 
 
 def test_the_note_says_how_these_stages_were_trained(climbed):
-    note = ladder_note(climbed.data, spread=True)
+    note = " ".join(ladder_notes(climbed.data, with_std=True))
     assert "Each stage was trained for 6steps, not for its own budget" in note
     assert "at its default" not in note
     assert "Stages read different amounts" in note
-    own = copy.deepcopy(climbed.data)
-    own["experiment"]["budget"] = None
-    assert "as in the lecture: 5,000 steps" in ladder_note(own, spread=False)
-    assert "at its default, 600kB" in ladder_note(own, spread=False)
-    assert "scaled" not in ladder_note(own, spread=False)
+    assert "standard deviation over seeds" in note
+    own = with_experiment(climbed.data, budget=None)
+    note = " ".join(ladder_notes(own, with_std=False))
+    assert "as in the lecture: 5,000 steps" in note
+    assert "at its default, 600kB" in note
+    assert "scaled" not in note
+    assert "standard deviation" not in note
 
 
 def test_the_report_is_a_page_with_the_ladder_and_its_figure(climbed, gptkit):
@@ -160,30 +172,34 @@ def test_the_report_is_a_page_with_the_ladder_and_its_figure(climbed, gptkit):
     svg = (climbed.folder / "ladder.svg").read_text()
     for name in (*STORY, "char", "bpe:300"):
         assert name in svg
-    assert plot([climbed.data]) == plot([climbed.data]) == svg.encode()
-    assert figure_of(climbed.data) == "ladder.svg"
+    drawn, again = (to_svg(plot_ladder([climbed.data])) for _ in range(2))
+    assert drawn == again == svg.encode()
+    assert figure_name(climbed.data) == "ladder.svg"
 
 
 def test_the_command_runs_the_ladder_again(climbed):
-    assert command(climbed.data) is None  # --sample-bytes is no option of it
-    result = copy.deepcopy(climbed.data)
-    del result["experiment"]["sample_bytes"]
-    text = result["experiment"]["data"]
-    assert command(result) == (
+    assert command_line(climbed.data) is None  # --sample-bytes is no option of it
+    results = with_experiment(climbed.data, sample_bytes=300)
+    text = results.experiment.data
+    assert command_line(results) == (
         "gptkit lecture ladder --tokenizers char,bpe:300 "
         f"--data {text} --budget 6steps --seeds 2 --stages {','.join(STORY)}"
     )
     for few in (["norm"], ["bigram", "norm"], ["today"]):
-        result["experiment"]["models"] = {k: asdict(v) for k, v in ladder(stages=few).items()}
         recipe = ladder()[few[0]]
-        for name in ("context_bytes", "bytes_per_step"):  # as of stages that have it in common
-            result["experiment"][name] = getattr(recipe, name)
-        assert command(result).endswith(f"--budget 6steps --seeds 2 --stages {','.join(few)}")
-    result["experiment"] |= {"context_bytes": None, "bytes_per_step": None}
-    result["experiment"]["models"] = json.loads(
-        json.dumps({name: asdict(recipe) for name, recipe in ladder("gpu").items()})
+        results = with_experiment(
+            results,
+            models=ladder(stages=few),
+            # as of stages that have it in common
+            context_bytes=recipe.context_bytes,
+            bytes_per_step=recipe.bytes_per_step,
+        )
+        assert command_line(results).endswith(f"--budget 6steps --seeds 2 --stages {','.join(few)}")
+    results = with_experiment(
+        results, models=ladder("gpu"), context_bytes=None, bytes_per_step=None
     )
-    assert command(result).endswith("--seeds 2 --preset gpu")
+    results = msgspec.structs.replace(results, ladder="gpu")
+    assert command_line(results).endswith("--seeds 2 --preset gpu")
 
 
 def test_recipes_of_ones_own_are_trained_and_recorded(text_file, tmp_path):
@@ -191,12 +207,12 @@ def test_recipes_of_ones_own_are_trained_and_recorded(text_file, tmp_path):
     result = gptkit.compare(
         tokenizers=["byte"], models={"mine": mine}, data=str(text_file), out=tmp_path, **SMALL
     )
-    assert result.arms[0]["id"] == "byte-mine-s0"
-    assert result.arms[0]["block_size"] == 64
-    assert Recipe.from_dict(result.data["experiment"]["models"]["mine"]) == mine
-    assert command(result.data) is None
+    assert result.arms[0].id == "byte-mine-s0"
+    assert result.arms[0].block_size == 64
+    assert gptkit.load_result(result.folder).data.experiment.models == {"mine": mine}
+    assert command_line(result.data) is None
     assert "# from Python, with a text or recipes of its own" in markdown(result.data)
-    assert result.data["experiment"]["context_bytes"] == 64
+    assert result.data.experiment.context_bytes == 64
 
 
 def test_ladder_on_the_command_line(gptkit, text_file, tmp_path):
@@ -219,15 +235,15 @@ def bigram_loss(corpus: Corpus):
     """Nats per token of the training text: by a trained bigram of the ladder, and by counts."""
     encoded = encode_corpus(corpus, "char")
     recipe = ladder()["bigram"]
-    config = replace(recipe.train, steps=5000, bytes_per_step=None, batch_size=32, evaluations=1)
+    schedule = Schedule(block_size=8, steps=5000, batch_size=32, evaluations=1)
     model = build_model(
-        replace(recipe.model, block_size=8),
+        recipe.model,
+        block_size=8,
         vocab_size=encoded.tokenizer.vocab_size,
         train_ids=encoded.train.ids,
         seed=0,
     )
-    for _ in train(model, encoded, config):
-        pass
+    train_to_end(model, encoded, recipe.optim, schedule)
     ids = encoded.train.ids
     trained = sweep(model, ids[1:], before=ids[:1]).mean()
     best = counted(replace(encoded, val=encoded.train))["bigram"] / len(ids)
@@ -252,11 +268,11 @@ def test_every_small_stage_lands_at_its_published_loss(shakespeare_folder, tmp_p
     result = Experiment(
         tokenizers=["char"], models=ladder(stages=small), data="tinyshakespeare", out=tmp_path
     ).run()
-    assert [arm["model"] for arm in result.arms] == small
+    assert [arm.model for arm in result.arms] == small
     for arm in result.arms:
-        low, high = STAGES[arm["model"]].published
-        assert low - 0.06 <= arm["val"]["nats_per_token"] <= high + 0.06, arm["model"]
-    losses = [arm["val"]["nats_per_token"] for arm in result.arms]
+        low, high = STAGES[arm.model].published
+        assert low - 0.06 <= arm.val.nats_per_token <= high + 0.06, arm.model
+    losses = [arm.val.nats_per_token for arm in result.arms]
     assert losses == sorted(losses, reverse=True)  # every idea is a gain
 
 

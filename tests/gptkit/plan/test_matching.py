@@ -1,4 +1,3 @@
-import copy
 from dataclasses import replace
 from itertools import islice
 
@@ -14,10 +13,11 @@ from gptkit.errors import ConfigError
 from gptkit.experiment import Experiment
 from gptkit.models import MODELS, build_model
 from gptkit.plan.budget import seconds_of, steps_of
+from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.plan.ladder import ladder
+from gptkit.plan.make import make_plan
 from gptkit.plan.matching import (
     MATCHES,
-    Plan,
     Request,
     match_bytes,
     match_flops,
@@ -26,7 +26,7 @@ from gptkit.plan.matching import (
     match_tokens,
 )
 from gptkit.plan.recipes import RECIPES, decoder
-from gptkit.results.balance import LEVEL, what_is_equal
+from gptkit.results.balance import EQUAL_RATIO, QUANTITIES
 
 TOKENIZERS = ("char", "gpt2", "byte")
 
@@ -46,32 +46,60 @@ def encoded(english):
 
 def total(arm, encoded):
     vocab_size = encoded[arm.tokenizer].tokenizer.vocab_size
-    return MODELS[arm.model.architecture].count_params(arm.model, vocab_size)["total"]
+    counts = MODELS[arm.model.architecture].count_params(
+        arm.model, vocab_size=vocab_size, block_size=arm.schedule.block_size
+    )
+    return counts.total
+
+
+def build(arm, *, vocab_size, train_ids):
+    return build_model(
+        arm.model,
+        block_size=arm.schedule.block_size,
+        vocab_size=vocab_size,
+        train_ids=train_ids,
+        seed=0,
+    )
 
 
 @pytest.mark.parametrize("by", MATCHES)
 def test_every_plan_is_complete_arms_and_says_how_it_was_made(encoded, by):
-    plan = MATCHES[by](encoded, replace(ASKED, seconds=20.0))
-    assert plan.by == by
-    assert len({arm.id for arm in plan.arms}) == len(plan.arms) == 3 * 3 * 2
+    matched = MATCHES[by](encoded, replace(ASKED, seconds=20.0))
+    assert len({arm.id for arm in matched.arms}) == len(matched.arms) == 3 * 3 * 2
+    budget = "20s" if by == "time" else None
+    config = ExperimentConfig(
+        tokenizers=TOKENIZERS, models=tuple(ASKED.recipes), seeds=2, match=by, budget=budget
+    )
+    plan = make_plan(config, encoded)
+    assert (plan.by, plan.notes, plan.arms) == (by, matched.notes, matched.arms)
+
+
+def test_a_plan_multiplies_the_rates_of_the_arms_that_a_factor_names(encoded):
+    config = ExperimentConfig(tokenizers=("char", "byte"), models=("decoder",), seeds=2)
+    plan = make_plan(config, {name: encoded[name] for name in config.tokenizers})
+    doubled = plan.with_rates({("char", "decoder"): 2.0})
+    for before, after in zip(plan.arms, doubled.arms, strict=True):
+        factor = 2.0 if before.tokenizer == "char" else 1.0
+        for rate in RATES:
+            assert getattr(after.optim, rate) == factor * getattr(before.optim, rate)
+        assert replace(after, optim=before.optim) == before
 
 
 def test_bytes_gives_every_tokenizer_the_same_text_in_the_same_steps(encoded):
     arms = match_bytes(encoded, ASKED).arms
-    assert {(a.train.steps, a.train.bytes_per_step) for a in arms} == {(586, 1024)}
+    assert {(a.schedule.steps, a.schedule.bytes_per_step) for a in arms} == {(586, 1024)}
     for arm in arms:
         per_token = encoded[arm.tokenizer].train.bytes_per_token
-        assert abs(arm.model.block_size * per_token - 160) <= per_token / 2
+        assert abs(arm.schedule.block_size * per_token - 160) <= per_token / 2
 
 
 def test_tokens_gives_every_tokenizer_the_same_tokens_and_none_more_than_the_budget(encoded):
     arms = match_tokens(encoded, replace(ASKED, stride_bytes=80)).arms
-    shapes = {
-        (a.model.block_size, a.train.batch_size, a.train.steps, a.train.eval_stride) for a in arms
-    }
+    schedules = [arm.schedule for arm in arms]
+    shapes = {(s.block_size, s.batch_size, s.steps, s.eval_stride) for s in schedules}
     ((block_size, batch_size, steps, stride),) = shapes
     assert stride == round(80 / encoded["gpt2"].train.bytes_per_token)
-    assert all(a.train.bytes_per_step is None for a in arms)
+    assert all(s.bytes_per_step is None for s in schedules)
     coarsest = max(corpus.train.bytes_per_token for corpus in encoded.values())
     read = block_size * batch_size * steps * coarsest
     window = block_size * coarsest
@@ -80,17 +108,17 @@ def test_tokens_gives_every_tokenizer_the_same_tokens_and_none_more_than_the_bud
 
 def test_rates_follow_the_square_root_of_the_tokens_in_a_step(encoded):
     asked = replace(ASKED, recipes=recipes("decoder", "fast"), seeds=(0,))
-    own = decoder().train
+    own = decoder().optim
     for by in (match_bytes, match_flops):
         for arm in by(encoded, asked).arms:
             root = encoded[arm.tokenizer].train.bytes_per_token ** -0.5
             factor = root if arm.recipe == "decoder" else 1.0
             for rate in RATES:
-                recipe_rate = getattr(RECIPES[arm.recipe]().train, rate)
-                assert getattr(arm.train, rate) == recipe_rate * factor
+                recipe_rate = getattr(RECIPES[arm.recipe]().optim, rate)
+                assert getattr(arm.optim, rate) == recipe_rate * factor
     # Matched by tokens, a step has as many under all, and so the same rates.
     same = {
-        a.train.learning_rate for a in match_tokens(encoded, asked).arms if a.recipe == "decoder"
+        a.optim.learning_rate for a in match_tokens(encoded, asked).arms if a.recipe == "decoder"
     }
     coarsest = max(corpus.train.bytes_per_token for corpus in encoded.values())
     assert same == {own.learning_rate * coarsest**-0.5}
@@ -102,24 +130,19 @@ def test_flops_takes_the_steps_that_the_cheapest_arm_pays_for(encoded):
         flops, steps = [], []
         for arm in (arm for arm in arms if arm.recipe == recipe):
             corpus = encoded[arm.tokenizer]
-            model = build_model(
-                arm.model,
-                vocab_size=corpus.tokenizer.vocab_size,
-                train_ids=corpus.train.ids,
-                seed=0,
-            )
+            model = build(arm, vocab_size=corpus.tokenizer.vocab_size, train_ids=corpus.train.ids)
             columns = len(model.head.weight)  # as built, not as counted
             starts = window_starts(
                 corpus.train.ends,
-                block_size=arm.model.block_size,
+                block_size=(block_size := arm.schedule.block_size),
                 bytes_per_step=1024,
                 batch_size=1,
-                seed=arm.train.seed,
+                seed=arm.schedule.seed,
             )
-            windows = sum(len(batch) for batch in islice(starts, arm.train.steps))
-            tokens = windows * arm.model.block_size
-            flops.append(tokens * model.flops_per_token(arm.model, columns))
-            steps.append(arm.train.steps)
+            windows = sum(len(batch) for batch in islice(starts, arm.schedule.steps))
+            per_token = model.flops_per_token(arm.model, columns=columns, block_size=block_size)
+            flops.append(windows * block_size * per_token)
+            steps.append(arm.schedule.steps)
         assert max(steps) == 586  # the cheapest keeps its budget, and no arm has more
         # A step is one part in so many; every arm is within half of one, and a window more or
         # less, of the cheapest.
@@ -128,7 +151,7 @@ def test_flops_takes_the_steps_that_the_cheapest_arm_pays_for(encoded):
 
 def test_flops_leaves_the_bigram_as_matched_by_bytes(encoded):
     arms = match_flops(encoded, ASKED).arms
-    assert {arm.train.steps for arm in arms if arm.recipe == "bigram"} == {586}
+    assert {arm.schedule.steps for arm in arms if arm.recipe == "bigram"} == {586}
 
 
 def test_a_plan_by_flops_owns_what_it_cannot_match(encoded):
@@ -144,7 +167,7 @@ def test_params_gives_every_tokenizer_the_same_total(encoded, tokenizers, recipe
     some = {t: encoded[t] for t in tokenizers}
     arms = match_params(some, replace(ASKED, recipes=recipes(recipe))).arms
     totals = {arm.tokenizer: total(arm, encoded) for arm in arms}
-    assert max(totals.values()) <= LEVEL * min(totals.values())
+    assert max(totals.values()) <= EQUAL_RATIO * min(totals.values())
     body = {arm.tokenizer: arm.model.n_layer * arm.model.n_embd**2 for arm in arms}
     if len(tokenizers) == 3:
         assert body["gpt2"] < body["byte"] <= body["char"]
@@ -173,18 +196,14 @@ def test_params_of_one_tokenizer_keeps_close_to_its_size(encoded):
 def test_the_arms_built_have_the_parameters_that_were_matched(encoded):
     for arm in match_params(encoded, replace(ASKED, recipes=recipes("decoder"), seeds=(0,))).arms:
         corpus = encoded[arm.tokenizer]
-        dense = build_model(
-            arm.model,
-            vocab_size=(V := corpus.tokenizer.vocab_size),
-            train_ids=np.arange(V),
-            seed=0,
-        )
+        V = corpus.tokenizer.vocab_size
+        dense = build(arm, vocab_size=V, train_ids=np.arange(V))
         assert sum(p.numel() for p in dense.parameters()) == total(arm, encoded)
 
 
 def test_time_gives_seconds_and_no_steps(encoded):
     plan = match_time(encoded, replace(ASKED, seconds=1.5))
-    assert {(a.train.steps, a.train.seconds) for a in plan.arms} == {(None, 1.5)}
+    assert {(a.schedule.steps, a.schedule.seconds) for a in plan.arms} == {(None, 1.5)}
     assert "bound to this machine" in plan.notes[0]
 
 
@@ -215,49 +234,11 @@ def test_what_is_promised_equal_is_measured_equal(monkeypatch, by, equal, text_f
         context_bytes=96,
         sample_bytes=1,
     )
-    match = result.data["match"]
-    assert match["by"] == by
-    assert equal <= set(match["equal"])
-    assert sorted(match["equal"] + match["unequal"]) == sorted(match["spread"]["decoder"])
-
-
-def test_seconds_are_equal_where_they_were_matched():
-    entries = [quantities(), quantities()]
-    assert "seconds" in what_is_equal(Plan(by="time", notes=(), arms=()), entries)["equal"]
-    slow = quantities()
-    slow["train"] = {**slow["train"], "seconds": 1.02}
-    match = what_is_equal(Plan(by="time", notes=(), arms=()), [entries[0], slow])
-    assert "seconds" in match["unequal"]
-
-
-def quantities(**changed):
-    entry = {
-        "model": "decoder",
-        "steps": 10,
-        "context_bytes": 160.0,
-        "block_size": 160,
-        "params": {"body": 100, "total": 200},
-        "train": {"bytes": 1000, "tokens": 1000, "flops": 5.0, "seconds": 1.0},
-    }
-    return {**entry, **changed}
-
-
-def test_equal_is_within_one_percent_in_every_model():
-    a, b = quantities(), quantities(context_bytes=161.5)
-    other = [quantities(model="bigram"), quantities(model="bigram", block_size=162)]
-    plan = Plan(by="bytes", notes=("a note",), arms=())
-    match = what_is_equal(plan, [a, b])
-    assert "context_bytes" in match["equal"]
-    assert match["spread"]["decoder"]["context_bytes"] == 161.5 / 160
-    assert "seconds" in match["unequal"]  # by chance, not by matching
-    assert "block_size" in match["equal"]
-    match = what_is_equal(plan, [a, b, *other])
-    assert "block_size" in match["unequal"]
-    assert "block_size" in match["equal_by_model"]["decoder"]
-    assert "block_size" not in match["equal_by_model"]["bigram"]
-    free = copy.deepcopy(b)
-    free["train"]["flops"] = 0.0
-    assert what_is_equal(plan, [a, free])["spread"]["decoder"]["train_flops"] is None
+    match = result.data.match
+    assert match.by == by
+    assert equal <= set(match.equal)
+    assert sorted(match.equal + match.unequal) == sorted(match.max_over_min["decoder"])
+    assert match.max_over_min["decoder"].keys() == QUANTITIES.keys()
 
 
 @pytest.mark.parametrize(
@@ -277,9 +258,9 @@ def test_budgets_that_are_none(budget):
 
 def test_an_experiments_plan_is_complete_arms(text_file):
     options = {"budget": "20steps", "bytes_per_step": 256, "context_bytes": 32}
-    arms = Experiment(data=str(text_file), seeds=2, **options).plan()
+    arms = Experiment(data=str(text_file), seeds=2, **options).plan().arms
     assert len(arms) == 2 * 2 * 2
-    assert {a.train.seed for a in arms} == {0, 1}
+    assert {a.schedule.seed for a in arms} == {0, 1}
     assert {a.model.architecture for a in arms} == {"bigram", "decoder"}
 
 
@@ -289,7 +270,7 @@ def test_every_stage_of_the_ladder_can_be_matched(encoded, by):
     assert len(plan.arms) == 3 * len(ladder())
     for arm in plan.arms:
         V = encoded[arm.tokenizer].tokenizer.vocab_size
-        model = build_model(arm.model, vocab_size=V, train_ids=np.arange(V), seed=0)
+        model = build(arm, vocab_size=V, train_ids=np.arange(V))
         if arm.model.architecture != "bigram" and arm.model.n_embd < 300:
             assert total(arm, encoded) == sum(p.numel() for p in model.parameters())
 
@@ -297,5 +278,6 @@ def test_every_stage_of_the_ladder_can_be_matched(encoded, by):
 def test_contexts_and_strides_are_matched_in_bytes(encoded):
     asked = Request(recipes=recipes("decoder", context_bytes=32), seeds=(0,), stride_bytes=16)
     char, gpt2, _ = match_bytes(encoded, asked).arms
-    assert (char.model.block_size, char.train.eval_stride) == (30, 15)  # 1.06 bytes per character
-    assert 0 < gpt2.train.eval_stride <= gpt2.model.block_size / 2 + 1
+    # A character has 1.06 bytes.
+    assert (char.schedule.block_size, char.schedule.eval_stride) == (30, 15)
+    assert 0 < gpt2.schedule.eval_stride <= gpt2.schedule.block_size / 2 + 1

@@ -1,19 +1,21 @@
 """The recipes: what they are, and that each has the shape of the model it is named after."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 import transformers
 
-from gptkit.config import ModelConfig, TrainConfig
+from gptkit.config import ModelConfig, OptimConfig, Recipe
 from gptkit.data.corpus import Corpus
 from gptkit.data.encoding import encode_corpus
+from gptkit.events import StepDone
 from gptkit.models import build_model
 from gptkit.plan.matching import Request, match_bytes
-from gptkit.plan.recipes import RECIPES, Recipe
-from gptkit.train.loop import StepDone, train
+from gptkit.plan.recipes import RECIPES
+from gptkit.train.loop import train
 
 V, T = 40, 24
 TRAIN = np.random.default_rng(0).integers(0, 25, size=500).astype(np.uint8)  # 15 ids unused
@@ -70,7 +72,7 @@ def nanochat(ours, c):
         intermediate_size=c.mlp_width,
         num_hidden_layers=c.n_layer,
         num_attention_heads=c.n_head,
-        max_position_embeddings=c.block_size,
+        max_position_embeddings=T,
         rms_norm_eps=EPS,
         final_logit_softcapping=None,
         **NO_IDS,
@@ -106,7 +108,7 @@ def qwen3(ours, c):
         num_attention_heads=c.n_head,
         num_key_value_heads=c.n_head,
         head_dim=c.head_dim,
-        max_position_embeddings=c.block_size,
+        max_position_embeddings=T,
         rms_norm_eps=EPS,
         tie_word_embeddings=False,
         **NO_IDS,
@@ -135,7 +137,7 @@ def gpt2(ours, c):
         state[f"{theirs}.bias"] = ours.take(f"{mine}.bias")
     config = transformers.GPT2Config(
         vocab_size=V,
-        n_positions=c.block_size,
+        n_positions=T,
         n_embd=c.n_embd,
         n_layer=c.n_layer,
         n_head=c.n_head,
@@ -152,8 +154,8 @@ TARGETS = {"decoder": nanochat, "large": nanochat, "gpt2": gpt2, "lecture": gpt2
 
 @pytest.mark.parametrize("recipe", TARGETS)
 def test_a_recipe_has_its_place_in_transformers(recipe):
-    config = replace(RECIPES[recipe]().model, block_size=T)
-    model = build_model(config, vocab_size=V, train_ids=TRAIN, seed=0).eval()
+    config = RECIPES[recipe]().model
+    model = build_model(config, block_size=T, vocab_size=V, train_ids=TRAIN, seed=0).eval()
     with torch.no_grad():
         for p in model.parameters():  # no weight at its initial value, gains and biases included
             p.add_(torch.randn_like(p) * 0.1)
@@ -193,7 +195,7 @@ def test_fast_is_the_decoder_of_version_0_1_0():
             init="unit",
             zero_init_residual=True,
         ),
-        train=TrainConfig(
+        optim=OptimConfig(
             learning_rate=1e-2,
             embedding_learning_rate=0.1,
             muon_learning_rate=2e-2,
@@ -211,7 +213,7 @@ def test_fast_is_the_decoder_of_version_0_1_0():
 
 def test_a_recipe_survives_json():
     for make in RECIPES.values():
-        assert Recipe.from_dict(asdict(make())) == make()
+        assert msgspec.json.decode(msgspec.json.encode(make()), type=Recipe) == make()
 
 
 # Losses of the first 20 steps of version 0.1.0's `decoder` (commit ca3f82d) on `english`, torch
@@ -242,11 +244,12 @@ def test_fast_still_learns_as_version_0_1_0_did(english, tokenizer):
     (arm,) = match_bytes({tokenizer: encoded}, Request(recipes={"fast": recipe}, seeds=(0,))).arms
     model = build_model(
         arm.model,
+        block_size=arm.schedule.block_size,
         vocab_size=encoded.tokenizer.vocab_size,
         train_ids=encoded.train.ids,
         seed=0,
     )
-    events = train(model, encoded, replace(arm.train, evaluations=1))
+    events = train(model, encoded, arm.optim, replace(arm.schedule, evaluations=1))
     losses = [event.loss for event in events if isinstance(event, StepDone)]
     # Other kernels round otherwise: with one thread in place of two the same CPU gives losses up
     # to 3e-7 apart over these steps. 1e-4 leaves room for other CPUs; any change of the recipe

@@ -6,12 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptkit.results.byte_losses import block_bits, cut_blocks, shared_borders, spread, stretches
+from gptkit.results.byte_losses import (
+    block_bits,
+    cut_blocks,
+    find_stretches,
+    shared_borders,
+    to_byte_losses,
+)
+from gptkit.results.schema import Stretches
 
 
 def losses(nats, lengths, text=None):
     ends = np.cumsum(lengths)
-    return spread(np.array(nats, float), ends, text or b"x" * int(ends[-1]))
+    return to_byte_losses(np.array(nats, float), ends, text or b"x" * int(ends[-1]))
 
 
 def test_a_token_is_spread_evenly_over_its_bytes():
@@ -52,7 +59,7 @@ def test_a_block_holds_what_whole_tokens_of_both_cost(a_lengths, b_lengths, bloc
     for lengths in (a_lengths, b_lengths):
         ends = np.unique(np.cumsum(lengths).clip(max=n))
         nats = np.arange(1.0, len(ends) + 1)  # each token another
-        sides.append((nats, ends, spread(nats, ends, b"x" * n)))
+        sides.append((nats, ends, to_byte_losses(nats, ends, b"x" * n)))
     blocks = cut_blocks(shared_borders(sides[0][2], sides[1][2]), block_bytes)
     assert blocks[-1] == n
     for nats, ends, laid in sides:
@@ -73,21 +80,23 @@ def test_stretches_are_where_the_difference_is_and_do_not_overlap():
     fine = np.arange(1, n + 1)
     coarse = np.cumsum(lengths)
     b_tokens = np.diff(b.cumsum()[coarse - 1], prepend=0.0)
-    found = stretches(spread(a, fine, text), spread(b_tokens, coarse, text), n=2)
-    first, second = found["most"]
-    assert abs(first["start"] - 500) < 10
-    assert abs(second["start"] - 900) < 10
-    assert first["bits_per_byte"] == pytest.approx(3.2 / math.log(2), rel=0.1)
-    worst, _ = found["least"]
-    assert abs(worst["start"] - 300) < 10
-    assert worst["bits_per_byte"] < 0
-    for stretch in (*found["most"], *found["least"]):
-        assert {stretch["start"], stretch["end"]} <= {0, *coarse.tolist()}
-        assert 60 <= stretch["end"] - stretch["start"] < 66
-        assert stretch["text"].encode() == text[stretch["start"] : stretch["end"]]
-    assert first["end"] <= second["start"] or second["end"] <= first["start"]
+    found = find_stretches(
+        to_byte_losses(a, fine, text), to_byte_losses(b_tokens, coarse, text), n=2
+    )
+    first, second = found.most
+    assert abs(first.start - 500) < 10
+    assert abs(second.start - 900) < 10
+    assert first.bits_per_byte == pytest.approx(3.2 / math.log(2), rel=0.1)
+    worst, _ = found.least
+    assert abs(worst.start - 300) < 10
+    assert worst.bits_per_byte < 0
+    for stretch in (*found.most, *found.least):
+        assert {stretch.start, stretch.end} <= {0, *coarse.tolist()}
+        assert 60 <= stretch.end - stretch.start < 66
+        assert stretch.text.encode() == text[stretch.start : stretch.end]
+    assert first.end <= second.start or second.end <= first.start
 
 
 def test_a_text_shorter_than_a_stretch_has_none():
     a = losses([1.0] * 5, [2] * 5)
-    assert stretches(a, a) == {"most": [], "least": []}
+    assert find_stretches(a, a) == Stretches(most=[], least=[])

@@ -13,15 +13,15 @@ from gptkit.bench.calibration import (
     Noise,
     random_groups,
     share_covered,
-    share_told_apart,
+    share_significant,
     small_corpus,
     synthetic_arms,
     train_copies,
 )
-from gptkit.results.byte_losses import spread
+from gptkit.results.byte_losses import to_byte_losses
 from gptkit.results.statistics import (
     BLOCK_BYTES,
-    MOST_BLOCKS,
+    MAX_BLOCKS,
     block_bytes_for,
     holm,
     paired_difference,
@@ -94,7 +94,7 @@ def test_the_same_blocks_give_the_same_interval_again():
 
 def test_blocks_grow_with_the_text_so_that_their_number_is_bounded():
     assert block_bytes_for(111_540) == BLOCK_BYTES
-    assert 10**9 / block_bytes_for(10**9) <= MOST_BLOCKS
+    assert 10**9 / block_bytes_for(10**9) <= MAX_BLOCKS
 
 
 @given(st.lists(st.floats(0, 1), max_size=12))
@@ -142,14 +142,14 @@ def copies():
 
 
 def test_copies_of_one_tokenizer_cannot_be_told_apart(copies):
-    assert share_told_apart(copies, groups=random_groups(30, trials=200, n_seeds=5)) <= 0.05
+    assert share_significant(copies, groups=random_groups(30, trials=200, n_seeds=5)) <= 0.05
 
 
 def test_a_real_difference_between_copies_is_found(copies):
     worse = [
-        spread(copy.nats * 1.05, np.arange(1, len(copy.nats) + 1), copy.text.tobytes())
+        to_byte_losses(copy.nats * 1.05, np.arange(1, len(copy.nats) + 1), copy.text.tobytes())
         for copy in copies
     ]
     groups = random_groups(30, trials=200, n_seeds=5)
     groups[:, 1] += 30
-    assert share_told_apart([*copies, *worse], groups=groups) > 0.5
+    assert share_significant([*copies, *worse], groups=groups) > 0.5

@@ -1,9 +1,13 @@
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
+from factories import make_arm
 
-from gptkit.results.byte_losses import spread
+from gptkit.results.byte_losses import ByteLosses, to_byte_losses
+from gptkit.results.schema import ArmResult
 from gptkit.results.statistics import Difference
-from gptkit.results.verdict import in_words, verdict
+from gptkit.results.verdict import describe, judge
 
 N = 100_000
 BITS = np.log(2)
@@ -12,45 +16,50 @@ HARD = RNG.exponential(2.0, N)  # what every model finds hard
 LINES = np.repeat(RNG.normal(size=N // 50), 50)  # the luck of the text
 
 
+@dataclass
+class Scored:
+    """An arm, and what it spent on each byte."""
+
+    arm: ArmResult
+    losses: ByteLosses
+
+
 def arms(tokenizer, bits, *, luck=0.0, seeds=3, model="decoder", noise=0.0):
     rng = np.random.default_rng(len(tokenizer))
     for seed in range(seeds):
         per_byte = (HARD + bits + luck * LINES + noise * rng.normal()) * BITS
-        yield {
-            "id": f"{tokenizer}-{model}-s{seed}",
-            "tokenizer": tokenizer,
-            "model": model,
-            "seed": seed,
-            "val": {"bits_per_byte": float(per_byte.mean() / BITS)},
-            "losses": spread(per_byte, np.arange(1, N + 1), bytes(N)),
-        }
+        arm = make_arm(tokenizer, model, float(per_byte.mean() / BITS), seed=seed)
+        yield Scored(arm, to_byte_losses(per_byte, np.arange(1, N + 1), bytes(N)))
 
 
 def judged(*groups):
-    return verdict([arm for group in groups for arm in group], lambda entry: entry["losses"])
+    scored = [one for group in groups for one in group]
+    losses = {one.arm.id: one.losses for one in scored}
+    return judge([one.arm for one in scored], lambda arm: losses[arm.id])
 
 
 def test_the_better_one_comes_first_and_the_claim_is_the_wider_interval():
     (only,) = judged(arms("char", 0.3, luck=0.5), arms("gpt2", 0.25, noise=0.001))
-    assert (only["a"], only["b"], only["seeds"]) == ("gpt2-decoder", "char-decoder", 3)
-    assert only["delta_bits_per_byte"] == pytest.approx(0.05, abs=0.02)
-    widths = {k: only[k][1] - only[k][0] for k in ("ci95", "ci95_text", "ci95_seeds", "ci95_both")}
+    assert (only.a, only.b, only.seeds) == ("gpt2", "char", 3)
+    assert only.delta_bits_per_byte == pytest.approx(0.05, abs=0.02)
+    names = ("ci95", "ci95_text", "ci95_seeds", "ci95_both")
+    widths = {name: getattr(only, name)[1] - getattr(only, name)[0] for name in names}
     assert widths["ci95"] == max(width for name, width in widths.items() if name != "ci95")
-    assert only["ci95"][0] < only["delta_bits_per_byte"] < only["ci95"][1]
-    assert only["told_apart"]
+    assert only.ci95[0] < only.delta_bits_per_byte < only.ci95[1]
+    assert only.significant
     half = widths["ci95"] / 2
-    assert only["says"] == (
+    assert only.message == (
         "gpt2 vs char under decoder: gpt2 is better by "
-        f"{only['delta_bits_per_byte']:.3f} ± {half:.3f} bits per byte"
+        f"{only.delta_bits_per_byte:.3f} ± {half:.3f} bits per byte"
     )
 
 
 def test_one_seed_claims_no_interval():
     (only,) = judged(arms("char", 0.5, seeds=1), arms("gpt2", 0.25, seeds=1))
-    assert only["ci95"] is only["ci95_seeds"] is only["p_holm"] is None
-    assert only["told_apart"] is None  # it cannot say
-    assert only["ci95_text"][0] <= 0.25 <= only["ci95_text"][1]
-    assert only["says"] == (
+    assert only.ci95 is only.ci95_seeds is only.p_holm is None
+    assert only.significant is None  # it cannot say
+    assert only.ci95_text[0] <= 0.25 <= only.ci95_text[1]
+    assert only.message == (
         "gpt2 vs char under decoder: gpt2 is better by 0.250 bits per byte; "
         "one seed: no interval across seeds"
     )
@@ -58,28 +67,28 @@ def test_one_seed_claims_no_interval():
 
 def test_one_seed_has_no_winner_within_three_decimals():
     (only,) = judged(arms("r50k_base", 0.5, seeds=1), arms("gpt2", 0.5004, seeds=1))
-    assert only["told_apart"] is False
-    assert "cannot be told apart (0.000 bits per byte); one seed" in only["says"]
+    assert only.significant is False
+    assert "cannot be told apart (0.000 bits per byte); one seed" in only.message
 
 
 def test_one_seed_has_no_winner_where_the_text_alone_is_unsure():
     (only,) = judged(arms("char", 0.3, luck=9, seeds=1), arms("gpt2", 0.25, seeds=1))
-    assert only["ci95_text"][0] < 0 < only["ci95_text"][1]
-    assert only["told_apart"] is False
-    assert "cannot be told apart" in only["says"]
+    assert only.ci95_text[0] < 0 < only.ci95_text[1]
+    assert only.significant is False
+    assert "cannot be told apart" in only.message
 
 
 def test_seeds_that_disagree_cannot_tell_tokenizers_apart():
     (only,) = judged(arms("char", 0.25, noise=0.5), arms("char+bytes", 0.26, noise=0.5))
-    assert not only["told_apart"]
-    assert "cannot be told apart at 3 seeds" in only["says"]
+    assert not only.significant
+    assert "cannot be told apart at 3 seeds" in only.message
 
 
 def test_seeds_are_paired():
     # The seeds' luck is large, but common to both: the names are of one length, so of one seed.
     (only,) = judged(arms("abcd", 0.25, noise=0.5), arms("gpt2", 0.3, noise=0.5, luck=0.1))
-    assert only["told_apart"]
-    assert only["ci95_seeds"][1] - only["ci95_seeds"][0] < 0.01
+    assert only.significant
+    assert only.ci95_seeds[1] - only.ci95_seeds[0] < 0.01
 
 
 def test_every_pair_under_each_model_is_corrected_for_all():
@@ -90,36 +99,36 @@ def test_every_pair_under_each_model_is_corrected_for_all():
         arms("byte", 0.9, luck=0.2),
         *(arms(t, 0.5 + i, model="bigram", luck=i) for i, t in enumerate(("char", "gpt2", "byte"))),
     )
-    assert [(v["a"], v["b"]) for v in together] == [
-        ("gpt2-decoder", "char-decoder"),
-        ("gpt2-decoder", "byte-decoder"),
-        ("char-decoder", "byte-decoder"),
-        ("char-bigram", "gpt2-bigram"),
-        ("char-bigram", "byte-bigram"),
-        ("gpt2-bigram", "byte-bigram"),
+    assert [(v.a, v.b, v.model) for v in together] == [
+        ("gpt2", "char", "decoder"),
+        ("gpt2", "byte", "decoder"),
+        ("char", "byte", "decoder"),
+        ("char", "gpt2", "bigram"),
+        ("char", "byte", "bigram"),
+        ("gpt2", "byte", "bigram"),
     ]
-    assert alone[0]["ci95"] == together[0]["ci95"]  # an interval is of its own pair,
-    assert together[0]["p_holm"] >= alone[0]["p_holm"]  # the words are of all
+    assert alone[0].ci95 == together[0].ci95  # an interval is of its own pair,
+    assert together[0].p_holm >= alone[0].p_holm  # the words are of all
 
 
-def test_the_spans_are_of_the_mean_over_seeds():
+def test_the_stretches_are_of_the_mean_over_seeds():
     def with_luck_at(position):
         group = list(arms("gpt2", 0.25, seeds=2))
-        for arm in group:
-            nats = arm["losses"].nats.astype(float)
-            if arm["seed"] == 0:
+        for one in group:
+            nats = one.losses.nats.astype(float)
+            if one.arm.seed == 0:
                 nats[position : position + 60] += 20
-            arm["losses"] = spread(nats, np.arange(1, N + 1), bytes(N))
+            one.losses = to_byte_losses(nats, np.arange(1, N + 1), bytes(N))
         return group
 
     (only,) = judged(list(arms("char", 0.0, seeds=2)), with_luck_at(7000))
-    most = only["spans"]["most"][0]
-    assert abs(most["start"] - 7000) <= 2
-    assert most["bits_per_byte"] == pytest.approx(0.25 + 10 / BITS, rel=0.01)
+    most = only.stretches.most[0]
+    assert abs(most.start - 7000) <= 2
+    assert most.bits_per_byte == pytest.approx(0.25 + 10 / BITS, rel=0.01)
 
 
 @pytest.mark.parametrize(
-    ("mean", "half", "says"),
+    ("mean", "half", "claim"),
     [
         (0.041, 0.006, "char is better by 0.041 ± 0.006 bits per byte"),
         (0.0413, 0.00061, "char is better by 0.0413 ± 0.0006 bits per byte"),
@@ -127,11 +136,11 @@ def test_the_spans_are_of_the_mean_over_seeds():
         (0.5, 0.0, "char is better by 0.500 ± 0.000 bits per byte"),
     ],
 )
-def test_a_claim_shows_the_first_digit_of_its_doubt(mean, half, says):
+def test_a_claim_shows_the_first_digit_of_its_doubt(mean, half, claim):
     difference = Difference(mean=mean, text=half, seeds=half / 2, both=half, p=0.001)
-    assert in_words("char", difference, p_holm=0.001, n_seeds=5) == says
+    assert describe("char", difference, p_holm=0.001, n_seeds=5) == claim
 
 
 def test_a_text_too_short_for_an_interval_is_said_to_be():
     difference = Difference(mean=0.4, text=None, seeds=0.1, both=None, p=None)
-    assert "too short for an interval" in in_words("char", difference, p_holm=None, n_seeds=5)
+    assert "too short for an interval" in describe("char", difference, p_holm=None, n_seeds=5)

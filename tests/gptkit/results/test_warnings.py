@@ -1,96 +1,98 @@
 import pytest
+from factories import make_arm, make_loss, make_results, make_verdict
+from msgspec.structs import replace
 
-from gptkit.results.warnings import cautions
+from gptkit.losses import Baseline
+from gptkit.results.schema import LastEvaluation, Trial, Tuning
+from gptkit.results.warnings import check_result
 
-
-def arm(name="char-decoder-s0", **changed):
-    return {
-        "id": name,
-        "tokenizer": "char",
-        "model": "decoder",
-        "seed": int(name[-1]),
-        "val": {"bits_per_byte": 2.5},
-        "best_step": 30,
-        "last": {"step": 40, "bits_per_byte": 2.5},
-        "steps": 586,
-        "params": {"body": 590_000},
-        "train": {"epochs": 0.6},
-        **changed,
-    }
+BASELINES = [
+    Baseline(name="uniform", tokenizer="char", bits_per_byte=6.0),
+    Baseline(name="bigram", tokenizer="char", bits_per_byte=3.6),
+    Baseline(name="zlib", primer_bytes=32_768, bits_per_byte=3.1),
+]
 
 
-def result(*arms, **changed):
-    return {
-        "arms": list(arms),
-        "claim": "val",
-        "experiment": {"models": ["decoder"]},
-        "corpus": {"val_bytes": 111_540},
-        "baselines": [
-            {"name": "uniform", "tokenizer": "char", "bits_per_byte": 6.0},
-            {"name": "bigram", "tokenizer": "char", "bits_per_byte": 3.6},
-            {"name": "zlib", "tokenizer": None, "bits_per_byte": 3.1},
-        ],
-        "match": {"by": "bytes", "spread": {"decoder": {"train_bytes": 1.0}}},
-        "verdict": [{"delta_bits_per_byte": 0.1, "ci95_text": [0.095, 0.105]}],
-        "tuning": [],
-        **changed,
-    }
+def arm(seed=0, *, model="decoder", bits=2.5, last=None, epochs=0.6, body=590_000, **changes):
+    made = make_arm(model=model, bits=bits, seed=seed, **{"best_step": 30} | changes)
+    return replace(
+        made,
+        last=LastEvaluation(step=40, bits_per_byte=bits if last is None else last),
+        train=replace(made.train, epochs=epochs),
+        params=replace(made.params, body=body),
+    )
 
 
-TWO_SEEDS = arm(), arm("char-decoder-s1")
+def results(*arms, **changes):
+    return make_results(
+        *arms, **{"baselines": BASELINES, "verdict": [make_verdict(delta=0.1)]} | changes
+    )
+
+
+def with_match(found, by, **max_over_min):
+    return replace(found, match=replace(found.match, by=by, max_over_min={"decoder": max_over_min}))
+
+
+def tuned(factor):
+    trials = [
+        Trial(factor=f, bits_per_byte=2.5, part=1.0, learning_rate=0.01 * f)
+        for f in (0.5, 1.0, 2.0)
+    ]
+    return [Tuning(tokenizer="char", model="decoder", trials=trials, factor=factor)]
+
+
+TWO_SEEDS = arm(0), arm(1)
 
 
 def test_a_sound_result_has_no_warning():
-    assert cautions(result(*TWO_SEEDS)) == []
+    assert check_result(results(*TWO_SEEDS)) == []
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changes", "message"),
     [
         (
-            {"last": {"step": 40, "bits_per_byte": 2.53}},
-            "char-decoder-s1: overfitted, 2.530 bits per byte at the end, 2.500 at its best",
+            {"last": 2.53},
+            "char-decoder-s1: overfitted: 2.530 bits per byte at the end, 2.500 at its best, "
+            "step 30",
         ),
         (
-            {"val": {"bits_per_byte": 6.01}, "last": {"step": 40, "bits_per_byte": 6.01}},
-            "char-decoder-s1: worse than guessing, 6.010 bits per byte, 6.000",
+            {"bits": 6.01},
+            "char-decoder-s1: worse than guessing: 6.010 bits per byte; all ids alike give 6.000",
         ),
-        ({"train": {"epochs": 4.1}}, "char-decoder-s1: read the training text 4.1 times"),
+        ({"epochs": 4.1}, "char-decoder-s1: read the training text 4.1 times"),
     ],
 )
-def test_what_an_arm_did(changed, says):
-    said = cautions(result(arm(), arm("char-decoder-s1", **changed)))
-    assert said[0].startswith(says)
-    assert len(said) == 1 + ("guessing" in says)  # which is worse than counting, too
+def test_a_warning_says_what_an_arm_did(changes, message):
+    messages = check_result(results(arm(), arm(1, **changes)))
+    assert messages[0].startswith(message)
+    assert len(messages) == 1 + ("guessing" in message)  # which is worse than counting, too
 
 
 def test_within_one_percent_of_the_best_is_no_overfitting():
-    mild = arm("char-decoder-s1", last={"step": 40, "bits_per_byte": 2.52})
-    assert cautions(result(arm(), mild)) == []
+    assert check_result(results(arm(), arm(1, last=2.52))) == []
 
 
 def test_several_arms_share_a_sentence():
-    many = [arm(f"char-decoder-s{s}", train={"epochs": 9.0}) for s in range(3)]
-    (only,) = cautions(result(*many))
+    (only,) = check_result(results(*(arm(s, epochs=9.0) for s in range(3))))
     assert only.startswith("char-decoder-s0 (and 2 more arms): read the training text 9.0 times")
 
 
 def test_two_arms_share_a_sentence_in_the_singular():
-    (only,) = cautions(result(*(arm(f"char-decoder-s{s}", train={"epochs": 9.0}) for s in (0, 1))))
+    (only,) = check_result(results(*(arm(s, epochs=9.0) for s in (0, 1))))
     assert only.startswith("char-decoder-s0 (and 1 more arm): read")
 
 
-def test_a_decoder_that_loses_to_counting():
-    worse = {"val": {"bits_per_byte": 3.61}, "last": {"step": 40, "bits_per_byte": 3.61}}
-    (only,) = cautions(result(arm(), arm("char-decoder-s1", **worse)))
-    assert only.startswith("char-decoder-s1: learned less than counting pairs of ids gives")
+def test_a_decoder_that_loses_to_counting_is_named():
+    (only,) = check_result(results(arm(), arm(1, bits=3.61)))
+    assert only.startswith("char-decoder-s1: learned less than counts of pairs of ids give")
     assert "3.610 bits per byte, 3.600 by counts" in only
-    bigram = [arm(f"char-bigram-s{s}", **worse, params={"body": 0}) for s in (0, 1)]
-    assert cautions(result(*bigram)) == []  # a bigram can do no better
+    bigram = [arm(s, model="bigram", bits=3.61, body=0) for s in (0, 1)]
+    assert check_result(results(*bigram)) == []  # a bigram can do no better
 
 
 @pytest.mark.parametrize(
-    ("by", "spread", "body", "says"),
+    ("by", "ratios", "body", "message"),
     [
         ("time", {"seconds": 1.03}, 590_000, "under decoder seconds differ by more than 1 %"),
         ("flops", {"train_flops": 1.02}, 590_000, "under decoder train_flops differ"),
@@ -99,48 +101,48 @@ def test_a_decoder_that_loses_to_counting():
         ("tokens", {"train_tokens": 1.009}, 590_000, None),
     ],
 )
-def test_what_was_matched_and_did_not_come_out_equal(by, spread, body, says):
-    arms = [arm(f"char-decoder-s{s}", params={"body": body}) for s in (0, 1)]
-    said = cautions(result(*arms, match={"by": by, "spread": {"decoder": spread}}))
-    assert bool(said) == (says is not None)
-    assert says is None or says in said[0]
+def test_what_was_matched_and_did_not_come_out_equal_is_named(by, ratios, body, message):
+    arms = [arm(s, body=body) for s in (0, 1)]
+    messages = check_result(with_match(results(*arms), by, **ratios))
+    assert bool(messages) == (message is not None)
+    assert message is None or message in messages[0]
 
 
-def test_trials_too_short_to_choose_by():
-    trials = [{"factor": f} for f in (0.5, 1.0, 2.0)]
-    tuning = [{"tokenizer": "char", "model": "decoder", "factor": 1.0, "trials": trials}]
-    few = [arm(f"char-decoder-s{s}", steps=199) for s in (0, 1)]
-    (only,) = cautions(result(*few, tuning=tuning))
+def test_trials_too_short_to_choose_by_are_named():
+    few = [arm(s, steps=199) for s in (0, 1)]
+    (only,) = check_result(results(*few, tuning=tuned(1.0)))
     assert "trials of under 50 steps" in only
 
 
 def test_a_single_tokenizer_has_no_order_to_doubt():
-    assert cautions(result(arm(), verdict=[])) == []
+    assert check_result(results(arm(), verdict=[])) == []
 
 
-def test_one_seed():
-    (only,) = cautions(result(arm()))
-    assert only.startswith("one seed")
+def test_one_seed_is_named():
+    (only,) = check_result(results(arm()))
+    assert only.startswith("there is one seed")
 
 
-def test_a_small_text():
-    small = result(*TWO_SEEDS, claim="test", corpus={"test_bytes": 20_000})
-    (only,) = cautions(small)
+def test_a_small_text_is_named():
+    arms = [arm(s, test=make_loss(2.5, bytes=20_000)) for s in (0, 1)]
+    (only,) = check_result(results(*arms, reported_split="test"))
     assert only.startswith("the test text has 20,000 bytes, 9 blocks of 2048: intervals over")
 
 
-def test_digits_that_the_text_does_not_bear():
-    verdict = [{"delta_bits_per_byte": 0.1, "ci95_text": [0.08, 0.12]}]
-    (only,) = cautions(result(*TWO_SEEDS, verdict=verdict))
+def test_digits_that_the_text_does_not_bear_are_named():
+    verdict = [make_verdict(delta=0.1, ci95_text=(0.08, 0.12))]
+    (only,) = check_result(results(*TWO_SEEDS, verdict=verdict))
     assert "too small for three decimals" in only
     assert "± 0.020 bits per byte" in only
 
 
-def test_a_learning_rate_at_the_edge():
-    def tuned(factor):
-        trials = [{"factor": f} for f in (0.5, 1.0, 2.0)]
-        return [{"tokenizer": "char", "model": "decoder", "factor": factor, "trials": trials}]
-
-    assert cautions(result(*TWO_SEEDS, tuning=tuned(1.0))) == []
-    (only,) = cautions(result(*TWO_SEEDS, tuning=tuned(2.0)))
+def test_a_learning_rate_at_the_edge_is_named():
+    assert check_result(results(*TWO_SEEDS, tuning=tuned(1.0))) == []
+    (only,) = check_result(results(*TWO_SEEDS, tuning=tuned(2.0)))
     assert "at the edge of those tried, 2 times" in only
+
+
+def test_a_tokenizer_that_loses_bytes_is_named():
+    lossy = arm(1, val=make_loss(2.5, lost_bytes=1_115))
+    (only,) = check_result(results(arm(), lossy))
+    assert only.startswith("char-decoder-s1: its tokenizer loses 1,115 of 111,540 bytes")

@@ -4,14 +4,16 @@ from itertools import pairwise
 import pytest
 import torch
 
+from gptkit.config import Schedule
 from gptkit.data.corpus import Corpus, load_corpus
 from gptkit.data.encoding import encode_corpus
 from gptkit.errors import ConfigError, TrainingError
 from gptkit.eval.evaluation import evaluate
+from gptkit.events import StepDone
 from gptkit.models import build_model
 from gptkit.plan.recipes import RECIPES
 from gptkit.train import loop
-from gptkit.train.loop import Evaluated, StepDone, train
+from gptkit.train.loop import Scored, train, train_to_end
 
 
 @pytest.fixture
@@ -19,25 +21,42 @@ def encoded(text_file):
     return encode_corpus(load_corpus(str(text_file)), "char")
 
 
-def run(encoded, recipe="decoder", **options):
-    model_config, config = RECIPES[recipe]().model, RECIPES[recipe]().train
-    model_config = replace(model_config, block_size=16, n_embd=16, n_head=2, n_layer=1)
-    config = replace(config, **{"steps": 12, "bytes_per_step": 128, "evaluations": 3, **options})
+SCHEDULE = Schedule(block_size=16, steps=12, bytes_per_step=128, evaluations=3)
+
+
+def prepared(encoded, recipe="decoder", *, rates=None, **schedule):
+    """A small model, and the rest of what `train` takes."""
+    own = RECIPES[recipe]()
+    schedule = replace(SCHEDULE, **schedule)
     model = build_model(
-        model_config,
+        replace(own.model, n_embd=16, n_head=2, n_layer=1),
+        block_size=schedule.block_size,
         vocab_size=encoded.tokenizer.vocab_size,
         train_ids=encoded.train.ids,
-        seed=config.seed,
+        seed=schedule.seed,
     )
-    return model, list(train(model, encoded, config))
+    return model, encoded, replace(own.optim, **(rates or {})), schedule
+
+
+def run(encoded, recipe="decoder", **options):
+    model, *rest = prepared(encoded, recipe, **options)
+    return model, list(train(model, *rest))
+
+
+def scored(events):
+    return [event for event in events if isinstance(event, Scored)]
 
 
 def test_events(encoded):
     _, events = run(encoded)
     steps = [e for e in events if isinstance(e, StepDone)]
-    evaluations = [e for e in events if isinstance(e, Evaluated)]
+    evaluations = [e.event for e in scored(events)]
     assert [e.step for e in steps] == list(range(1, 13))
     assert [e.step for e in evaluations] == [4, 8, 12]
+    by_step = {e.step: e for e in steps}
+    for e in evaluations:
+        step = by_step[e.step]
+        assert (e.seconds, e.train_bytes) == (step.seconds, step.train_bytes)
     assert abs(steps[-1].train_bytes - 12 * 128) <= 64 * 1.5  # half a window, 4 bytes a char
     assert all(a.seconds < b.seconds for a, b in pairwise(steps))
     assert steps[-1].loss < steps[0].loss
@@ -49,12 +68,17 @@ def test_the_model_ends_as_it_was_at_its_best(encoded, recipe):
     rates = {"bigram": (60.0, 12), "decoder": (2.0, 60), "lecture": (1.0, 12)}
     rate, steps = rates[recipe]
     model, events = run(
-        encoded, recipe, learning_rate=rate, decay_fraction=None, steps=steps, evaluations=12
+        encoded,
+        recipe,
+        rates={"learning_rate": rate, "decay_fraction": None},
+        steps=steps,
+        evaluations=12,
     )
-    evaluations = [e.evaluation.bits_per_byte for e in events if isinstance(e, Evaluated)]
+    evaluations = [e.evaluation.bits_per_byte for e in scored(events)]
     assert min(evaluations) < evaluations[-1]
-    marked = [e.evaluation.bits_per_byte for e in events if isinstance(e, Evaluated) and e.best]
+    marked = [e.evaluation.bits_per_byte for e in scored(events) if e.event.best]
     assert marked[-1] == min(evaluations)
+    assert [e.event.loss for e in scored(events)] == [e.evaluation.loss for e in scored(events)]
     again = evaluate(model, encoded.val, before=encoded.train.ids)
     assert again.bits_per_byte == min(evaluations)
 
@@ -86,7 +110,7 @@ def test_by_the_clock_it_ends_with_the_nearest_step(monkeypatch, encoded, second
     _, events = run(encoded, steps=None, seconds=seconds, evaluations=2)
     done = [e for e in events if isinstance(e, StepDone)]
     assert len(done) == steps
-    evaluated = [e.step for e in events if isinstance(e, Evaluated)]
+    evaluated = [e.event.step for e in scored(events)]
     assert evaluated[-1] == steps
     halfway = next(e.step for e in done if e.seconds >= seconds / 2)
     assert evaluated[0] == halfway
@@ -105,13 +129,13 @@ def test_by_the_clock_the_rate_falls_with_time(monkeypatch, encoded):
 
 @pytest.mark.parametrize(("steps", "seconds"), [(None, None), (5, 1.0)])
 def test_a_training_has_steps_or_seconds(steps, seconds):
-    with pytest.raises(ConfigError, match="the one or the other"):
-        replace(RECIPES["decoder"]().train, steps=steps, seconds=seconds)
+    with pytest.raises(ConfigError, match="give exactly one of them"):
+        replace(SCHEDULE, steps=steps, seconds=seconds)
 
 
 def test_a_training_that_diverges_says_so(encoded):
     with pytest.raises(TrainingError, match=r"the loss is (nan|inf) at step \d+"):
-        run(encoded, "bigram", learning_rate=1e38, decay_fraction=None)
+        run(encoded, "bigram", rates={"learning_rate": 1e38, "decay_fraction": None})
 
 
 @pytest.mark.parametrize("recipe", ["decoder", "lecture"])
@@ -135,5 +159,11 @@ def test_the_bigram_reaches_the_entropy_of_a_cycle():
     text = "abcdefgh" * 400
     corpus = Corpus(name="cycle", train=text[:2800], val=text[2800:], sha256="")
     encoded = encode_corpus(corpus, "char")
-    _, events = run(encoded, "bigram", steps=100, evaluations=1)
-    assert events[-1].evaluation.bits_per_byte < 0.05
+    last = train_to_end(*prepared(encoded, "bigram", steps=100, evaluations=1))
+    assert last.evaluation.bits_per_byte < 0.05
+
+
+def test_train_to_end_returns_the_last_evaluation(encoded):
+    last = train_to_end(*prepared(encoded))
+    assert last.event.step == 12
+    assert last.event.loss == scored(run(encoded)[1])[-1].event.loss

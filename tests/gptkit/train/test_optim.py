@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gptkit.config import ModelConfig, TrainConfig
+from gptkit.config import ModelConfig, OptimConfig
 from gptkit.models import Decoder
 from gptkit.train.optim import POLAR_EXPRESS, Muon, make_optimizers, orthogonalise
 
@@ -51,11 +51,11 @@ def test_muon_is_pytorchs_rule():
 
 
 def test_groups():
-    config = ModelConfig(block_size=4, n_embd=8, n_head=2, ngram_rows=64)
-    model = Decoder(config, 20, torch.arange(5))
+    config = ModelConfig(n_embd=8, n_head=2, ngram_rows=64)
+    model = Decoder(config, 20, torch.arange(5), block_size=4)
     adamw, muon = make_optimizers(
         model,
-        TrainConfig(
+        OptimConfig(
             learning_rate=0.1,
             embedding_learning_rate=0.5,
             muon_learning_rate=0.2,
@@ -70,19 +70,17 @@ def test_groups():
     assert {id(p) for p in muon.param_groups[0]["params"]} == {
         id(p) for p in model.blocks.parameters()
     }
-    (alone,) = make_optimizers(model, TrainConfig(learning_rate=0.1))
+    (alone,) = make_optimizers(model, OptimConfig(learning_rate=0.1))
     assert sum(len(g["params"]) for g in alone.param_groups) == len(list(model.parameters()))
 
 
 def test_gains_and_biases_decay_only_where_adamw_trains_everything():
-    config = ModelConfig(
-        block_size=4, n_embd=8, n_head=2, norm="layer", positions="learned", bias=True
-    )
-    model = Decoder(config, 20, torch.arange(5))
+    config = ModelConfig(n_embd=8, n_head=2, norm="layer", positions="learned", bias=True)
+    model = Decoder(config, 20, torch.arange(5), block_size=4)
     vectors = {id(p) for p in model.parameters() if p.ndim == 1}
 
     def decay(**rates):
-        adamw = make_optimizers(model, TrainConfig(learning_rate=0.1, weight_decay=0.3, **rates))[0]
+        adamw = make_optimizers(model, OptimConfig(learning_rate=0.1, weight_decay=0.3, **rates))[0]
         return {id(p): g["weight_decay"] for g in adamw.param_groups for p in g["params"]}
 
     with_muon, alone = decay(muon_learning_rate=0.2), decay()

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 import gptkit
-from gptkit.config import Arm, at_rate
+from gptkit.config import RATES, Arm, Schedule
 from gptkit.data.corpus import Corpus
 from gptkit.data.encoding import encode_corpus
 from gptkit.errors import TrainingError
+from gptkit.events import TrialDone
 from gptkit.experiment import Experiment
 from gptkit.plan.recipes import RECIPES
 from gptkit.train import tuning
@@ -24,10 +25,10 @@ def corpus(english):
 
 
 def arm_for(recipe="decoder", **options):
-    model, train = RECIPES[recipe]().model, RECIPES[recipe]().train
-    model = replace(model, block_size=16, n_layer=1, n_head=2, n_embd=16)
-    train = replace(train, **{"steps": 40, "bytes_per_step": 128, **options})
-    return Arm(tokenizer="char", recipe=recipe, model=model, train=train)
+    own = RECIPES[recipe]()
+    model = replace(own.model, n_layer=1, n_head=2, n_embd=16)
+    schedule = Schedule(**{"block_size": 16, "steps": 40, "bytes_per_step": 128, **options})
+    return Arm(tokenizer="char", recipe=recipe, model=model, optim=own.optim, schedule=schedule)
 
 
 def test_only_training_text_is_seen(corpus):
@@ -47,37 +48,37 @@ def test_every_tokenizer_and_model_gets_the_same_trials(text_file, tmp_path):
         sample_bytes=1,
         out=tmp_path,
         **SMALL,
-        on_event=lambda arm, e: heard.append(e) if isinstance(e, tuning.TrialDone) else None,
+        on_event=lambda arm, e: heard.append(e) if isinstance(e, TrialDone) else None,
     )
-    tuned = result.data["tuning"]
-    assert [(t["tokenizer"], t["model"]) for t in tuned] == [
+    tuned = result.data.tuning
+    assert [(t.tokenizer, t.model) for t in tuned] == [
         (t, m) for t in ("char", "gpt2") for m in ("bigram", "decoder")
     ]
+    untuned = Experiment(data=str(text_file), **SMALL).plan().arms
     for t in tuned:
-        assert [trial["factor"] for trial in t["trials"]] == list(FACTORS)
-        finished = {x["factor"]: x["bits_per_byte"] for x in t["trials"] if x["part"] == 1}
-        assert finished[t["factor"]] == min(finished.values())
+        assert [trial.factor for trial in t.trials] == list(FACTORS)
+        finished = {x.factor: x.bits_per_byte for x in t.trials if x.part == 1}
+        assert finished[t.factor] == min(finished.values())
         rates = {
-            a["learning_rate"]
-            for a in result.arms
-            if (a["tokenizer"], a["model"]) == (t["tokenizer"], t["model"])
+            a.learning_rate for a in result.arms if (a.tokenizer, a.model) == (t.tokenizer, t.model)
         }
-        (untuned,) = {
-            arm.train.learning_rate
-            for arm in Experiment(data=str(text_file), **SMALL).plan()
-            if (arm.tokenizer, arm.recipe) == (t["tokenizer"], t["model"])
+        (rate,) = {
+            arm.optim.learning_rate
+            for arm in untuned
+            if (arm.tokenizer, arm.recipe) == (t.tokenizer, t.model)
         }
-        assert rates == {untuned * t["factor"]}
+        assert rates == {rate * t.factor}
+        assert [x.learning_rate for x in t.trials] == [rate * factor for factor in FACTORS]
     assert len(heard) == 4 * len(FACTORS)
 
 
 def test_a_rate_far_too_low_is_mended_and_the_hopeless_are_stopped_early(corpus):
     texts = training_slice(encode_corpus(corpus, "char"), corpus)
     arm = arm_for("bigram")
-    low = replace(arm, train=at_rate(arm.train, 1 / 8))
+    low = replace(arm, optim=arm.optim.at_rate(1 / 8))
     done = []
     tuned = tune(low, texts, device=CPU, on_trial=done.append)
-    assert tuned["factor"] == 4.0
+    assert tuned.factor == 4.0
     assert done[-1].factor == 0.25
     assert done[-1].part < 1
 
@@ -87,8 +88,8 @@ def test_trials_of_an_arm_by_the_clock_are_by_the_clock(corpus, seconds):
     texts = training_slice(encode_corpus(corpus, "char"), corpus)
     arm = arm_for(steps=None, seconds=seconds)
     tuned = tune(arm, texts, device=CPU, on_trial=lambda trial: None)
-    assert len(tuned["trials"]) == len(FACTORS)
-    assert any(trial["part"] == 1 for trial in tuned["trials"])
+    assert len(tuned.trials) == len(FACTORS)
+    assert any(trial.part == 1 for trial in tuned.trials)
 
 
 def test_a_diverging_trial_is_no_choice(corpus, monkeypatch):
@@ -96,27 +97,28 @@ def test_a_diverging_trial_is_no_choice(corpus, monkeypatch):
     real = tuning.train
 
     def diverges_above(limit):
-        def train(model, texts, config):
-            if config.learning_rate > limit:
+        def train(model, texts, optim, schedule):
+            if optim.learning_rate > limit:
                 raise TrainingError("the loss is nan")
-            yield from real(model, texts, config)
+            yield from real(model, texts, optim, schedule)
 
         return train
 
     arm = arm_for()
-    monkeypatch.setattr(tuning, "train", diverges_above(arm.train.learning_rate * 1.5))
+    monkeypatch.setattr(tuning, "train", diverges_above(arm.optim.learning_rate * 1.5))
     tuned = tune(arm, texts, device=CPU, on_trial=lambda trial: None)
-    diverged = [t["factor"] for t in tuned["trials"] if t["bits_per_byte"] is None]
+    diverged = [t.factor for t in tuned.trials if t.bits_per_byte is None]
     assert diverged == [2.0, 4.0]
-    assert tuned["factor"] <= 1
+    assert tuned.factor <= 1
     monkeypatch.setattr(tuning, "train", diverges_above(0))
     with pytest.raises(TrainingError, match=r"diverged at every learning rate tried, from 0\.25"):
         tune(arm, texts, device=CPU, on_trial=lambda trial: None)
 
 
-def test_both_rates_move_together():
-    config = RECIPES["decoder"]().train
-    doubled = at_rate(config, 2.0)
-    assert doubled.learning_rate == 2 * config.learning_rate
-    assert math.isclose(doubled.muon_learning_rate, 2 * config.muon_learning_rate)
-    assert at_rate(RECIPES["bigram"]().train, 2.0).muon_learning_rate is None
+def test_all_rates_move_together():
+    config = RECIPES["decoder"]().optim
+    doubled = config.at_rate(2.0)
+    for name in RATES:
+        assert math.isclose(getattr(doubled, name), 2 * getattr(config, name))
+    assert replace(doubled, **{name: getattr(config, name) for name in RATES}) == config
+    assert RECIPES["bigram"]().optim.at_rate(2.0).muon_learning_rate is None

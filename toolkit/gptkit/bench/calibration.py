@@ -1,4 +1,5 @@
-"""Proof of the verdict: how often its intervals hold what is known, and its words stay silent.
+"""Calibration of the verdict: how often its intervals contain a known difference, and how often it
+claims a difference where there is none.
 
 Two trials, repeated. Synthetic arms are given a known difference and noise of two kinds, from the
 text and from the seeds: the 95 % interval should cover the difference in 95 % of them. Copies of
@@ -11,20 +12,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from gptkit.config import Schedule
 from gptkit.data.corpus import Corpus, load_corpus
 from gptkit.data.encoding import encode_corpus
 from gptkit.models import build_model
 from gptkit.plan.recipes import decoder
-from gptkit.results.byte_losses import ByteLosses, spread
-from gptkit.results.verdict import compare_arms, told_apart
-from gptkit.train.loop import Evaluated, train
+from gptkit.results.byte_losses import ByteLosses, to_byte_losses
+from gptkit.results.studies import Calibration, Copies, Coverage
+from gptkit.results.verdict import compare_arms, is_significant
+from gptkit.train.loop import train_to_end
 
 DIFFERENCE = 0.04  # bits per byte, of the synthetic arms
-LINE = 40  # bytes of text that share a piece of luck
+LINE_BYTES = 40  # of text that share the same noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +34,8 @@ class Noise:
     """Standard deviations of the mean difference in bits per byte.
 
     Attributes:
-        text: from the luck of the text, which all seeds share.
-        seeds: from the luck of the seeds, in their mean.
+        text: due to the text, which all seeds share.
+        seeds: due to the seeds, in their mean.
         n_seeds: how many seeds.
     """
 
@@ -52,6 +54,18 @@ SETTINGS = (
 )
 
 
+@dataclass(frozen=True)
+class SeededLosses:
+    """What an arm with a seed spent on each byte."""
+
+    seed: int
+    losses: ByteLosses
+
+
+def _seeded(arms: Sequence[ByteLosses]) -> list[SeededLosses]:
+    return [SeededLosses(seed, losses) for seed, losses in enumerate(arms)]
+
+
 def share_covered(
     noise: Noise,
     *,
@@ -64,10 +78,7 @@ def share_covered(
     covered = 0
     for _ in range(trials):
         a, b = synthetic_arms(rng, noise, n_bytes=n_bytes)
-        seeds = [{"seed": s, "arm": arm} for arm in (a, b) for s in range(noise.n_seeds)]
-        difference, _ = compare_arms(
-            seeds[: noise.n_seeds], seeds[noise.n_seeds :], lambda e: e["arm"][e["seed"]]
-        )
+        difference, _ = compare_arms(_seeded(a), _seeded(b), lambda arm: arm.losses)
         half = difference.half_width
         assert half is not None
         covered += abs(difference.mean - DIFFERENCE) <= half
@@ -78,23 +89,23 @@ def share_covered(
 def synthetic_arms(
     rng: np.random.Generator, noise: Noise, *, n_bytes: int
 ) -> tuple[list[ByteLosses], list[ByteLosses]]:
-    """Two arms' losses by seed: b spends `DIFFERENCE` more than a, but for luck.
+    """Two arms' losses by seed: b spends `DIFFERENCE` more than a, plus noise.
 
     a's tokens are single bytes, b's are of one to eight.
     """
-    lines = math.ceil(n_bytes / LINE)
+    lines = math.ceil(n_bytes / LINE_BYTES)
     fine = np.arange(1, n_bytes + 1)
     coarse = np.unique(np.append(rng.integers(1, 9, n_bytes).cumsum().clip(max=n_bytes), n_bytes))
-    luck = rng.normal(size=lines) * noise.text * math.sqrt(lines)
-    by_text = np.repeat(luck, LINE)[:n_bytes]
+    noise_by_line = rng.normal(size=lines) * noise.text * math.sqrt(lines)
+    by_text = np.repeat(noise_by_line, LINE_BYTES)[:n_bytes]
     a, b = [], []
     for _ in range(noise.n_seeds):
         common = rng.exponential(2.0, size=n_bytes)  # what both find hard
         by_seed = rng.normal() * noise.seeds * math.sqrt(noise.n_seeds)
         harder = (common + DIFFERENCE + by_text + by_seed).cumsum()[coarse - 1]
         text = bytes(n_bytes)
-        a.append(spread(common * math.log(2), fine, text))
-        b.append(spread(np.diff(harder, prepend=0.0) * math.log(2), coarse, text))
+        a.append(to_byte_losses(common * math.log(2), fine, text))
+        b.append(to_byte_losses(np.diff(harder, prepend=0.0) * math.log(2), coarse, text))
     return a, b
 
 
@@ -110,24 +121,25 @@ def train_copies(
     """What a small character decoder spends on each byte, trained n times with other seeds."""
     encoded = encode_corpus(corpus, "char")
     recipe = decoder()
-    model_config = replace(recipe.model, block_size=32, n_layer=1, n_head=2, n_embd=16)
+    model_config = replace(recipe.model, n_layer=1, n_head=2, n_embd=16)
+    schedule = Schedule(block_size=32, steps=steps, bytes_per_step=512, evaluations=1)
     copies = []
     for seed in range(n):
-        config = replace(recipe.train, steps=steps, bytes_per_step=512, evaluations=1, seed=seed)
         model = build_model(
             model_config,
+            block_size=schedule.block_size,
             vocab_size=encoded.tokenizer.vocab_size,
             train_ids=encoded.train.ids,
             seed=seed,
         )
-        *_, last = train(model, encoded, config)
-        assert isinstance(last, Evaluated)
-        copies.append(spread(last.evaluation.nats, encoded.val.ends, corpus.val.encode()))
+        last = train_to_end(model, encoded, recipe.optim, replace(schedule, seed=seed))
+        nats = last.evaluation.nats
+        copies.append(to_byte_losses(nats, encoded.val.ends, corpus.val.encode()))
         on_trial()
     return copies
 
 
-def share_told_apart(copies: Sequence[ByteLosses], *, groups: np.ndarray) -> float:
+def share_significant(copies: Sequence[ByteLosses], *, groups: np.ndarray) -> float:
     """The share of trials in which copies of one tokenizer are claimed to differ.
 
     Args:
@@ -135,11 +147,11 @@ def share_told_apart(copies: Sequence[ByteLosses], *, groups: np.ndarray) -> flo
     """
     claims = 0
     for one, other in groups:
-        a, b = ([{"seed": s, "copy": copy} for s, copy in enumerate(side)] for side in (one, other))
-        difference, _ = compare_arms(a, b, lambda e: copies[e["copy"]])
+        a, b = (_seeded([copies[i] for i in side]) for side in (one, other))
+        difference, _ = compare_arms(a, b, lambda arm: arm.losses)
         if difference.mean < 0:  # the verdict puts the better one first
             difference = replace(difference, mean=-difference.mean)
-        claims += bool(told_apart(difference, p_holm=difference.p))
+        claims += bool(is_significant(difference, p_holm=difference.p))
     return claims / len(groups)
 
 
@@ -151,23 +163,23 @@ def random_groups(n: int, *, trials: int, n_seeds: int) -> np.ndarray:
     )
 
 
-def prove(
+def calibrate(
     *, trials: int, copies: int, n_seeds: int = 5, on_trial: Callable[[], None]
-) -> dict[str, Any]:
-    """Both proofs as JSON. Calls `on_trial` after each synthetic trial and each training."""
+) -> Calibration:
+    """Run both trials. Calls `on_trial` after each synthetic trial and each training."""
     coverage = [
-        {**asdict(noise), "covered": share_covered(noise, trials=trials, on_trial=on_trial)}
+        Coverage(**asdict(noise), covered=share_covered(noise, trials=trials, on_trial=on_trial))
         for noise in SETTINGS
     ]
     trained = train_copies(copies, corpus=small_corpus(), on_trial=on_trial)
     groups = random_groups(copies, trials=trials, n_seeds=n_seeds)
-    return {
-        "trials": trials,
-        "difference": DIFFERENCE,
-        "coverage": coverage,
-        "copies": {
-            "trained": copies,
-            "seeds": n_seeds,
-            "cannot_be_told_apart": 1 - share_told_apart(trained, groups=groups),
-        },
-    }
+    return Calibration(
+        trials=trials,
+        difference=DIFFERENCE,
+        coverage=coverage,
+        copies=Copies(
+            trained=copies,
+            seeds=n_seeds,
+            not_told_apart=1 - share_significant(trained, groups=groups),
+        ),
+    )

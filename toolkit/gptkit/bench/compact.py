@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 
@@ -12,16 +11,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gptkit.allocator import keep_freed_memory
 from gptkit.bench.measure import Measurement, alternate
 from gptkit.data.corpus import load_corpus
 from gptkit.data.encoding import encode_corpus
+from gptkit.data.id_array import IdArray
+from gptkit.engines.process_memory import keep_freed_memory
 from gptkit.models import Decoder, build_model
+from gptkit.plan.matching import Request, match_bytes
 from gptkit.plan.recipes import decoder
 from gptkit.train.loop import batches_of, take_step
 from gptkit.train.optim import make_optimizers
 
-AGREE = 1e-4  # nats: the losses of both, which are the same function in exact arithmetic
+MAX_DIFFERENCE = 1e-4  # nats: the losses of both, which are the same function in exact arithmetic
 
 
 def plain_nll(weight: Tensor, x: Tensor, targets: Tensor) -> Tensor:
@@ -36,23 +37,25 @@ def measure(rounds: int, *, steps: int = 10) -> list[Measurement]:
     corpus = encode_corpus(load_corpus(), "gpt2")
     V = corpus.tokenizer.vocab_size
     recipe = decoder()
-    config = recipe.train
-    model_config = replace(recipe.model, block_size=round(160 / corpus.train.bytes_per_token))
+    request = Request(recipes={"decoder": recipe}, seeds=(0,))
+    (arm,) = match_bytes({"gpt2": corpus}, request).arms
     cpu = torch.device("cpu")
-    batches = list(islice(batches_of(corpus.train, config, model_config.block_size, cpu), steps))
+    batches = list(islice(batches_of(corpus.train, arm.schedule, cpu), steps))
 
     losses: dict[str, list[float]] = {"dense": [], "compact": []}
 
-    def trainer(name: str, ids: np.ndarray) -> Callable[[], None]:
-        model = build_model(model_config, vocab_size=V, train_ids=ids, seed=0)
+    def trainer(name: str, ids: IdArray) -> Callable[[], None]:
+        model = build_model(
+            arm.model, block_size=arm.schedule.block_size, vocab_size=V, train_ids=ids, seed=0
+        )
         if name == "dense":
             assert isinstance(model, Decoder)
             model.head.nll = partial(plain_nll, model.head.weight)  # type: ignore[method-assign]
-        optimizers = make_optimizers(model, config)
+        optimizers = make_optimizers(model, recipe.optim)
 
         def train() -> None:
             for x, y, _ in batches:
-                loss = take_step(model, optimizers, x, y, step=1, done=0.0, config=config)
+                loss = take_step(model, optimizers, x, y, step=1, done=0.0, config=recipe.optim)
                 losses[name].append(loss)
 
         return train
@@ -61,13 +64,13 @@ def measure(rounds: int, *, steps: int = 10) -> list[Measurement]:
         trainer("dense", np.arange(V)), trainer("compact", corpus.train.ids), rounds=rounds
     )
     first = zip(losses["dense"][:steps], losses["compact"][:steps], strict=True)
-    assert max(abs(a - b) for a, b in first) < AGREE
+    assert max(abs(a - b) for a, b in first) < MAX_DIFFERENCE
     return [
         Measurement(
             name="compact",
             what=f"{steps} decoder steps on GPT-2 ids, compact softmax, same losses",
             against=f"the dense {V:,}-way softmax",
-            reach=4,
+            goal=4,
             rounds=measured,
         )
     ]

@@ -35,7 +35,7 @@ def measure(rounds: int, *, n_bytes: int = N_BYTES) -> list[Measurement]:
             name="encode-char",
             what=f"char encode of {size}",
             against="[stoi[c] for c in text]",
-            reach=20,
+            goal=20,
             rounds=alternate(
                 lambda: [stoi[c] for c in text], lambda: char.encode_array(text), rounds=rounds
             ),
@@ -44,7 +44,7 @@ def measure(rounds: int, *, n_bytes: int = N_BYTES) -> list[Measurement]:
             name="encode-gpt2",
             what=f"gpt2 encode of {size}, all cores",
             against="one encode_ordinary call",
-            reach=1.6,
+            goal=1.6,
             rounds=alternate(
                 lambda: encode_ordinary(text), lambda: gpt2.encode_array(text), rounds=rounds
             ),
@@ -53,7 +53,7 @@ def measure(rounds: int, *, n_bytes: int = N_BYTES) -> list[Measurement]:
             name="encode-shards",
             what=f"gpt2 encode of {size} from disk into checked shards",
             against="the same text encoded in memory, all cores",
-            reach=0.9,
+            goal=0.9,
             rounds=shards,
         ),
     ]

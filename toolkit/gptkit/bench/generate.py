@@ -29,7 +29,8 @@ def recompute(model: Model, n: int) -> list[int]:
 def measure(rounds: int, *, n_tokens: int = 512) -> list[Measurement]:
     """A decoder of four layers, width 128, block 256, over characters."""
     model = build_model(
-        ModelConfig(block_size=BLOCK_SIZE, n_layer=4, n_head=4, n_hidden=None),
+        ModelConfig(n_layer=4, n_head=4, n_hidden=None),
+        block_size=BLOCK_SIZE,
         vocab_size=VOCAB_SIZE,
         train_ids=np.arange(VOCAB_SIZE),
         seed=0,
@@ -39,7 +40,7 @@ def measure(rounds: int, *, n_tokens: int = 512) -> list[Measurement]:
             name="generate",
             what=f"cached generation, {n_tokens} tokens, block {BLOCK_SIZE}",
             against="recomputing the window each token",
-            reach=5,
+            goal=5,
             rounds=alternate(
                 lambda: recompute(model, n_tokens),
                 lambda: list(islice(generate(model, [0]), n_tokens)),

@@ -1,14 +1,16 @@
-"""Two ways to do the same work, timed in turns, so that a machine's moods fall on both."""
+"""Two ways to do the same work, timed in turns, so that noise of the machine falls on both."""
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+
+from gptkit.results.studies import MeasuredRow, SpeedMachine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +19,7 @@ class Measurement:
 
     Attributes:
         what, against: the work as we do it, and as the baseline does.
-        reach: the ratio to be reached, baseline over ours.
+        goal: the ratio to be reached, baseline over ours.
         rounds: for each, what the baseline took and what ours took, for the same work.
         unit: of both, less being better.
     """
@@ -25,7 +27,7 @@ class Measurement:
     name: str
     what: str
     against: str
-    reach: float
+    goal: float
     rounds: tuple[tuple[float, float], ...]
     unit: str = "s"
 
@@ -39,25 +41,25 @@ class Measurement:
 
     @property
     def ratio(self) -> float:
-        """How many times sooner ours is done: of the medians."""
+        """The baseline's median over ours: above 1, ours is better."""
         return self.baseline / self.ours
 
-    def to_dict(self) -> dict[str, Any]:
-        """In `unit`; a ratio above 1 means that ours is the better."""
+    def to_row(self) -> MeasuredRow:
+        """The comparison as it is recorded. A round that missed its goal has None for ours."""
         ratios = [baseline / ours for baseline, ours in self.rounds]
-        return {
-            "name": self.name,
-            "what": self.what,
-            "against": self.against,
-            "unit": self.unit,
-            "reach": self.reach,
-            "baseline": self.baseline,
-            "ours": self.ours,
-            "ratio": self.ratio,
-            "lowest": min(ratios),
-            "highest": max(ratios),
-            "rounds": [list(pair) for pair in self.rounds],
-        }
+        return MeasuredRow(
+            name=self.name,
+            what=self.what,
+            against=self.against,
+            unit=self.unit,
+            goal=self.goal,
+            baseline=self.baseline,
+            ours=self.ours,
+            ratio=self.ratio,
+            lowest=min(ratios),
+            highest=max(ratios),
+            rounds=[(b, o if math.isfinite(o) else None) for b, o in self.rounds],
+        )
 
 
 def alternate(
@@ -75,19 +77,19 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def tightest(measured: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Of several measurements the one nearest to what it must reach, or furthest below it."""
-    return min(measured, key=lambda m: m["ratio"] / m["reach"])
+def tightest(rows: Sequence[MeasuredRow]) -> MeasuredRow:
+    """The row that is nearest to its goal, or furthest below it."""
+    return min(rows, key=lambda row: row.ratio / row.goal)
 
 
-def machine() -> dict[str, Any]:
+def machine() -> SpeedMachine:
     """What the figures depend on."""
     import torch
 
-    return {
-        "processor": platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
+    return SpeedMachine(
+        processor=platform.machine(),
+        cores=os.cpu_count(),
+        threads=torch.get_num_threads(),
+        python=platform.python_version(),
+        torch=str(torch.__version__),
+    )

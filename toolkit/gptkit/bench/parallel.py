@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from gptkit.bench.measure import Measurement
+from gptkit.results.schema import Results
 
-CALL = "from gptkit.cli import main; main()"
-LIMIT = 2.0  # GB, of all processes together
+MAX_MEMORY_GB = 2.0  # of all processes together
 
 
-def compare(words: Sequence[str]) -> tuple[float, float, dict[str, Any]]:
+def compare(words: Sequence[str]) -> tuple[float, float, Results]:
     """A whole command: its seconds, its peak memory in GB, and its results.json."""
     peak = 0.0
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as out, (Path(out) / "stdout").open("w+b") as stdout:
-        command = [sys.executable, "-c", CALL, "compare", "--json", "--out", out, *words]
+        command = [sys.executable, "-m", "gptkit", "compare", "--json", "--out", out, *words]
         with subprocess.Popen(command, stdout=stdout, stderr=subprocess.DEVNULL) as process:
             while process.poll() is None:
                 peak = max(peak, memory(process.pid))
@@ -30,7 +30,7 @@ def compare(words: Sequence[str]) -> tuple[float, float, dict[str, Any]]:
         took = time.perf_counter() - began
         assert process.returncode == 0
         stdout.seek(0)
-        return took, peak, json.load(stdout)
+        return took, peak, msgspec.json.decode(stdout.read(), type=Results)
 
 
 def memory(pid: int) -> float:
@@ -55,17 +55,17 @@ def measure(rounds: int, *, words: Sequence[str] = ()) -> list[Measurement]:
     for _ in range(rounds):
         one_by_one, _, known = compare(["--jobs", "1", *words])
         parallel, peak, found = compare(["--jobs", "2", *words])
-        pairs = zip(known["arms"], found["arms"], strict=True)
-        apart = max(apart, *(abs(_bits(a) - _bits(b)) for a, b in pairs))
+        pairs = zip(known.arms, found.arms, strict=True)
+        apart = max(apart, *(abs(a.val.bits_per_byte - b.val.bits_per_byte) for a, b in pairs))
         times.append((one_by_one, parallel))
-        peaks.append((LIMIT, peak or LIMIT))
+        peaks.append((MAX_MEMORY_GB, peak or MAX_MEMORY_GB))
     return [
         Measurement(
             name="parallel",
             what="gptkit compare, two arms at a time, losses at most "
             f"{apart:.3f} bits per byte apart",
             against="one arm after another",
-            reach=1 / 0.8,
+            goal=1 / 0.8,
             rounds=tuple(times),
         ),
         Measurement(
@@ -73,11 +73,7 @@ def measure(rounds: int, *, words: Sequence[str] = ()) -> list[Measurement]:
             what="peak memory of gptkit compare, all its processes",
             against="the limit",
             unit="GB",
-            reach=1,
+            goal=1,
             rounds=tuple(peaks),
         ),
     ]
-
-
-def _bits(arm: dict[str, Any]) -> float:
-    return arm["val"]["bits_per_byte"]

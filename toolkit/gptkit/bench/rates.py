@@ -1,9 +1,9 @@
 """Whether a recipe's learning rates favour a tokenizer: all of them at the same grid of rates.
 
 The best rate depends on the tokenizer: one that makes few tokens of a text has noisier gradients.
-So every tokenizer is trained at the same multiples of a recipe's rates, on training text alone,
-and each at its own best is held against all at the rate they share, and against the recipe's rule
-(`rates_follow_tokens`) where it has one.
+So every tokenizer is trained at the same multiples of a recipe's rates, on training text alone.
+Each at its own best rate is then compared with all at the rate they share, and with the recipe's
+rule (`rates_follow_tokens`) if it has one.
 """
 
 from __future__ import annotations
@@ -13,31 +13,30 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
-from gptkit.config import RATES, at_rate
+from gptkit.config import RATES, Recipe
 from gptkit.data.corpus import Corpus, load_corpus
 from gptkit.errors import ConfigError, check_known
 from gptkit.experiment import Experiment
-from gptkit.plan.recipes import RECIPES, Recipe
-from gptkit.results.result import Result
+from gptkit.plan.recipes import RECIPES
+from gptkit.report.result import Result
+from gptkit.results.schema import ArmResult
+from gptkit.results.studies import RULE, PairDifference, RatesStudy, RecipeRates, Regret
 
-FACTORS = (0.5, 0.71, 1.0, 1.41)  # of a recipe's rates
-RULE = "rule"  # the recipe's own, in place of a factor
-JUDGED_CHARS = 100_000  # at the end of the training text, at most, and at most a tenth of it
-TRIED_CHARS = 8_000_000  # of the training text before those, at most
-FAIR = 0.01  # bits per byte that a tokenizer may lose to its own best rate
+FACTORS = (0.5, 0.71, 1.0, 1.41)  # of the recipe's rates
+MAX_HELD_OUT_CHARS = 100_000  # at the end of the training text; at most a tenth of it
+MAX_TRAINING_CHARS = 8_000_000  # of the training text before those
 
 Losses = dict[str, list[float]]  # by setting, a factor or the rule: of each text and seed
 
 
 def training_part(corpus: Corpus) -> Corpus:
-    """The training text alone, as a corpus: its end, held out, is val."""
-    text = corpus.train[-(TRIED_CHARS + JUDGED_CHARS) :]
-    held_out = min(JUDGED_CHARS, len(text) // 10)
+    """The training text alone, as a corpus whose val is its end."""
+    text = corpus.train[-(MAX_TRAINING_CHARS + MAX_HELD_OUT_CHARS) :]
+    held_out = min(MAX_HELD_OUT_CHARS, len(text) // 10)
     return Corpus(
         name=f"{corpus.name}, training text",
         train=text[:-held_out],
@@ -47,21 +46,19 @@ def training_part(corpus: Corpus) -> Corpus:
 
 
 def variants(name: str, factors: Sequence[float]) -> dict[str, Recipe]:
-    """A recipe at each factor of its rates, whatever the tokenizer, and by its rule if it has one.
+    """A recipe at each factor of its rates for every tokenizer, and by its rule if it has one.
 
     >>> list(variants("decoder", (0.5, 1.0)))
     ['decoder-0.5', 'decoder-1', 'decoder-rule']
     """
-    recipe = RECIPES[name]()
-    once = replace(recipe.train, evaluations=1)
-    at = {f"{factor:g}": at_rate(once, factor) for factor in factors}
-    found = {
-        f"{name}-{factor}": replace(recipe, train=train, rates_follow_tokens=False)
-        for factor, train in at.items()
+    recipe = replace(RECIPES[name](), evaluations=1)
+    at_factor = {
+        f"{name}-{factor:g}": replace(
+            recipe, optim=recipe.optim.at_rate(factor), rates_follow_tokens=False
+        )
+        for factor in factors
     }
-    if recipe.rates_follow_tokens:
-        found[f"{name}-{RULE}"] = replace(recipe, train=once)
-    return found
+    return at_factor | ({f"{name}-{RULE}": recipe} if recipe.rates_follow_tokens else {})
 
 
 def study_rates(
@@ -76,15 +73,15 @@ def study_rates(
     resume: bool = False,
     jobs: int | None = None,
     run: Callable[[Experiment], Result] = Experiment.run,
-) -> dict[str, Any]:
-    """Train every tokenizer and recipe at every factor, and say what a shared rate costs each.
+) -> RatesStudy:
+    """Train every tokenizer and recipe at every factor, and measure what a shared rate costs each.
 
     Args:
         texts: corpora, as `load_corpus` takes them; their validation text is not touched.
         factors: of the recipes' rates.
         budget: training text per arm; None for the recipes' own.
-        out: the folder of the runs, an experiment for each text.
-        resume: whether to go on with runs that are there.
+        out: the folder of the runs, with an experiment for each text.
+        resume: whether to keep runs that are finished.
         run: trains an experiment, perhaps showing its progress.
 
     Raises:
@@ -97,9 +94,9 @@ def study_rates(
             f"factors are {','.join(map(str, factors))}; give at least two different positive ones."
         )
     recipes = {k: v for name in models for k, v in variants(name, factors).items()}
-    described, results = [], []
-    for text in texts:
-        corpus = training_part(load_corpus(text))
+    corpora = [training_part(load_corpus(text)) for text in texts]
+    results = []
+    for text, corpus in zip(texts, corpora, strict=True):
         name = "rates-" + re.sub(r"[^\w.+-]+", "_", Path(text).stem)
         experiment = Experiment(
             tokenizers=tokenizers,
@@ -114,35 +111,23 @@ def study_rates(
             jobs=jobs,
         )
         results.append(run(experiment))
-        described.append(corpus.to_dict())
-    return {
-        "tokenizers": list(tokenizers),
-        "texts": described,
-        "data": list(texts),
-        "factors": list(factors),
-        "seeds": seeds,
-        "budget": budget or RECIPES[models[0]]().budget,
-        "gptkit": results[0].data["gptkit"],
-        "machine": results[0].data["machine"],
-        "recipes": [_of_recipe(name, [r.arms for r in results]) for name in models],
-    }
+    return RatesStudy(
+        gptkit=results[0].data.gptkit,
+        tokenizers=list(tokenizers),
+        texts=[corpus.facts() for corpus in corpora],
+        data=list(texts),
+        factors=list(factors),
+        seeds=seeds,
+        budget=budget or RECIPES[models[0]]().budget,
+        machine=results[0].data.machine,
+        recipes=[summarise(name, [result.arms for result in results]) for name in models],
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Regret:
-    """What a setting costs a tokenizer: the mean loss above that of its own best, in bits per byte.
-
-    `error` is the standard error of that mean over texts and seeds; 0 at the best itself.
-    """
-
-    mean: float
-    error: float
-
-
-def regret(losses: Losses, setting: str) -> Regret:
+def find_regret(losses: Losses, setting: str) -> Regret:
     """A tokenizer's regret at a setting, against the best of all settings tried."""
     pairs = zip(losses[setting], losses[best_setting(losses)], strict=True)
-    differences = [here - there for here, there in pairs]
+    differences = [here - best for here, best in pairs]
     error = stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else 0.0
     return Regret(mean=fmean(differences), error=error)
 
@@ -160,20 +145,24 @@ def shared_factor(by_tokenizer: dict[str, Losses]) -> str:
     """
     factors = [setting for setting in next(iter(by_tokenizer.values())) if setting != RULE]
     return min(
-        factors, key=lambda f: max(regret(losses, f).mean for losses in by_tokenizer.values())
+        factors, key=lambda f: max(find_regret(losses, f).mean for losses in by_tokenizer.values())
     )
 
 
-def _of_recipe(name: str, texts: Sequence[list[dict[str, Any]]]) -> dict[str, Any]:
-    """A recipe's losses, its shared factor, and what each way of choosing costs."""
+def summarise(name: str, texts: Sequence[Sequence[ArmResult]]) -> RecipeRates:
+    """A recipe's losses, its shared factor, and what each way of choosing costs.
+
+    Args:
+        texts: the arms of each text's experiment.
+    """
     by_text: list[dict[str, Losses]] = []
     for arms in texts:
         of_text: dict[str, Losses] = {}
         for arm in arms:
-            model, _, setting = arm["model"].rpartition("-")
+            model, _, setting = arm.model.rpartition("-")
             if model == name:
-                losses = of_text.setdefault(arm["tokenizer"], {})
-                losses.setdefault(setting, []).append(arm["val"]["bits_per_byte"])
+                losses = of_text.setdefault(arm.tokenizer, {})
+                losses.setdefault(setting, []).append(arm.val.bits_per_byte)
         by_text.append(of_text)
     pooled = {
         tokenizer: {
@@ -184,39 +173,31 @@ def _of_recipe(name: str, texts: Sequence[list[dict[str, Any]]]) -> dict[str, An
     }
     shared = shared_factor(pooled)
     ways = [shared, *([RULE] if RULE in next(iter(pooled.values())) else [])]
-    train = RECIPES[name]().train
-    return {
-        "model": name,
-        "rates": {rate: value for rate in RATES if (value := getattr(train, rate)) is not None},
-        "losses": by_text,
-        "own_best": {tokenizer: best_setting(losses) for tokenizer, losses in pooled.items()},
-        "shared": shared,
-        "regret": {
-            way: {t: vars(regret(losses, way)) for t, losses in pooled.items()} for way in ways
-        },
-        "pairs": _pairs(by_text, pooled, ways),
-    }
+    optim = RECIPES[name]().optim
+    return RecipeRates(
+        model=name,
+        rates={rate: value for rate in RATES if (value := getattr(optim, rate)) is not None},
+        losses=by_text,
+        own_best={tokenizer: best_setting(losses) for tokenizer, losses in pooled.items()},
+        shared=shared,
+        regret={way: {t: find_regret(losses, way) for t, losses in pooled.items()} for way in ways},
+        pairs=_pairs(by_text, pooled, ways),
+    )
 
 
 def _pairs(
     by_text: Sequence[dict[str, Losses]], pooled: dict[str, Losses], ways: Sequence[str]
-) -> list[dict[str, Any]]:
+) -> list[PairDifference]:
     """For each text and pair, b's loss less a's: each at its own best, and under each way."""
-    rows = []
-    for i, of_text in enumerate(by_text):
-        for a, b in itertools.combinations(of_text, 2):
-
-            def difference(of_a: str, of_b: str, a: str = a, b: str = b, i: int = i) -> float:
-                return fmean(by_text[i][b][of_b]) - fmean(by_text[i][a][of_a])
-
-            best = {t: best_setting(pooled[t]) for t in (a, b)}
-            rows.append(
-                {
-                    "text": i,
-                    "a": a,
-                    "b": b,
-                    "own_best": difference(best[a], best[b]),
-                    **{way: difference(way, way) for way in ways},
-                }
-            )
-    return rows
+    best = {tokenizer: best_setting(losses) for tokenizer, losses in pooled.items()}
+    return [
+        PairDifference(
+            text=i,
+            a=a,
+            b=b,
+            own_best=fmean(of_text[b][best[b]]) - fmean(of_text[a][best[a]]),
+            by_way={way: fmean(of_text[b][way]) - fmean(of_text[a][way]) for way in ways},
+        )
+        for i, of_text in enumerate(by_text)
+        for a, b in itertools.combinations(of_text, 2)
+    ]

@@ -20,7 +20,8 @@ def measure(rounds: int) -> list[Measurement]:
     """A decoder of four layers, width 128, block 64, over characters."""
     corpus = encode_corpus(load_corpus(), "char")
     model = build_model(
-        ModelConfig(block_size=BLOCK_SIZE, n_layer=4, n_head=4, n_hidden=None),
+        ModelConfig(n_layer=4, n_head=4, n_hidden=None),
+        block_size=BLOCK_SIZE,
         vocab_size=corpus.tokenizer.vocab_size,
         train_ids=corpus.train.ids,
         seed=0,
@@ -43,7 +44,7 @@ def measure(rounds: int) -> list[Measurement]:
             name="sweep",
             what="full validation sweep, exact",
             against=f"the lecture's {BATCHES} random batches, {BATCH_SIZE} windows of {BLOCK_SIZE}",
-            reach=1,
+            goal=1,
             rounds=alternate(
                 random_batches,
                 lambda: evaluate(model, corpus.val, before=corpus.train.ids),

@@ -1,4 +1,4 @@
-"""How soon our recipes reach the loss that people know, and how far they come in the same time."""
+"""How soon our recipes reach a well-known loss, and what they reach in the same time."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gptkit.bench.measure import Measurement
-from gptkit.config import ModelConfig, TrainConfig
+from gptkit.config import ModelConfig, OptimConfig, Recipe, Schedule
 from gptkit.data.corpus import load_corpus
 from gptkit.data.encoding import EncodedCorpus, encode_corpus
-from gptkit.eval.evaluation import Evaluation
-from gptkit.models import Decoder, build_model
-from gptkit.plan.recipes import RECIPES, Recipe, lecture
-from gptkit.train.loop import Evaluated, train
+from gptkit.losses import Loss
+from gptkit.models import MODELS, build_model
+from gptkit.plan.recipes import RECIPES, lecture
+from gptkit.train.loop import train_to_end
 
 TARGET = 1.8857  # nats per character: nanoGPT's recipe for a CPU, after its 2,000 steps
 BLOCK_SIZE = 64
@@ -39,57 +39,48 @@ ENTRANTS = {
     "decoder": Entrant(steps=300, times_sooner=6, loss=1.62),
 }
 
-Configs = tuple[ModelConfig, TrainConfig]
+Configs = tuple[ModelConfig, OptimConfig, Schedule]
 
 
 def baseline(*, steps: int = 2000) -> Configs:
     """The lecture's decoder with nanoGPT's hyper-parameters for tiny Shakespeare on a CPU."""
     recipe = lecture()
     return (
-        replace(recipe.model, block_size=BLOCK_SIZE, n_layer=4, bias=False, dropout=None),
+        replace(recipe.model, n_layer=4, bias=False, dropout=None),
         replace(
-            recipe.train,
+            recipe.optim,
             betas=(0.9, 0.99),
             weight_decay=0.1,
             warmup_steps=100,
             decay_fraction=1.0,
             grad_clip=1.0,
-            steps=steps,
-            bytes_per_step=None,
-            batch_size=12,
-            evaluations=1,
         ),
+        Schedule(block_size=BLOCK_SIZE, batch_size=12, steps=steps, evaluations=1),
     )
 
 
 def ours(
     recipe: Recipe, *, steps: int | None = None, seconds: float | None = None, batch_size: int
 ) -> Configs:
-    """One of the kit's recipes, at its own rates, for so many steps or seconds."""
-    return (
-        replace(recipe.model, block_size=BLOCK_SIZE),
-        replace(
-            recipe.train,
-            steps=steps,
-            seconds=seconds,
-            bytes_per_step=None,
-            batch_size=batch_size,
-            evaluations=1,
-        ),
+    """One of the kit's recipes, at its own rates, for a number of steps or seconds."""
+    schedule = Schedule(
+        block_size=BLOCK_SIZE, batch_size=batch_size, steps=steps, seconds=seconds, evaluations=1
     )
+    return recipe.model, recipe.optim, schedule
 
 
-def trained(configs: Configs, corpus: EncodedCorpus, *, seed: int) -> tuple[float, Evaluation]:
+def trained(configs: Configs, corpus: EncodedCorpus, *, seed: int) -> tuple[float, Loss]:
     """Seconds of training alone, and the validation text's loss after it."""
-    model_config, training = configs
-    V = corpus.tokenizer.vocab_size
-    model = build_model(model_config, vocab_size=V, train_ids=corpus.train.ids, seed=seed)
-    last = None
-    for event in train(model, corpus, replace(training, seed=seed)):
-        if isinstance(event, Evaluated):
-            last = event
-    assert last is not None
-    return last.seconds, last.evaluation
+    model_config, optim, schedule = configs
+    model = build_model(
+        model_config,
+        block_size=schedule.block_size,
+        vocab_size=corpus.tokenizer.vocab_size,
+        train_ids=corpus.train.ids,
+        seed=seed,
+    )
+    last = train_to_end(model, corpus, optim, replace(schedule, seed=seed)).event
+    return last.seconds, last.loss
 
 
 def measure(
@@ -105,7 +96,7 @@ def measure(
     """
     corpus = corpus or encode_corpus(load_corpus(), "char")
     V = corpus.tokenizer.vocab_size
-    size = Decoder.count_params(baseline()[0], V)["total"]
+    size = _params(baseline()[0], V)
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in ENTRANTS}
     losses: dict[str, list[tuple[float, float]]] = {name: [] for name in ENTRANTS}
     for seed in range(rounds):
@@ -120,14 +111,14 @@ def measure(
     against = f"the lecture recipe with nanoGPT's CPU settings, {size:,} parameters"
     measured = []
     for name, entrant in ENTRANTS.items():
-        own = Decoder.count_params(RECIPES[name]().model, V)["total"]
+        own = _params(RECIPES[name]().model, V)
         assert own <= size
         measured += [
             Measurement(
                 name=f"time-to-loss-{name}",
                 what=f"{name}: training to {target} nats per character, {own:,} parameters",
                 against=f"{against}: its 2,000 steps",
-                reach=entrant.times_sooner,
+                goal=entrant.times_sooner,
                 rounds=tuple(times[name]),
             ),
             Measurement(
@@ -135,8 +126,15 @@ def measure(
                 what=f"{name}: loss after the baseline's whole time",
                 against=against,
                 unit="nats per character",
-                reach=TARGET / entrant.loss,
+                goal=TARGET / entrant.loss,
                 rounds=tuple(losses[name]),
             ),
         ]
     return measured
+
+
+def _params(model: ModelConfig, vocab_size: int) -> int:
+    counts = MODELS[model.architecture].count_params(
+        model, vocab_size=vocab_size, block_size=BLOCK_SIZE
+    )
+    return counts.total

@@ -10,13 +10,14 @@ from typing import Annotated, TextIO
 import typer
 
 from gptkit.cli.bench import bench
+from gptkit.cli.calibrate import calibrate
 from gptkit.cli.compare import compare
-from gptkit.cli.coverage import coverage
 from gptkit.cli.decode import decode
 from gptkit.cli.doctor import doctor
 from gptkit.cli.encode import encode
 from gptkit.cli.inspect import inspect
 from gptkit.cli.lecture import app as lecture
+from gptkit.cli.log import log, set_up
 from gptkit.cli.rates import rates
 from gptkit.cli.report import report
 from gptkit.cli.sample import sample
@@ -27,11 +28,11 @@ app = typer.Typer(
     help="Which tokenizer should I train with? Train the same models on the same text under each, "
     "and compare bits per byte.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (compare, inspect, encode, decode, sample, report, bench, rates, coverage, doctor):
+for command in (compare, inspect, encode, decode, sample, report, bench, rates, calibrate, doctor):
     app.command()(command)
 app.add_typer(lecture, name="lecture")
 app.add_typer(tokenizer, name="tokenizer")
@@ -53,7 +54,14 @@ def options(
             "--version", callback=_print_version, is_eager=True, help="Print the version and stop."
         ),
     ] = False,
-) -> None: ...
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show debugging messages too.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show results, warnings and errors alone.")
+    ] = False,
+) -> None:
+    set_up(verbose=verbose, quiet=quiet)
 
 
 def main() -> None:
@@ -65,11 +73,12 @@ def main() -> None:
     try:
         app()
     except Exception as error:
+        from gptkit.plan.experiment_config import to_command_line
         from gptkit_tokenizers import TokenizerError
 
         if not isinstance(error, GptkitError | TokenizerError | OSError):
             raise
-        message = str(error).replace("\n", "\n       ")
+        message = to_command_line(str(error)).replace("\n", "\n       ")
         typer.echo(f"error: {message}", err=True)
         sys.exit(2)
 
@@ -84,4 +93,4 @@ def _show_warning(
 ) -> None:
     """Print what is meant for the user; leave the libraries' warnings to developers."""
     if issubclass(category, CorpusWarning):
-        typer.echo(f"note: {message}", err=True)
+        log.warning("note: %s", message)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gptkit.cli.log import log
 from gptkit.cli.options import Json
 
 
@@ -18,40 +19,44 @@ def bench(
             show_default="all",
         ),
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Of baseline and ours, in turns.")] = 5,
-    out: Annotated[Path | None, typer.Option(help="A folder for the report of all.")] = None,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="How often baseline and ours are measured, in turns.")
+    ] = 5,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.md and results.json.")] = None,
     ablations: Annotated[
-        bool, typer.Option("--ablations", help="Also train without each choice of the recipe.")
+        bool, typer.Option("--ablations", help="Also train `fast` without each of its choices.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure gptkit's speed against baselines, in turns on this machine."""
-    import json
-
     from gptkit.bench import NAMES, measure
     from gptkit.bench.measure import machine, tightest
-    from gptkit.errors import ConfigError
-    from gptkit.files import write_json, write_text
+    from gptkit.engines.process_memory import keep_freed_memory
+    from gptkit.errors import check_known
+    from gptkit.files import to_json, write_json, write_text
     from gptkit.report.speed import markdown
+    from gptkit.results.studies import Speed
 
-    if name is not None and name not in NAMES:
-        raise ConfigError(f"there is no measurement {name!r}.\nThere are: {', '.join(NAMES)}.")
-    measured = []
+    if name is not None:
+        check_known("measurement", name, NAMES)
+    keep_freed_memory()
+    rows = []
     for each in NAMES if name is None else (name,):
-        typer.echo(f"measuring {each}, {rounds} rounds", err=True)
-        measured += [m.to_dict() for m in measure(each, rounds=rounds)]
-    result = {"machine": machine(), "rounds": rounds, "measurements": measured}
+        log.info("measuring %s, %d rounds", each, rounds)
+        rows += [measurement.to_row() for measurement in measure(each, rounds=rounds)]
+    found = None
     if ablations:
-        from gptkit.bench.ablations import measure as without_each
+        from gptkit.bench.ablations import measure_ablations
 
-        typer.echo("training without each choice of the recipe", err=True)
-        result["ablations"] = without_each()
+        log.info("training without each choice of the recipe")
+        found = measure_ablations()
+    result = Speed(machine=machine(), rounds=rounds, measurements=rows, ablations=found)
     if out is not None:
         write_text(out / "report.md", markdown(result))
         write_json(out / "results.json", result)
     if not as_json:
-        typer.echo(markdown(result))
+        typer.echo(markdown(result), nl=False)
     elif name is None:
-        typer.echo(json.dumps(result))
+        typer.echo(to_json(result), nl=False)
     else:
-        typer.echo(json.dumps({**tightest(measured), "name": name, "parts": measured}))
+        typer.echo(to_json({"name": name, "tightest": tightest(rows), "parts": rows}), nl=False)

@@ -53,7 +53,7 @@ def _facts() -> dict[str, dict[str, Any]]:
 
     from gptkit.data.corpus import cache_folder
     from gptkit_tokenizers import available
-    from gptkit_tokenizers.network import reachable
+    from gptkit_tokenizers.reachability import reachable
 
     cuda = torch.cuda.is_available()
     with ThreadPoolExecutor() as pool:

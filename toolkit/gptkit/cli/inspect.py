@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import nullcontext
 from typing import Annotated
 
 import typer
 
-from gptkit.cli.options import Json
+from gptkit.cli.options import Json, split_names
 
 
 def inspect(
@@ -21,29 +20,32 @@ def inspect(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure tokenizers on a text before training: compression, use, speed, and their cuts."""
+    """Measure tokenizers on a text before any training: compression, speed, and where they cut."""
     from rich.console import Console
 
     err = Console(stderr=True, highlight=False)
     live = sys.stderr.isatty()
     with err.status("Reading the text") if live else nullcontext() as status:
-        from gptkit.cli.experiment import listed
         from gptkit.data.corpus import load_corpus
         from gptkit.data.inspection import inspect_tokenizers
 
         found = inspect_tokenizers(
             load_corpus(data),
-            listed(tokenizers),
+            split_names(tokenizers),
             on_tokenizer=lambda spec: status.update(f"Measuring {spec}") if status else None,
         )
     if as_json:
-        typer.echo(json.dumps(found))
+        from gptkit.files import to_json
+
+        typer.echo(to_json(found), nl=False)
         return
 
     from gptkit.report.inspection import cut_table, frequent_table, measure_table
+    from gptkit.report.table import to_rich
 
     console = Console(highlight=False)
-    console.print(measure_table(found), frequent_table(found), cut_table(found), sep="\n")
-    for row in found["tokenizers"]:
-        if row["audit"] != "passes":
-            console.print(f"warning: {row['audit']}", markup=False, style="yellow")
+    tables = (to_rich(measure_table(found)), to_rich(frequent_table(found)), cut_table(found))
+    console.print(*tables, sep="\n")
+    for row in found.tokenizers:
+        if row.audit != "passes":
+            console.print(f"warning: {row.audit}", markup=False, style="yellow")

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
+from gptkit.cli.config_options import merge_options, read_options, with_config_options
+from gptkit.cli.log import log
 from gptkit.cli.options import (
-    Data,
-    Device,
+    ConfigFile,
     DryRun,
-    Jobs,
     Json,
-    Match,
-    Name,
-    Out,
+    Preset,
+    PrintConfig,
     ResultsJson,
-    Resume,
-    Seeds,
-    Tokenizers,
+    split_names,
 )
 
-if TYPE_CHECKING:
-    from gptkit.experiment import Experiment
-    from gptkit.results.result import Result
+LADDER_DEFAULTS: dict[str, Any] = {"tokenizers": ("char",), "out": "runs/ladder"}
+NOT_LADDER_OPTIONS = (
+    *("models", "tune", "context_bytes", "bytes_per_step", "split", "stride_bytes", "lossy_ok"),
+    *("prompt", "sample_bytes", "temperature", "top_k"),
+)
 
 app = typer.Typer(
     help="Walk through the lecture that builds GPT from nothing, under any tokenizer.",
@@ -38,16 +37,18 @@ def trick(as_json: Json = False) -> None:
     """Show the trick of attention: means as a matrix product, then as a masked softmax."""
     from rich.console import Console
 
-    from gptkit.eval.attention_weights import batch, toy
+    from gptkit.models.averaging_trick import batch, toy
 
     small, large = toy(), batch()
+    example = [getattr(small, name).tolist() for name in ("a", "b", "c", "means")]
+    shape, weights = list(large.by_softmax.shape), large.weights.tolist()
     if as_json:
         found = {
-            "toy": {name: getattr(small, name).tolist() for name in ("a", "b", "c", "means")},
+            "toy": dict(zip(("a", "b", "c", "means"), example, strict=True)),
             "batch": {
-                "shape": list(large.by_softmax.shape),
+                "shape": shape,
                 "largest_difference": large.largest_difference,
-                "weights": large.weights.tolist(),
+                "weights": weights,
             },
         }
         typer.echo(json.dumps(found))
@@ -56,68 +57,54 @@ def trick(as_json: Json = False) -> None:
     from gptkit.report.lecture import batch_steps, toy_steps
 
     console = Console(highlight=False)
-    console.print(toy_steps(small), batch_steps(large))
+    console.print(toy_steps(*example), batch_steps(shape, large.largest_difference, weights))
     console.print("A trained head's weights on your own text: gptkit lecture attention RUN TEXT")
 
 
 @app.command()
+@with_config_options(
+    without=NOT_LADDER_OPTIONS,
+    defaults={"tokenizers": "char", "out": "runs/ladder"},
+    shown={"budget": "each stage's own"},
+)
 def ladder(
-    tokenizers: Tokenizers = "char",
+    given: dict[str, Any],
+    *,
     stages: Annotated[
         str | None,
-        typer.Option(help="Some of them alone, separated by commas.", show_default="all"),
+        typer.Option(help="Some stages only, separated by commas.", show_default="all"),
     ] = None,
-    preset: Annotated[
-        str,
-        typer.Option(help="Of the stage scaled: the lecture's size for a gpu, small for a cpu."),
-    ] = "cpu",
-    data: Data = None,
-    match: Match = "bytes",
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            help="Text, steps or seconds for every stage.", show_default="each stage's own"
-        ),
-    ] = None,
-    seeds: Seeds = 1,
-    out: Out = Path("runs/ladder"),
-    name: Name = None,
-    resume: Resume = False,
-    device: Device = "auto",
-    jobs: Jobs = None,
+    preset: Preset = "cpu",
+    config: ConfigFile = None,
+    print_config: PrintConfig = False,
     dry_run: DryRun = False,
     as_json: ResultsJson = False,
 ) -> None:
-    """Train the lecture's stages, from the bigram to today's decoder; show what each adds."""
-    from gptkit.cli.experiment import carry_out, listed
+    """Train the lecture's stages, from the bigram to today's decoder, and show what each adds.
 
-    def make() -> Experiment:
-        from gptkit.experiment import Experiment
-        from gptkit.plan.ladder import ladder
+    With --preset gpu the stage "scaled" has the lecture's own size; else it is small.
+    """
+    from gptkit.cli.run_experiment import run_and_show
+    from gptkit.plan.ladder import ladder as ladder_recipes
 
-        return Experiment(
-            tokenizers=listed(tokenizers),
-            models=ladder(preset, stages=None if stages is None else listed(stages)),
-            data=data,
-            match=match,
-            budget=budget,
-            seeds=seeds,
-            out=out,
-            name=name,
-            resume=resume,
-            device=device,
-            jobs=jobs,
-        )
+    recipes = ladder_recipes(preset, stages=None if stages is None else split_names(stages))
+    file = {} if config is None else read_options(config)
+    configs = merge_options(LADDER_DEFAULTS, file, given, {"models": recipes})
 
-    carry_out(make, _show_ladder, dry_run=dry_run, as_json=as_json)
+    def show(results: Any) -> list[Any]:
+        from gptkit.report.terminal import walk
+
+        return walk(results)
+
+    run_and_show(*configs, show=show, print_config=print_config, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()
 def attention(
     run: Annotated[Path, typer.Argument(help="An arm's folder, runs/<experiment>/<arm>.")],
     text: Annotated[str, typer.Argument(help="A line of text; - reads it from standard input.")],
-    layer: Annotated[int, typer.Option(min=1, help="Which block's.")] = 1,
-    head: Annotated[int, typer.Option(min=1, help="Which of its heads.")] = 1,
+    layer: Annotated[int, typer.Option(min=1, help="Block, counted from 1.")] = 1,
+    head: Annotated[int, typer.Option(min=1, help="Head of the block, counted from 1.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Show what a head of a trained run attends to on a line of text, as a heat map."""
@@ -131,17 +118,18 @@ def attention(
     from gptkit.report.lecture import attention_step, fitting
 
     trained = load_run(run)
-    tokenizer, config = trained.tokenizer, trained.config.model
+    tokenizer, arm = trained.tokenizer, trained.config
+    block_size = arm.schedule.block_size
     text = read_text(text)
     ids = tokenizer.encode(text)
     if not ids:
         raise ConfigError(f"{tokenizer.name} makes no token of {text!r}. Give a line of text.")
     tokens = [_shown(tokenizer.token_bytes(token)) for token in ids]
     console = Console(highlight=False)
-    kept = min(config.block_size, len(ids) if as_json else fitting(console.width, tokens))
+    kept = min(block_size, len(ids) if as_json else fitting(console.width, tokens))
     if kept < len(ids):
-        why = "the model's window" if kept == config.block_size else "the terminal's width"
-        typer.echo(f"note: of {len(ids)} tokens the last {kept} are shown: {why}", err=True)
+        why = "the model's window" if kept == block_size else "the terminal's width"
+        log.warning("note: of %d tokens the last %d are shown: %s", len(ids), kept, why)
     ids, tokens = ids[-kept:], tokens[-kept:]
     weights = attention_weights(trained.model, torch.tensor(ids))  # (L, H, T, T)
     for name, asked, there in zip(("layer", "head"), (layer, head), weights.shape, strict=False):
@@ -153,8 +141,8 @@ def attention(
         typer.echo(json.dumps(found | {"weights": shown.tolist()}))
         return
     where = f"layer {layer} of {weights.shape[0]}, head {head} of {weights.shape[1]}"
-    learned = config.attention == "softmax"
-    step = attention_step(shown, tokens, width=console.width, where=where, learned=learned)
+    learned = arm.model.attention == "softmax"
+    step = attention_step(shown.tolist(), tokens, width=console.width, where=where, learned=learned)
     console.print(step)
 
 
@@ -164,26 +152,3 @@ def _shown(token: bytes) -> str:
         return token.decode()
     except UnicodeDecodeError:
         return token.hex()
-
-
-def _show_ladder(result: Result) -> None:
-    from rich.console import Console
-
-    from gptkit.report.formatting import printable
-    from gptkit.report.lecture import ladder_table
-    from gptkit.report.terminal import sample_table
-    from gptkit.results.ladder import SHOWN
-    from gptkit.results.summary import headline
-
-    console = Console(highlight=False)
-    data = result.to_dict()
-    console.print(ladder_table(data))
-    console.print(sample_table(data, models=SHOWN))
-    for warning in data["warnings"]:
-        console.print(f"warning: {printable(warning)}", markup=False, style="yellow")
-    console.print(headline(data), markup=False, style="bold")
-    verdict = ", with the verdict at each stage" if result.verdict else ""
-    console.print(
-        f"Written to {result.folder}; gptkit report {result.folder} makes a page of it{verdict}.",
-        markup=False,
-    )

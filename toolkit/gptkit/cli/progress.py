@@ -1,10 +1,10 @@
-"""How far an experiment is: bars on a terminal, lines in a log. All of it on stderr."""
+"""Progress of an experiment: bars on a terminal, lines in a log, both on stderr."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
+from gptkit.cli.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from gptkit.config import Arm
+    from gptkit.events import Event, TrialDone
     from gptkit.experiment import Experiment
-    from gptkit.results.result import Result
-    from gptkit.train.tuning import TrialDone
+    from gptkit.report.result import Result
 
 
 def encode_shown(experiment: Experiment, err: Console, *, live: bool) -> None:
@@ -23,7 +23,7 @@ def encode_shown(experiment: Experiment, err: Console, *, live: bool) -> None:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     if not live:
-        experiment.encode(_say_tenths())
+        experiment.prepare(_say_tenths())
         return
     progress = Progress(
         TextColumn("encoding {task.description}", markup=False),
@@ -41,7 +41,7 @@ def encode_shown(experiment: Experiment, err: Console, *, live: bool) -> None:
                 tasks[spec] = progress.add_task(spec, total=n_bytes)
             progress.update(tasks[spec], completed=done)
 
-        experiment.encode(show)
+        experiment.prepare(show)
 
 
 def _say_tenths() -> Callable[[str, int, int], None]:
@@ -52,7 +52,7 @@ def _say_tenths() -> Callable[[str, int, int], None]:
         tenth = 10 * done // n_bytes
         if tenth > said.get(spec, 0):
             said[spec] = tenth
-            typer.echo(f"{spec}  encoded {done / 1e6:,.0f} of {n_bytes / 1e6:,.0f} MB", err=True)
+            log.info(f"{spec}  encoded {done / 1e6:,.0f} of {n_bytes / 1e6:,.0f} MB")
 
     return say
 
@@ -67,9 +67,7 @@ def run_live(experiment: Experiment, err: Console) -> Result:
         TimeRemainingColumn,
     )
 
-    from gptkit.engines.arm import ArmDone, Event
-    from gptkit.train.loop import Evaluated, StepDone
-    from gptkit.train.tuning import TrialDone
+    from gptkit.events import ArmDone, Evaluated, StepDone, TrialDone
 
     progress = Progress(
         TextColumn("{task.description}", markup=False),
@@ -83,7 +81,7 @@ def run_live(experiment: Experiment, err: Console) -> Result:
     with progress:
         tasks = {
             arm.id: progress.add_task(arm.id, total=_length(arm), start=False, loss="")
-            for arm in experiment.plan()
+            for arm in experiment.untuned_plan().arms
         }
         evaluated: set[str] = set()
 
@@ -94,13 +92,13 @@ def run_live(experiment: Experiment, err: Console) -> Result:
             elif isinstance(event, StepDone):
                 if event.step == 1:
                     progress.start_task(task)
-                by_clock = arm.train.seconds is not None
+                by_clock = arm.schedule.seconds is not None
                 progress.update(task, completed=event.seconds if by_clock else event.step)
                 if event.step % 10 == 0 and arm.id not in evaluated:
                     progress.update(task, loss=f"{event.loss:.3f} nats/token")
             elif isinstance(event, Evaluated):
                 evaluated.add(arm.id)
-                loss = event.evaluation.bits_per_byte
+                loss = event.loss.bits_per_byte
                 progress.update(task, loss=f"{loss:.3f} bits/byte")
             elif isinstance(event, ArmDone):
                 progress.update(task, completed=progress.tasks[task].total)
@@ -110,8 +108,8 @@ def run_live(experiment: Experiment, err: Console) -> Result:
 
 
 def _length(arm: Arm) -> float:
-    """Of an arm's training, in steps or in seconds."""
-    return arm.train.seconds or arm.train.steps or 0
+    """The length of an arm's training, in steps or in seconds."""
+    return arm.schedule.seconds or arm.schedule.steps or 0
 
 
 def _trial(trial: TrialDone) -> str:
@@ -122,28 +120,25 @@ def _trial(trial: TrialDone) -> str:
 
 def run_plain(experiment: Experiment) -> Result:
     """A line per evaluation, for a log."""
-    from gptkit.engines.arm import ArmDone, Event
-    from gptkit.train.loop import Evaluated, StepDone
-    from gptkit.train.tuning import TrialDone
+    from gptkit.events import ArmDone, Evaluated, StepDone, TrialDone
 
     latest: dict[str, StepDone] = {}
 
     def show(arm: Arm, event: Event) -> None:
         if isinstance(event, TrialDone):
-            typer.echo(f"{arm.id}  {_trial(event)}", err=True)
-        elif isinstance(event, ArmDone) and arm.id not in latest:
-            bits = event.result["val"]["bits_per_byte"]
-            typer.echo(f"{arm.id}  kept, {bits:.3f} bits/byte", err=True)
+            log.info(f"{arm.id}  {_trial(event)}")
+        elif isinstance(event, ArmDone) and event.kept:
+            bits = event.loss.bits_per_byte
+            log.info(f"{arm.id}  kept, {bits:.3f} bits/byte")
         elif isinstance(event, StepDone):
             latest[arm.id] = event
         elif isinstance(event, Evaluated):
             step = latest[arm.id]
-            of = "" if arm.train.steps is None else f"/{arm.train.steps}"
-            typer.echo(
+            of = "" if arm.schedule.steps is None else f"/{arm.schedule.steps}"
+            log.info(
                 f"{arm.id}  step {event.step}{of}  "
-                f"{event.evaluation.bits_per_byte:.3f} bits/byte  "
-                f"{step.train_tokens / step.seconds:,.0f} tokens/s  {event.seconds:.1f} s",
-                err=True,
+                f"{event.loss.bits_per_byte:.3f} bits/byte  "
+                f"{step.train_tokens / step.seconds:,.0f} tokens/s  {event.seconds:.1f} s"
             )
 
     return experiment.run(show)

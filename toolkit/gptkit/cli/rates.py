@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gptkit.cli.options import Jobs, Json, Resume
+from gptkit.cli.options import Json, split_names
 
 
 def rates(
@@ -39,27 +39,33 @@ def rates(
     runs: Annotated[Path, typer.Option(help="The folder the runs are written under.")] = Path(
         "runs"
     ),
-    resume: Resume = False,
-    jobs: Jobs = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep runs that are finished, and train the others.")
+    ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of arms to train at a time; they share the cores.",
+            show_default="automatic",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train every tokenizer at the same grid of learning rates; show whom a shared rate favours."""
-    import json
-
     from gptkit.bench.rates import study_rates
-    from gptkit.cli.experiment import listed
     from gptkit.cli.progress import run_plain
     from gptkit.errors import ConfigError
-    from gptkit.files import write_json, write_text
+    from gptkit.files import to_json, write_json, write_text
     from gptkit.report.rates import markdown
 
     try:
-        asked = [float(factor) for factor in listed(factors)]
+        asked = [float(factor) for factor in split_names(factors)]
     except ValueError:
         raise ConfigError(f"factors {factors!r} are not numbers, as in 0.5,1,2.") from None
     study = study_rates(
-        models=listed(models),
-        tokenizers=listed(tokenizers),
+        models=split_names(models),
+        tokenizers=split_names(tokenizers),
         texts=data or ["tinyshakespeare"],
         factors=asked,
         seeds=seeds,
@@ -72,4 +78,4 @@ def rates(
     if out is not None:
         write_text(out / "report.md", markdown(study))
         write_json(out / "results.json", study)
-    typer.echo(json.dumps(study) if as_json else markdown(study))
+    typer.echo(to_json(study) if as_json else markdown(study), nl=False)

@@ -7,41 +7,53 @@ from typing import Annotated
 
 import typer
 
+from gptkit.cli.log import log
+
 
 def report(
-    experiment: Annotated[Path, typer.Argument(help="An experiment's folder, runs/<experiment>.")],
+    experiment: Annotated[
+        Path, typer.Argument(help="Folder of an experiment or study, as in runs/<experiment>.")
+    ],
     beside: Annotated[
         list[Path] | None,
         typer.Option(
-            "--with", help="Another experiment's, drawn into the same figure; may be repeated."
+            "--with", help="Folder of another experiment for the same report; may be repeated."
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where to write; the experiment's own folder.")
+        Path | None,
+        typer.Option("--out", help="Folder to write to.", show_default="the experiment's own"),
     ] = None,
 ) -> None:
-    """Write report.md, and results.json beside it, from an experiment's results.
+    """Write report.md, and results.json beside it, from the results in a folder.
 
-    With a figure for the lecture's ladder, bits per byte by stage, and for three tokenizers
-    or more, against vocabulary size.
+    A ladder gets a figure of bits per byte by stage; three tokenizers or more get one against
+    vocabulary size.
     """
+    from gptkit.errors import ConfigError
     from gptkit.files import write_bytes, write_json, write_text
     from gptkit.report.markdown import markdown
-    from gptkit.report.plots import figure_of, plot
-    from gptkit.results.result import load_result
+    from gptkit.report.plots import PLOTS, figure_name, to_svg
+    from gptkit.report.result import load_result, read_results
+    from gptkit.report.studies import study_page
+    from gptkit.results.schema import Results
 
-    results = [load_result(path).to_dict() for path in (experiment, *(beside or []))]
     folder = out or experiment
-    figure = figure_of(results[0])
+    found = read_results(experiment)
+    if not isinstance(found, Results):
+        write_text(folder / "report.md", study_page(found))
+        write_json(folder / "results.json", found)
+        typer.echo(str(folder / "report.md"))
+        return
+    results = [found, *(load_result(path).data for path in beside or [])]
+    figure = figure_name(found)
     if figure is not None:
-        drawn = plot(results)
-        if drawn is None:
+        try:
+            write_bytes(folder / figure, to_svg(PLOTS[figure.removesuffix(".svg")](results)))
+        except ConfigError as error:
             figure = None
-            typer.echo("note: no figure without matplotlib: pip install matplotlib", err=True)
-        else:
-            write_bytes(folder / figure, drawn)
-    page = markdown(results[0], beside=results[1:], figure=figure)
-    write_text(folder / "report.md", page)
+            log.warning("note: the report has no figure: %s", error)
+    write_text(folder / "report.md", markdown(found, beside=results[1:], figure=figure))
     for i, result in enumerate(results):
         write_json(folder / f"results{f'-{i + 1}' if i else ''}.json", result)
     typer.echo(str(folder / "report.md"))

@@ -31,7 +31,7 @@ def sample(
 
     trained = load_run(run)
     if prompt is None:
-        prompt = trained.result["samples"][0]["prompt"]
+        prompt = trained.result.samples[0].prompt
     pieces = stream_text(
         trained.model,
         trained.tokenizer,

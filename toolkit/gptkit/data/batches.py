@@ -16,15 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gptkit.config import TrainConfig
+from gptkit.config import Schedule
 from gptkit.data.encoding import EncodedText
+from gptkit.data.id_array import EndsArray, IdArray
 
-GATHERED = 16_000_000  # ids of windows that are kept at once
-DRAWN = 4096  # positions drawn at a time; the sequence does not depend on it
+MAX_WINDOW_IDS = 16_000_000  # ids of windows that are kept in memory at a time
+POSITIONS_PER_DRAW = 4096  # the sequence of positions does not depend on it
 
 
 def window_starts(
-    ends: np.ndarray,
+    ends: EndsArray,
     *,
     block_size: int,
     bytes_per_step: float | None,
@@ -49,10 +50,10 @@ def window_starts(
         step += 1
         goal = step * per_step
         while read[-1] < goal + per_step:
-            positions = rng.random(DRAWN) * ends[-1]
+            positions = rng.random(POSITIONS_PER_DRAW) * ends[-1]
             drawn = ends.searchsorted(positions, side="right").clip(max=last)
             bytes_in = ends[drawn + block_size] - ends[drawn]
-            counted = np.ones(DRAWN) if bytes_per_step is None else bytes_in
+            counted = np.ones(POSITIONS_PER_DRAW) if bytes_per_step is None else bytes_in
             starts = np.concatenate([starts, drawn])
             read = np.concatenate([read, read[-1] + counted.cumsum()])
         n = max(1, int(np.abs(read - goal).argmin()))
@@ -60,35 +61,36 @@ def window_starts(
         starts, read = starts[n:], read[n:]
 
 
-def ids_read(text: EncodedText, config: TrainConfig, block_size: int) -> np.ndarray:
+def ids_read(text: EncodedText, schedule: Schedule) -> IdArray:
     """The ids (N,) of all windows that a training will read, one after another.
 
-    Where they would be more than `GATHERED`, or training ends by the clock, the whole text's.
+    If they are more than `MAX_WINDOW_IDS`, or the training ends by the clock: the whole text's.
     """
-    if config.steps is None:
+    if schedule.steps is None:
         return text.ids
+    block_size = schedule.block_size
     starts: list[np.ndarray] = []
     found = 0
     for batch in islice(
         window_starts(
             text.ends,
             block_size=block_size,
-            bytes_per_step=config.bytes_per_step,
-            batch_size=config.batch_size,
-            seed=config.seed,
+            bytes_per_step=schedule.bytes_per_step,
+            batch_size=schedule.batch_size,
+            seed=schedule.seed,
         ),
-        config.steps,
+        schedule.steps,
     ):
         starts.append(batch)
         found += len(batch) * (block_size + 1)
-        if found > GATHERED:
+        if found > MAX_WINDOW_IDS:
             return text.ids
     windows = np.concatenate(starts)[:, None] + np.arange(block_size + 1)
     return text.ids[windows].ravel()
 
 
 def make_batch(
-    ids: np.ndarray, starts: np.ndarray, *, block_size: int, device: torch.device
+    ids: IdArray, starts: np.ndarray, *, block_size: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Inputs and targets (B, T), int64, of the windows that begin at `starts` (B,)."""
     windows = ids[starts[:, None] + np.arange(block_size + 1)].astype(np.int64)  # (B, T + 1)

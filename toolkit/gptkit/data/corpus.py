@@ -1,6 +1,7 @@
 """Named corpora, files and datasets -> one text, hashed and cut in two or three by characters.
 
-A text of files larger than `LARGE` is not read into memory: its training text is a `LargeText`.
+Files of more than `LARGE_TEXT_BYTES` are not read into memory: their training text is a
+`LargeText`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any
 
 import platformdirs
 
+from gptkit.config import split_shares
+from gptkit.data.corpus_facts import CorpusFacts
 from gptkit.data.download import download_text
 from gptkit.data.hf_datasets import dataset_text
 from gptkit.data.markov import markov_text
@@ -29,9 +31,9 @@ TINY_SHAKESPEARE_URL = (
     "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 )
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
-NAMES = ("tinyshakespeare", "python-docs")
-LARGE = 256_000_000  # bytes, from which on a text stays on disk
-HELD_OUT = 1_000_000  # characters of val, and of test, that a large text has at most
+CORPUS_NAMES = ("tinyshakespeare", "python-docs")
+LARGE_TEXT_BYTES = 256_000_000  # bytes, from which on a text stays on disk
+MAX_HELD_OUT_CHARS = 1_000_000  # characters of val, and of test, that a large text has at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,39 +75,18 @@ class Corpus:
         train = self.train.alphabet() if isinstance(self.train, LargeText) else self.train
         return "".join(sorted(set(train) | set(self.val) | set(self.test or "")))
 
-    def to_dict(self) -> dict[str, Any]:
-        facts: dict[str, Any] = {
-            "name": self.name,
-            "sha256": self.sha256,
-            "train_bytes": self.train_bytes,
-            "val_bytes": self.val_bytes,
-            "train_chars": len(self.train),
-            "val_chars": len(self.val),
-        }
-        if self.test is not None:
-            facts |= {"test_bytes": len(self.test.encode()), "test_chars": len(self.test)}
-        if self.entropy_bits_per_byte is not None:
-            facts["entropy_bits_per_byte"] = self.entropy_bits_per_byte
-        return facts
-
-
-def shares_of(split: float | Sequence[float]) -> tuple[float, ...]:
-    """The shares of train, val and perhaps test: 0.9 is (0.9, 0.1).
-
-    Raises:
-        CorpusError: not two or three positive shares that sum to 1.
-    """
-    given = (split,) if isinstance(split, int | float) else tuple(split)
-    shares = (*given, 1 - given[0]) if len(given) == 1 else given
-    if len(shares) not in (2, 3) or not (
-        all(0 < share < 1 for share in shares) and abs(sum(shares) - 1) < 1e-9
-    ):
-        raise CorpusError(
-            f"split is {','.join(map(str, given))}; it must be the training share between 0 and 1, "
-            "as in 0.9, or the\npositive shares of train, val and test that sum to 1, as in "
-            "0.9,0.05,0.05."
+    def facts(self) -> CorpusFacts:
+        return CorpusFacts(
+            name=self.name,
+            sha256=self.sha256,
+            train_bytes=self.train_bytes,
+            val_bytes=self.val_bytes,
+            train_chars=len(self.train),
+            val_chars=len(self.val),
+            test_bytes=None if self.test is None else len(self.test.encode()),
+            test_chars=None if self.test is None else len(self.test),
+            entropy_bits_per_byte=self.entropy_bits_per_byte,
         )
-    return shares
 
 
 def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9) -> Corpus:
@@ -122,7 +103,7 @@ def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9
     Raises:
         CorpusError: a text that cannot be had, is empty, or is not UTF-8.
     """
-    shares = shares_of(split)
+    shares = split_shares(split)
     entropy = None
     text: str | LargeText
     digest = None
@@ -168,13 +149,14 @@ def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9
 
 
 def _held_out_cuts(cuts: Sequence[int], n: int) -> list[int]:
-    """Cuts that leave val and test `HELD_OUT` characters each at most, and train the rest."""
-    held_out = [min(HELD_OUT, b - a) for a, b in pairwise([*cuts, n])]
+    """Cuts that leave val and test at most `MAX_HELD_OUT_CHARS` each, and train the rest."""
+    held_out = [min(MAX_HELD_OUT_CHARS, b - a) for a, b in pairwise([*cuts, n])]
     moved = [n - sum(held_out[i:]) for i in range(len(held_out))]
     if moved != cuts:
         note = (
             f"of so large a text, val {'and test are' if len(cuts) > 1 else 'is'} its last "
-            f"{HELD_OUT:,} characters{' each' if len(cuts) > 1 else ''}, and train the rest."
+            f"{MAX_HELD_OUT_CHARS:,} characters{' each' if len(cuts) > 1 else ''}, and train is "
+            "the rest."
         )
         warnings.warn(note, CorpusWarning, stacklevel=3)
     return moved
@@ -187,9 +169,9 @@ def _text_of(spec: str) -> str | list[Path]:
     if spec == "python-docs":
         return _python_docs()
     if spec.startswith("hf:"):
-        return dataset_text(spec, cache=cache_folder() / "texts", large=LARGE)
+        return dataset_text(spec, cache=cache_folder() / "texts", large=LARGE_TEXT_BYTES)
     files = _files(spec)
-    if sum(path.stat().st_size for path in files) > LARGE:
+    if sum(path.stat().st_size for path in files) > LARGE_TEXT_BYTES:
         return files
     return "".join(_decode(path.read_bytes(), str(path)) for path in files)
 
@@ -230,7 +212,7 @@ def _tiny_shakespeare() -> str:
         raise DownloadError(
             f"tinyshakespeare cannot be downloaded: {error}\n"
             "Put the text as tinyshakespeare.txt in a folder and name the folder in GPTKIT_DATA,\n"
-            "or use any file of your own, or python-docs: --data FILE, --data python-docs.\n"
+            'or use any file of your own, or python-docs: data="FILE", data="python-docs".\n'
             f"It is at {TINY_SHAKESPEARE_URL}"
         ) from error
     return data.decode()
@@ -242,7 +224,7 @@ def _python_docs() -> str:
     except ImportError:
         raise CorpusError(
             "this Python was installed without its reference text (pydoc_data).\n"
-            "Use a file instead: --data FILE."
+            'Use a file instead: data="FILE".'
         ) from None
     return "\n\n".join(topics[name] for name in sorted(topics))
 
@@ -250,7 +232,9 @@ def _python_docs() -> str:
 def _files(spec: str) -> list[Path]:
     path = Path(spec)
     if not spec.strip():
-        raise CorpusError(f"the corpus has no name. Give {', '.join(NAMES)}, hf:NAME, or a file.")
+        raise CorpusError(
+            f"the corpus has no name. Give {', '.join(CORPUS_NAMES)}, hf:NAME, or a file."
+        )
     if path.exists() and not path.is_dir():
         return [path]
     if path.is_dir():
@@ -262,11 +246,11 @@ def _files(spec: str) -> list[Path]:
         return found
     found = sorted(p for p in map(Path, glob.glob(spec, recursive=True)) if p.is_file())
     if not found:
-        near = difflib.get_close_matches(spec, NAMES, n=1)
+        near = difflib.get_close_matches(spec, CORPUS_NAMES, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise CorpusError(
             f"there is no corpus or file {spec!r}.{hint}\n"
-            f"Give {', '.join(NAMES)}, hf:NAME, markov:ORDER, "
+            f"Give {', '.join(CORPUS_NAMES)}, hf:NAME, markov:ORDER, "
             "or a file, folder or glob that exists."
         )
     return found

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from gptkit.errors import DownloadError
 from gptkit.files import write_bytes
-from gptkit_tokenizers.network import CONNECT, reachable
+from gptkit_tokenizers.reachability import CONNECT, reachable
 
 # Seconds. A server that does not answer is given up after CONNECT, one that stops sending after
 # SILENCE, any after TOTAL. With no network the first alone counts: it includes the name's look-up.

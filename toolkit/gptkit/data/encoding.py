@@ -9,29 +9,30 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-
-from gptkit.allocator import return_freed_memory
 from gptkit.data.corpus import Corpus, cache_folder
+from gptkit.data.freed_memory import return_freed_memory
+from gptkit.data.id_array import EndsArray, IdArray
 from gptkit.data.shards import OnBytes, encode_shards
 from gptkit.data.text_on_disk import LargeText
-from gptkit.models.compact_softmax import used_ids
+from gptkit.data.used_ids import used_ids
 from gptkit_tokenizers import (
-    Damage,
+    LossReport,
     LossyTokenizer,
     Tokenizer,
     TokenizerError,
     audit,
     check_rebuild,
-    damage,
+    check_repeats,
     get_tokenizer,
+    measure_loss,
     token_lengths,
     tokenizer_from_dict,
 )
 
-LEARNED = 32_000_000  # characters of the training text, at most, that a vocabulary is learned from
+CHECKED_CHARS = 1000  # of the training text, encoded again to see that ids repeat
+MAX_LEARNING_CHARS = 32_000_000  # of the training text, from which a vocabulary is learned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,20 +40,23 @@ class EncodedText:
     """A text under a tokenizer.
 
     Attributes:
-        ids: (N,) in the vocabulary's smallest unsigned dtype; of a large training text on disk,
-            `ShardedIds`, which are read as an array is, and `ends` are `ShardedEnds`.
+        ids: (N,) in the vocabulary's smallest unsigned dtype.
         ends: (N,) the byte of the text at which each token ends; for a lossy tokenizer about
             there, in proportion.
-        lost_bytes: of the text, which a lossy tokenizer's tokens do not spell.
-        lost_nats: what those cost; see `gptkit_tokenizers.Damage`.
+        utf8: the text itself; None for a training text.
+        lost_bytes: bytes that a lossy tokenizer's tokens do not spell.
+        lost_nats: what it costs to restore them; see `gptkit_tokenizers.LossReport`.
+        on_disk: whether `ids` and `ends` are read from disk.
     """
 
-    ids: np.ndarray
-    ends: np.ndarray
+    ids: IdArray
+    ends: EndsArray
     n_bytes: int
     n_chars: int
+    utf8: bytes | None = None
     lost_bytes: int = 0
     lost_nats: float = 0.0
+    on_disk: bool = False
 
     @property
     def bytes_per_token(self) -> float:
@@ -70,10 +74,16 @@ class EncodedCorpus:
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process: the tokenizer goes as what rebuilds it."""
+        assert self.tokenizer.rebuilds
         return {**self.__dict__, "tokenizer": self.tokenizer.to_dict()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update({**state, "tokenizer": tokenizer_from_dict(state["tokenizer"])})
+
+    @property
+    def reported(self) -> EncodedText:
+        """The text that the reported loss is from: test, or val if there is no test text."""
+        return self.val if self.test is None else self.test
 
     @cached_property
     def vocab_seen(self) -> int:
@@ -84,15 +94,22 @@ class EncodedCorpus:
 def build_tokenizer(corpus: Corpus, spec: str) -> Tokenizer:
     """The tokenizer that a spec names, for a corpus.
 
-    `char` takes its alphabet from the whole corpus, as the lecture does; any other tokenizer
-    that is built from text sees the training text alone, of a large one its start.
+    `char` takes its alphabet from the whole corpus, as the lecture does. Every other learned
+    tokenizer sees only the training text; of a large one, its first 32 million characters.
     """
     whole_alphabet = spec in ("char", "char+bytes")
-    return get_tokenizer(spec, corpus.alphabet() if whole_alphabet else corpus.train[:LEARNED])
+    return get_tokenizer(
+        spec, corpus.alphabet() if whole_alphabet else corpus.train[:MAX_LEARNING_CHARS]
+    )
 
 
-def encode_text(tokenizer: Tokenizer, text: str, *, lossy_ok: bool = False) -> EncodedText:
+def encode_text(
+    tokenizer: Tokenizer, text: str, *, lossy_ok: bool = False, keep_utf8: bool = False
+) -> EncodedText:
     """Encode a text, and account for its every byte.
+
+    Args:
+        keep_utf8: whether the result holds the text.
 
     Raises:
         TokenizerError: the tokenizer does not give the bytes back, unless `lossy_ok`.
@@ -101,11 +118,11 @@ def encode_text(tokenizer: Tokenizer, text: str, *, lossy_ok: bool = False) -> E
     ends = token_lengths(tokenizer)[ids].cumsum()
     try:
         n_bytes = audit(tokenizer, text, ids)
-        found = Damage(n_bytes=n_bytes, spelled=n_bytes, kept=n_bytes)
+        found = LossReport(n_bytes=n_bytes, spelled=n_bytes, kept=n_bytes)
     except LossyTokenizer as error:
         if not lossy_ok:
             raise
-        found = damage(error.data, error.spelled)
+        found = measure_loss(error.data, error.spelled)
         if not found.kept:
             raise TokenizerError(f"{tokenizer.name} spells nothing of the text.") from error
         ends = ends * found.n_bytes // found.spelled
@@ -114,6 +131,7 @@ def encode_text(tokenizer: Tokenizer, text: str, *, lossy_ok: bool = False) -> E
         ends=ends,
         n_bytes=found.n_bytes,
         n_chars=len(text),
+        utf8=text.encode() if keep_utf8 else None,
         lost_bytes=found.lost,
         lost_nats=found.nats,
     )
@@ -131,17 +149,22 @@ def encode_large(
     folder = cache_folder() / "shards" / hashlib.sha256(described.encode()).hexdigest()[:32]
     shards = encode_shards(tokenizer, text, folder, on_bytes=on_bytes)
     return EncodedText(
-        ids=cast(np.ndarray, shards.ids),
-        ends=cast(np.ndarray, shards.ends),
+        ids=shards.ids,
+        ends=shards.ends,
         n_bytes=shards.n_bytes,
         n_chars=shards.n_chars,
+        on_disk=True,
     )
 
 
 def encode_corpus(
-    corpus: Corpus, spec: str, *, lossy_ok: bool = False, on_bytes: OnBytes = lambda done, n: None
+    corpus: Corpus,
+    tokenizer: str | Tokenizer,
+    *,
+    lossy_ok: bool = False,
+    on_bytes: OnBytes = lambda done, n: None,
 ) -> EncodedCorpus:
-    """Build the tokenizer and encode the corpus's texts with it.
+    """Encode the corpus's texts, with a tokenizer or the one that a spec names.
 
     Args:
         lossy_ok: whether it may lose bytes; of a large text it never may.
@@ -151,14 +174,19 @@ def encode_corpus(
         TokenizerError: an unknown spec, or a tokenizer that does not give the bytes back, unless
             `lossy_ok`.
     """
-    tokenizer = build_tokenizer(corpus, spec)
-    check_rebuild(tokenizer, corpus.train[:1000])
+    if isinstance(tokenizer, str):
+        tokenizer = build_tokenizer(corpus, tokenizer)
+    check_repeats(tokenizer, corpus.train[:CHECKED_CHARS])
+    check_rebuild(tokenizer, corpus.train[:CHECKED_CHARS])
     if isinstance(corpus.train, LargeText):
         return_freed_memory()
         train = encode_large(tokenizer, corpus.train, corpus.sha256, on_bytes)
         return_freed_memory()
     else:
         train = encode_text(tokenizer, corpus.train, lossy_ok=lossy_ok)
-    val = encode_text(tokenizer, corpus.val, lossy_ok=lossy_ok)
-    test = None if corpus.test is None else encode_text(tokenizer, corpus.test, lossy_ok=lossy_ok)
+    val, test = (
+        None if text is None else encode_text(tokenizer, text, lossy_ok=lossy_ok, keep_utf8=True)
+        for text in (corpus.val, corpus.test)
+    )
+    assert val is not None
     return EncodedCorpus(tokenizer=tokenizer, train=train, val=val, test=test)

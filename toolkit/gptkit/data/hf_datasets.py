@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from gptkit.data.download import no_progress_bars
 from gptkit.errors import CorpusError, DownloadError
 from gptkit.files import temporary_name
-from gptkit_tokenizers.network import reachable
+from gptkit_tokenizers.reachability import reachable
 
 
 def dataset_text(spec: str, *, cache: Path, large: int) -> str | list[Path]:

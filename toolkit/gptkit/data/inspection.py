@@ -3,15 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+
+import msgspec
 
 from gptkit.data.corpus import Corpus
+from gptkit.data.corpus_facts import CorpusFacts
 from gptkit.data.encoding import build_tokenizer, encode_text
 from gptkit_tokenizers import LossyTokenizer, Tokenizer, audit
-from gptkit_tokenizers.measures import measures
+from gptkit_tokenizers.measures import Measures, measure
 
-INSPECTED = 64_000_000  # characters of the training text, at most
-STRETCH = 40  # characters of the text that are shown cut
+MAX_INSPECTED_CHARS = 64_000_000  # of the training text
+CUT_CHARS = 40  # of the text that is shown cut into tokens
+
+
+class InspectedTokenizer(msgspec.Struct, frozen=True, kw_only=True):
+    """A tokenizer on a corpus.
+
+    Attributes:
+        measures: on the training text, or its start.
+        val_bytes_per_token: on text that nothing was learned from.
+        lost_bytes: bytes of the training text that its tokens do not spell.
+        audit: "passes", or what the audit says.
+        cut: the tokens of `Inspection.stretch`, as text.
+    """
+
+    tokenizer: str
+    measures: Measures
+    val_bytes_per_token: float
+    train_bytes: int
+    lost_bytes: int
+    audit: str
+    cut: list[str]
+
+
+class Inspection(msgspec.Struct, frozen=True, kw_only=True):
+    """What `gptkit inspect --json` prints; `stretch` is a part of the training text."""
+
+    corpus: CorpusFacts
+    stretch: str
+    tokenizers: list[InspectedTokenizer]
 
 
 def inspect_tokenizers(
@@ -19,52 +49,49 @@ def inspect_tokenizers(
     specs: Sequence[str],
     *,
     on_tokenizer: Callable[[str], None] = lambda spec: None,
-) -> dict[str, Any]:
-    """What `gptkit inspect --json` prints.
+) -> Inspection:
+    """Measure tokenizers on a corpus.
 
     Args:
-        on_tokenizer: hears of each before it is looked at.
-
-    Returns:
-        The `corpus`; the `stretch` of its training text that is shown; and `tokenizers`, in order:
-        what `measures` gives for the training text, or its start; `val_bytes_per_token`, of text
-        that nothing learned from; `lost_bytes`, of the training text; `audit`, "passes" or what
-        it says; and `cut`, the stretch's tokens, as text.
+        on_tokenizer: called with each spec before it is measured.
 
     Raises:
         TokenizerError: an unknown spec, or a tokenizer that cannot encode the text.
     """
-    text = corpus.train[:INSPECTED]
+    text = corpus.train[:MAX_INSPECTED_CHARS]
     stretch = _stretch(text)
     rows = []
     for spec in specs:
         on_tokenizer(spec)
-        tokenizer = build_tokenizer(corpus, spec)
-        cut = [tokenizer.token_bytes(i).decode(errors="replace") for i in tokenizer.encode(stretch)]
-        rows.append({"tokenizer": spec, **_inspected(tokenizer, text, corpus.val), "cut": cut})
-    return {"corpus": corpus.to_dict(), "stretch": stretch, "tokenizers": rows}
+        rows.append(_inspect(spec, build_tokenizer(corpus, spec), text, corpus.val, stretch))
+    return Inspection(corpus=corpus.facts(), stretch=stretch, tokenizers=rows)
 
 
-def _inspected(tokenizer: Tokenizer, text: str, held_out: str) -> dict[str, Any]:
+def _inspect(
+    spec: str, tokenizer: Tokenizer, text: str, held_out: str, stretch: str
+) -> InspectedTokenizer:
     train = encode_text(tokenizer, text, lossy_ok=True)
     val = encode_text(tokenizer, held_out, lossy_ok=True)
-    says = "passes"
+    message = "passes"
     if train.lost_bytes:
         try:
-            audit(tokenizer, text, train.ids)
+            audit(tokenizer, text, train.ids[:])
         except LossyTokenizer as error:
-            says = str(error)
-    return {
-        **measures(tokenizer, text, train.ids),
-        "val_bytes_per_token": val.bytes_per_token,
-        "train_bytes": train.n_bytes,
-        "lost_bytes": train.lost_bytes,
-        "audit": says,
-    }
+            message = str(error)
+    cut = [tokenizer.token_bytes(i).decode(errors="replace") for i in tokenizer.encode(stretch)]
+    return InspectedTokenizer(
+        tokenizer=spec,
+        measures=measure(tokenizer, text, train.ids[:]),
+        val_bytes_per_token=val.bytes_per_token,
+        train_bytes=train.n_bytes,
+        lost_bytes=train.lost_bytes,
+        audit=message,
+        cut=cut,
+    )
 
 
 def _stretch(text: str) -> str:
     """About a line from the text's middle, from the start of a word."""
     middle = len(text) // 2
     start = text.find(" ", middle) + 1 or middle
-    return text[start : start + STRETCH]
+    return text[start : start + CUT_CHARS]

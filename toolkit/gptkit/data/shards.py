@@ -25,7 +25,7 @@ from gptkit.data.text_on_disk import LargeText
 from gptkit.errors import CorpusError
 from gptkit.files import write_bytes, write_json
 from gptkit_tokenizers import Tokenizer, TokenizerError, audit, id_dtype, token_lengths
-from gptkit_tokenizers.pieces import next_word
+from gptkit_tokenizers.chunking import next_word
 
 SHARD = 2_000_000  # characters
 BLOCK = 1024  # tokens

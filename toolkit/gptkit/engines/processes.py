@@ -1,8 +1,8 @@
-"""Run arms several at a time, in this process and in others, the cores shared out among them.
+"""The local engine: arms several at a time, in this process and in others that share the cores.
 
-When a process runs out of arms its cores go to those still busy: the last arm has all of them.
-Who trains an arm changes its time alone. How many threads it has changes its losses too, by
-rounding: PyTorch splits some of its sums among the threads.
+When a process runs out of arms, its threads go to those still busy: the last arm has all of them.
+Which process trains an arm changes only its time. The number of threads changes its losses too,
+by rounding: PyTorch splits some of its sums among the threads.
 """
 
 from __future__ import annotations
@@ -12,149 +12,217 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from gptkit.config import Arm
-from gptkit.engines.arm import ArmDone, Event, Job, OnEvent, run_arm
+from gptkit.data.encoding import EncodedCorpus
+from gptkit.engines.arm import Job, find_device, run_arm
 from gptkit.engines.worker import COMMAND, READY
 from gptkit.errors import TrainingError
+from gptkit.events import Event, OnEvent
+from gptkit.plan.experiment_config import ExecutionConfig
+from gptkit.plan.matching import training_flops
+from gptkit.results.schema import ArmResult
 
-Worker = subprocess.Popen[bytes]
-Message = tuple[Arm, Event | BaseException]
+MIN_FLOPS_FOR_PROCESSES = 1e12  # an experiment's, of which starting processes costs about a tenth
+
+Message = tuple[Arm, Event | ArmResult | BaseException]
 
 
-def run_in_processes(
-    jobs: Sequence[Job], *, processes: int, on_event: OnEvent
-) -> dict[str, dict[str, Any]]:
-    """Each arm's entry in results.json, by its id; jobs are begun in the order given.
+class LocalEngine:
+    """Trains arms on this machine.
 
-    Raises:
-        TrainingError: a process ended before its arm was trained; or whatever its arm raised. The
-            other processes are stopped.
+    Args:
+        texts: the encoded corpus under each tokenizer by name.
+        processes: how many arms to train at a time, this process included.
     """
-    threads = torch.get_num_threads()
-    crew = _Crew(jobs, threads)
-    entries: dict[str, dict[str, Any]] = {}
 
-    def take(message: Message) -> None:
-        arm, event = message
-        if isinstance(event, BaseException):
-            raise event
-        if isinstance(event, ArmDone):
-            entries[arm.id] = event.result
-        on_event(arm, event)
+    def __init__(self, texts: Mapping[str, EncodedCorpus], *, processes: int) -> None:
+        self.texts = texts
+        self.processes = processes
 
-    def hear(arm: Arm, event: Event) -> None:
-        take((arm, event))
-        while not crew.inbox.empty():
-            take(crew.inbox.get())
-        crew.use_my_threads()
+    def run(self, jobs: Sequence[Job], on_event: OnEvent) -> dict[str, ArmResult]:
+        """Train each arm; the results by the arms' ids.
 
-    try:
-        for _ in range(min(processes, len(jobs)) - 1):
-            crew.hire()
-        while (job := crew.next_job(None)) is not None:
-            crew.use_my_threads()
-            run_arm(job, on_event=hear)
-        while len(entries) < len(jobs):
-            take(crew.inbox.get())
-    finally:
-        crew.dismiss()
-        torch.set_num_threads(threads)
-    return entries
+        Raises:
+            TrainingError: a process ended before its arm was trained; or whatever its arm raised.
+                The other processes are stopped.
+        """
+        if min(self.processes, len(jobs)) <= 1:
+            return {job.arm.id: self._run_here(job, on_event) for job in jobs}
+        cost = {job.arm.id: training_flops(job.arm, self._text(job)) for job in jobs}
+        longest_first = sorted(jobs, key=lambda job: -cost[job.arm.id])
+        return self._run_in_processes(longest_first, on_event)
+
+    def _text(self, job: Job) -> EncodedCorpus:
+        return self.texts[job.arm.tokenizer]
+
+    def _run_here(self, job: Job, on_event: OnEvent) -> ArmResult:
+        return run_arm(job, self._text(job), on_event)
+
+    def _run_in_processes(self, jobs: Sequence[Job], on_event: OnEvent) -> dict[str, ArmResult]:
+        threads = torch.get_num_threads()
+        pool = _WorkerPool(jobs, self.texts, threads)
+        results: dict[str, ArmResult] = {}
+
+        def receive(message: Message) -> None:
+            arm, content = message
+            if isinstance(content, BaseException):
+                raise content
+            if isinstance(content, ArmResult):
+                results[arm.id] = content
+            else:
+                on_event(arm, content)
+
+        def here_and_there(arm: Arm, event: Event) -> None:
+            on_event(arm, event)
+            while not pool.inbox.empty():
+                receive(pool.inbox.get())
+            pool.apply_threads()
+
+        try:
+            for _ in range(min(self.processes, len(jobs)) - 1):
+                pool.start_worker()
+            while (job := pool.next_job(None)) is not None:
+                pool.apply_threads()
+                results[job.arm.id] = self._run_here(job, here_and_there)
+            while len(results) < len(jobs):
+                receive(pool.inbox.get())
+        finally:
+            pool.stop()
+            torch.set_num_threads(threads)
+        return results
 
 
-class _Crew:
-    """Workers and this process (None), the jobs not yet begun, and who has which threads."""
+def choose_processes(
+    arms: Sequence[Arm], texts: Mapping[str, EncodedCorpus], execution: ExecutionConfig
+) -> int:
+    """How many arms to train at a time: as many as asked for, or as many as is fastest."""
+    if not all(encoded.tokenizer.rebuilds for encoded in texts.values()):
+        return 1  # an object stays in this process
+    if execution.jobs is not None:
+        return min(execution.jobs, len(arms))
+    by_clock = arms[0].schedule.seconds is not None
+    if by_clock or find_device(execution.device).type == "cuda":
+        return 1
+    flops = sum(training_flops(arm, texts[arm.tokenizer]) for arm in arms)
+    return min(len(arms), torch.get_num_threads()) if flops > MIN_FLOPS_FOR_PROCESSES else 1
 
-    def __init__(self, jobs: Sequence[Job], threads: int) -> None:
-        self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._first, self._waiting = jobs[0], list(jobs)
-        self._threads = self._my_threads = threads
-        self._busy: list[Worker | None] = [None]
-        self._lock = threading.Lock()
 
-    def hire(self) -> None:
-        worker = subprocess.Popen(
+class _Worker:
+    """A worker process, and the pipe to it."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
             [sys.executable, "-c", COMMAND],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for this process, which then stops its workers
         )
+        self._sent: set[str] = set()
+        self._lock = threading.Lock()
+
+    def send(self, *message: Any) -> None:
+        assert self.process.stdin is not None
+        try:
+            with self._lock:
+                pickle.dump(message, self.process.stdin, protocol=pickle.HIGHEST_PROTOCOL)
+                self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # the process has ended, which the thread that reads from it will see
+
+    def send_job(self, job: Job, encoded: EncodedCorpus) -> None:
+        """Send an arm, and its encoded corpus if the worker does not have it yet."""
+        if job.arm.tokenizer not in self._sent:
+            self._sent.add(job.arm.tokenizer)
+            self.send("corpus", job.arm.tokenizer, encoded)
+        self.send("job", job)
+
+    def receive(self) -> Any:
+        assert self.process.stdout is not None
+        return pickle.load(self.process.stdout)
+
+    def close(self) -> int:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.stdout.close()
+        return self.process.wait()
+
+
+class _WorkerPool:
+    """Workers and this process (None), the jobs not yet started, and who has which threads."""
+
+    def __init__(
+        self, jobs: Sequence[Job], texts: Mapping[str, EncodedCorpus], threads: int
+    ) -> None:
+        self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._first, self._waiting, self._texts = jobs[0], list(jobs), texts
+        self._threads = self._my_threads = threads
+        self._busy: list[_Worker | None] = [None]
+        self._lock = threading.Lock()
+
+    def start_worker(self) -> None:
+        worker = _Worker()
         with self._lock:
             self._busy.append(worker)
-            self._share_out()
-        threading.Thread(target=self._attend, args=(worker,), daemon=True).start()
+            self._reassign_threads()
+        threading.Thread(target=self._serve, args=(worker,), daemon=True).start()
 
-    def next_job(self, worker: Worker | None) -> Job | None:
-        """The next, sent to a worker that waits for it; with none left, it is busy no more."""
+    def next_job(self, worker: _Worker | None) -> Job | None:
+        """The next job for a worker; without one, the worker is no longer busy."""
         with self._lock:
             if self._waiting:
-                job = self._waiting.pop(0)
-                if worker is not None:
-                    _send(worker, ("job", job))
-                return job
+                return self._waiting.pop(0)
             self._busy.remove(worker)
-            self._share_out()
+            self._reassign_threads()
             return None
 
-    def use_my_threads(self) -> None:
+    def apply_threads(self) -> None:
         if torch.get_num_threads() != self._my_threads:
             torch.set_num_threads(self._my_threads)
 
-    def dismiss(self) -> None:
-        """Stop those still busy; they take away what they had half written."""
+    def stop(self) -> None:
+        """Stop the workers that are still busy; each removes what it had half written."""
         with self._lock:
             self._waiting.clear()
-            busy = [worker for worker in self._busy if worker is not None]
-        for worker in busy:
-            worker.terminate()
-        for worker in busy:
+            busy = [worker.process for worker in self._busy if worker is not None]
+        for process in busy:
+            process.terminate()
+        for process in busy:
             try:
-                worker.wait(timeout=5)
+                process.wait(timeout=5)
             except subprocess.TimeoutExpired:
-                worker.kill()
+                process.kill()
 
-    def _attend(self, worker: Worker) -> None:
-        """Hand a worker job after job, and pass on what it says."""
-        assert worker.stdin is not None
-        assert worker.stdout is not None
+    def _serve(self, worker: _Worker) -> None:
+        """Give a worker job after job, and pass on what it sends."""
         job: Job | None = None
         try:
-            assert pickle.load(worker.stdout) == READY
+            assert worker.receive() == READY
             while (job := self.next_job(worker)) is not None:
-                event = None
-                while not isinstance(event, ArmDone | BaseException):
-                    event = pickle.load(worker.stdout)
-                    self.inbox.put((job.arm, event))
-        except Exception:  # the end of its output, or what is no message
-            worker.kill()
+                worker.send_job(job, self._texts[job.arm.tokenizer])
+                content = None
+                while not isinstance(content, ArmResult | BaseException):
+                    content = worker.receive()
+                    self.inbox.put((job.arm, content))
+        except Exception:  # the end of its output, or bytes that are no message
+            worker.process.kill()
             when = "before it was ready" if job is None else f"while it trained {job.arm.id}"
-            gone = TrainingError(
-                f"a worker process ended with code {worker.wait()} {when}, as it does when memory "
-                "runs out.\nTrain fewer arms at a time: --jobs 1."
+            error = TrainingError(
+                f"a worker process ended with code {worker.process.wait()} {when}, as it does "
+                "when memory runs out.\nTrain fewer arms at a time: jobs=1."
             )
-            self.inbox.put((self._first.arm if job is None else job.arm, gone))
-        worker.stdin.close()
-        worker.stdout.close()
-        worker.wait()
+            self.inbox.put((self._first.arm if job is None else job.arm, error))
+        worker.close()
 
-    def _share_out(self) -> None:
+    def _reassign_threads(self) -> None:
         for i, worker in enumerate(self._busy):
             share = self._threads // len(self._busy) + (i < self._threads % len(self._busy))
             if worker is None:
                 self._my_threads = max(1, share)
             else:
-                _send(worker, ("threads", max(1, share)))
-
-
-def _send(worker: Worker, message: tuple[str, Any]) -> None:
-    assert worker.stdin is not None
-    try:
-        pickle.dump(message, worker.stdin, protocol=pickle.HIGHEST_PROTOCOL)
-        worker.stdin.flush()
-    except BrokenPipeError:
-        pass  # it has ended; whoever reads from it learns so
+                worker.send("threads", max(1, share))

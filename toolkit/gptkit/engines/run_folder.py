@@ -3,8 +3,8 @@
 config.json           the arm, complete, with the corpus's facts and how samples are drawn
 metrics.jsonl         a line per training step and per evaluation
 weights.safetensors   the model at its best evaluation
-nats.npz              what it spent on each byte of the text that the claim is from
-tokenizer.json        all that rebuilds the tokenizer
+nats.npz              what it spent on each byte of the text that the loss is from
+tokenizer.json        everything that rebuilds the tokenizer
 result.json           the arm's entry in results.json
 """
 
@@ -13,46 +13,69 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-import safetensors
-import safetensors.torch
+import msgspec
 
 from gptkit.config import Arm
+from gptkit.data.corpus_facts import CorpusFacts
 from gptkit.errors import RunError
-from gptkit.files import temporary_name, write_bytes, write_json, write_text
-from gptkit.models import MODELS, Model
+from gptkit.events import Evaluated, StepDone
+from gptkit.files import temporary_name, write_bytes, write_json
+from gptkit.plan.experiment_config import find_unknown
 from gptkit.results.byte_losses import ByteLosses
-from gptkit_tokenizers import Tokenizer, tokenizer_from_dict
+from gptkit.results.schema import ArmResult
+from gptkit_tokenizers import Tokenizer, adapt, tokenizer_from_dict
+
+if TYPE_CHECKING:
+    from gptkit.models import Model
+
+Metric = StepDone | Evaluated
+T = TypeVar("T")
+
+
+class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How samples are drawn: the same prompt and seed for every arm, matched by bytes."""
+
+    prompt: str
+    n_bytes: int
+    temperature: float
+    top_k: int | None
+
+
+class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """config.json of a run."""
+
+    arm: Arm
+    corpus: CorpusFacts
+    sampling: Sampling
 
 
 def write_run(
     folder: Path,
     *,
-    arm: Arm,
-    corpus: dict[str, Any],
-    sampling: dict[str, Any],
+    config: RunConfig,
     tokenizer: Tokenizer,
     model: Model,
-    metrics: Sequence[dict[str, Any]],
+    metrics: Sequence[Metric],
     losses: ByteLosses,
-    result: dict[str, Any],
+    result: ArmResult,
 ) -> None:
     """Write a run folder under a temporary name and rename it; `folder` must not exist."""
+    import safetensors.torch
+
     temporary = temporary_name(folder)
     state = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
+    encode = msgspec.json.Encoder().encode
     try:
-        config = {"arm": arm.to_dict(), "corpus": corpus, "sampling": sampling}
         write_json(temporary / "config.json", config)
         write_json(temporary / "tokenizer.json", tokenizer.to_dict())
         write_json(temporary / "result.json", result)
-        write_text(temporary / "metrics.jsonl", "".join(json.dumps(m) + "\n" for m in metrics))
+        write_bytes(temporary / "metrics.jsonl", b"".join(encode(m) + b"\n" for m in metrics))
         write_bytes(temporary / "nats.npz", losses.to_npz())
         write_bytes(temporary / "weights.safetensors", safetensors.torch.save(state))
         os.rename(temporary, folder)
@@ -62,33 +85,47 @@ def write_run(
 
 @dataclass(frozen=True)
 class Run:
-    """A run read back. `config` is the arm; the model and the tokenizer load when asked for."""
+    """A run read back. The model, the tokenizer and the metrics load when they are asked for."""
 
     folder: Path
-    config: Arm
-    result: dict[str, Any]
+    record: RunConfig
+    result: ArmResult
+    given: Tokenizer | None = None
+
+    @property
+    def config(self) -> Arm:
+        return self.record.arm
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
         path = self.folder / "tokenizer.json"
         try:
-            tokenizer = tokenizer_from_dict(_read_json(path))
+            tokenizer = self.given or tokenizer_from_dict(_read_json(path))
         except (KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{path} does not describe a tokenizer: {error!r}.") from error
-        if tokenizer.vocab_size != self.result["vocab_size"]:
+        if tokenizer.vocab_size != self.result.vocab_size:
             raise RunError(
                 f"{path} describes another tokenizer than the run's: it has "
-                f"{tokenizer.vocab_size:,} ids, the run {self.result['vocab_size']:,}."
+                f"{tokenizer.vocab_size:,} ids, the run {self.result.vocab_size:,}."
             )
         return tokenizer
 
     @cached_property
     def model(self) -> Model:
+        import safetensors
+        import safetensors.torch
+
+        from gptkit.models import MODELS
+
         path = self.folder / "weights.safetensors"
         try:
             state = safetensors.torch.load_file(path)
-            model_class = MODELS[self.config.model.architecture]
-            model = model_class(self.config.model, self.result["vocab_size"], state["support"])
+            model = MODELS[self.config.model.architecture](
+                self.config.model,
+                self.result.vocab_size,
+                state["support"],
+                block_size=self.config.schedule.block_size,
+            )
             model.load_state_dict(state)
         except (OSError, KeyError, RuntimeError, safetensors.SafetensorError) as error:
             raise RunError(
@@ -97,23 +134,20 @@ class Run:
         return model.eval()
 
     @cached_property
-    def corpus(self) -> dict[str, Any]:
-        """The facts of the text that it was trained on."""
-        return _read_json(self.folder / "config.json")["corpus"]
-
-    @cached_property
-    def sampling(self) -> dict[str, Any] | None:
-        """How its sample was drawn; None for a run of before that was recorded."""
-        return _read_json(self.folder / "config.json").get("sampling")
-
-    @cached_property
-    def metrics(self) -> list[dict[str, Any]]:
-        lines = (self.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+    def metrics(self) -> list[Metric]:
+        path = self.folder / "metrics.jsonl"
+        decode = msgspec.json.Decoder(Metric).decode
+        try:
+            return [decode(line) for line in path.read_bytes().splitlines()]
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} cannot be read: {error}.") from error
 
 
-def load_run(path: str | Path) -> Run:
+def load_run(path: str | Path, *, tokenizer: Any = None) -> Run:
     """Open a run folder, `OUT/<experiment>/<arm id>`.
+
+    Args:
+        tokenizer: the object that the run was trained with, if it cannot be rebuilt.
 
     Raises:
         RunError: no such folder, or not a run; for an experiment, it names the runs inside.
@@ -127,30 +161,23 @@ def load_run(path: str | Path) -> Run:
             f"{folder} is not a run: it has no config.json.\n"
             "Give the folder of an arm, as in runs/<experiment>/char-decoder-s0."
         )
-    try:
-        arm = Arm.from_dict(_read_json(folder / "config.json")["arm"])
-    except (KeyError, TypeError) as error:
-        raise RunError(f"{folder / 'config.json'} is not a run's config: {error}.") from error
-    result = _read_json(folder / "result.json")
-    if not {"vocab_size", "samples"} <= result.keys():
-        raise RunError(f"{folder / 'result.json'} is not a run's result.")
-    return Run(folder, arm, result)
-
-
-def read_losses(folder: Path) -> ByteLosses:
-    """What a run's model spent on each byte.
-
-    Raises:
-        RunError: no such file, or not one.
-    """
-    path = folder / "nats.npz"
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return ByteLosses(**{name: arrays[name] for name in ("text", "nats", "borders")})
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    record = _read(folder / "config.json", RunConfig, "a run's config")
+    if unknown := find_unknown(_read_json(folder / "config.json")["arm"], record.arm):
         raise RunError(
-            f"{path} does not hold a run's losses by byte: {error}.\nTrain the arm again."
-        ) from error
+            f"{folder / 'config.json'} is not a run's config: an arm has no field {unknown!r}."
+        )
+    result = _read(folder / "result.json", ArmResult, "a run's result")
+    given = None if tokenizer is None else adapt(tokenizer, result.tokenizer)
+    return Run(folder, record, result, given)
+
+
+def _read(path: Path, kind: type[T], what: str) -> T:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error}.") from error
+    except ValueError as error:
+        raise RunError(f"{path} is not {what}: {error}.") from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:

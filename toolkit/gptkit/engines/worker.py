@@ -1,7 +1,8 @@
 """A process that trains the arms it is sent: the other end of `gptkit.engines.processes`.
 
-Messages are pickled, to and from our own child alone, over its standard input and output. In
-come ("threads", n) and ("job", Job); out goes each Event, or an exception.
+Messages are pickled, to and from our own child alone, over its standard input and output. It
+receives ("threads", n), ("corpus", name, EncodedCorpus) and ("job", Job). It sends each Event, and
+an ArmResult or an exception at an arm's end.
 """
 
 from __future__ import annotations
@@ -13,30 +14,36 @@ import signal
 import sys
 import threading
 import traceback
+from typing import Any
 
 import torch
 
 from gptkit.config import Arm
-from gptkit.engines.arm import Event, Job, run_arm
+from gptkit.data.encoding import EncodedCorpus
+from gptkit.engines.arm import Job, run_arm
+from gptkit.engines.process_memory import keep_freed_memory
 from gptkit.errors import GptkitError
+from gptkit.events import Event
 from gptkit_tokenizers import TokenizerError
 
 COMMAND = "from gptkit.engines.worker import main; main()"
-READY = "ready"  # said once, before any job is sent: from then on, what is sent is read at once
+READY = "ready"  # sent once, before any job: from then on, what is sent is read at once
 
 
 def main() -> None:
     """Train what comes on standard input, until it ends."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that `finally` is still carried out
+    keep_freed_memory()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that `finally` blocks still run
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not break a message
     jobs: queue.SimpleQueue[Job | Exception | None] = queue.SimpleQueue()
+    texts: dict[str, EncodedCorpus] = {}
     threads = [1]
 
     def listen() -> None:
         while True:
             try:
-                kind, value = pickle.load(sys.stdin.buffer)
+                kind, *content = pickle.load(sys.stdin.buffer)
             except EOFError:
                 jobs.put(None)
                 return
@@ -44,28 +51,31 @@ def main() -> None:
                 jobs.put(error)
                 return
             if kind == "threads":
-                threads[0] = value
+                (threads[0],) = content
+            elif kind == "corpus":
+                name, encoded = content
+                texts[name] = encoded
             else:
-                jobs.put(value)
+                jobs.put(content[0])
 
-    def tell(value: Event | Exception | str) -> None:
-        pickle.dump(value, out, protocol=pickle.HIGHEST_PROTOCOL)
+    def send(content: Any) -> None:
+        pickle.dump(content, out, protocol=pickle.HIGHEST_PROTOCOL)
         out.flush()
 
-    def hear(arm: Arm, event: Event) -> None:
+    def on_event(arm: Arm, event: Event) -> None:
         if torch.get_num_threads() != threads[0]:
             torch.set_num_threads(threads[0])  # counts for the thread that calls it
-        tell(event)
+        send(event)
 
-    tell(READY)
+    send(READY)
     threading.Thread(target=listen, daemon=True).start()
     while (job := jobs.get()) is not None:
         torch.set_num_threads(threads[0])
         try:
             if isinstance(job, Exception):
                 raise job
-            run_arm(job, on_event=hear)
+            send(run_arm(job, texts[job.arm.tokenizer], on_event))
         except (GptkitError, TokenizerError, OSError) as error:
-            tell(error)
+            send(error)
         except Exception:
-            tell(RuntimeError(f"in a worker process:\n{traceback.format_exc()}"))
+            send(RuntimeError(f"in a worker process:\n{traceback.format_exc()}"))

@@ -14,50 +14,39 @@ import lzma
 import math
 import zlib
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from gptkit.data.corpus import Corpus
 from gptkit.data.encoding import EncodedCorpus
-from gptkit.data.shards import ShardedIds
 from gptkit.eval.evaluation import bits_per_byte
+from gptkit.losses import Baseline
 
 ZLIB_WINDOW = 1 << 15  # bytes of primer that deflate can refer to
-COUNTED = 1 << 22  # ids of a training text too large for memory, its last ones
+MAX_COUNTED_IDS = 1 << 22  # the last ones of a training text too large for memory
 LZMA_WINDOW = 1 << 23  # the dictionary of lzma's default preset
 
 
-def baselines(corpus: Corpus, encoded: Mapping[str, EncodedCorpus]) -> list[dict[str, Any]]:
-    """A row per baseline: its name, the tokenizer whose ids it counts, its bits per byte.
+def measure_baselines(corpus: Corpus, texts: Mapping[str, EncodedCorpus]) -> list[Baseline]:
+    """Counts under each tokenizer, then compressors, on the text that losses are reported of.
 
-    A compressor's tokenizer is None; it has `primer_bytes`, what it knew of the training text.
-
-    All are of the text that the claim is from, and know the training text alone.
+    All know only the training text.
     """
-    rows: list[dict[str, Any]] = []
-    for tokenizer, texts in encoded.items():
-        text = texts.test or texts.val
-        for name, nats in counted(texts).items():
-            rows.append(
-                {
-                    "name": name,
-                    "tokenizer": tokenizer,
-                    "bits_per_byte": bits_per_byte(nats, text.n_bytes),
-                }
-            )
-    data = (corpus.val if corpus.test is None else corpus.test).encode()
-    primer = corpus.train[-LZMA_WINDOW:].encode()  # of as many characters there are more bytes
-    for name, (size, primer_bytes) in compressed(data, primer=primer).items():
-        rows.append(
-            {
-                "name": name,
-                "tokenizer": None,
-                "primer_bytes": primer_bytes,
-                "bits_per_byte": 8 * size / len(data),
-            }
+    rows = [
+        Baseline(
+            name=name,
+            tokenizer=tokenizer,
+            bits_per_byte=bits_per_byte(nats, encoded.reported.n_bytes),
         )
-    return rows
+        for tokenizer, encoded in texts.items()
+        for name, nats in counted(encoded).items()
+    ]
+    data = (corpus.val if corpus.test is None else corpus.test).encode()
+    primer = corpus.train[-LZMA_WINDOW:].encode()  # at least as many bytes as characters
+    return rows + [
+        Baseline(name=name, primer_bytes=primer_bytes, bits_per_byte=8 * size / len(data))
+        for name, (size, primer_bytes) in compressed(data, primer=primer).items()
+    ]
 
 
 def counted(texts: EncodedCorpus) -> dict[str, float]:
@@ -66,10 +55,10 @@ def counted(texts: EncodedCorpus) -> dict[str, float]:
     As in a model's evaluation, the first id is conditioned on the last of the text before.
     """
     V = texts.tokenizer.vocab_size
-    on_disk = isinstance(texts.train.ids, ShardedIds)
-    train = texts.train.ids[-COUNTED if on_disk else 0 :].astype(np.int64)
+    first = -MAX_COUNTED_IDS if texts.train.on_disk else 0
+    train = texts.train.ids[first:].astype(np.int64)
     text, before = (texts.val, train) if texts.test is None else (texts.test, texts.val.ids)
-    ids = np.concatenate([before[-1:].astype(np.int64), text.ids.astype(np.int64)])
+    ids = np.concatenate([before[-1:], text.ids[:]]).astype(np.int64)
     history, target = ids[:-1], ids[1:]
 
     counts = np.bincount(train, minlength=V)

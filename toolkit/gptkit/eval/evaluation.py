@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 
 from gptkit.data.encoding import EncodedText
+from gptkit.data.id_array import IdArray
 from gptkit.errors import ConfigError
+from gptkit.losses import Loss
 from gptkit.models import Model
 
-TOKENS_AT_ONCE = 2048  # bounds the logits held at once
+MAX_BATCH_TOKENS = 2048  # bounds the logits held at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,16 +51,17 @@ class Evaluation:
     def bits_per_byte(self) -> float:
         return bits_per_byte(self.total_nats, self.n_bytes)
 
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "bytes": self.n_bytes,
-            "chars": self.n_chars,
-            "tokens": self.n_tokens,
-            "lost_bytes": self.lost_bytes,
-            "nats_per_token": self.nats_per_token,
-            "nats_per_char": self.nats_per_char,
-            "bits_per_byte": self.bits_per_byte,
-        }
+    @property
+    def loss(self) -> Loss:
+        return Loss(
+            bytes=self.n_bytes,
+            chars=self.n_chars,
+            tokens=self.n_tokens,
+            lost_bytes=self.lost_bytes,
+            nats_per_token=self.nats_per_token,
+            nats_per_char=self.nats_per_char,
+            bits_per_byte=self.bits_per_byte,
+        )
 
 
 def bits_per_byte(total_nats: float, n_bytes: int) -> float:
@@ -79,9 +81,7 @@ def bits_per_byte(total_nats: float, n_bytes: int) -> float:
 
 
 @torch.no_grad()
-def sweep(
-    model: Model, ids: np.ndarray, *, before: np.ndarray, stride: int | None = None
-) -> np.ndarray:
+def sweep(model: Model, ids: IdArray, *, before: IdArray, stride: int | None = None) -> np.ndarray:
     """The nats (N,), float64, of every id of a text, each scored once.
 
     Windows of `block_size` advance by `stride`; a window scores its last `stride` targets, so
@@ -94,7 +94,7 @@ def sweep(
             least block_size - stride + 1 of them.
         stride: from 1 to block_size; None for block_size, disjoint windows.
     """
-    block_size = model.config.block_size
+    block_size = model.block_size
     stride = block_size if stride is None else stride
     if not 1 <= stride <= block_size:
         raise ConfigError(
@@ -108,7 +108,7 @@ def sweep(
         np.concatenate([before[len(before) - lead - 1 :], ids, beyond]).astype(np.int64)
     )
     device = next(model.parameters()).device
-    rows = max(1, TOKENS_AT_ONCE // block_size)
+    rows = max(1, MAX_BATCH_TOKENS // block_size)
     was_training = model.training
     model.eval()
     nats = np.empty(n_windows * stride)  # at once: pieces would keep the heap from shrinking
@@ -126,7 +126,7 @@ def sweep(
 
 
 def evaluate(
-    model: Model, text: EncodedText, *, before: np.ndarray, stride: int | None = None
+    model: Model, text: EncodedText, *, before: IdArray, stride: int | None = None
 ) -> Evaluation:
     """The loss of a text; see `sweep`."""
     nats = sweep(model, text.ids, before=before, stride=stride)

@@ -57,7 +57,7 @@ def generate(
         raise ConfigError("the prompt is empty; a model needs at least one token to go on from.")
     generator = torch.Generator().manual_seed(seed)
     device = next(model.parameters()).device
-    block_size = model.config.block_size
+    block_size = model.block_size
     was_training = model.training
     model.eval()
     try:

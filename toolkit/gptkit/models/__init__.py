@@ -1,23 +1,26 @@
-"""The models, by architecture, and how one is built from a training text."""
+"""The models by architecture, and how one is built from a training text."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
 from gptkit.config import ModelConfig
+from gptkit.data.id_array import IdArray
 from gptkit.models.bigram import Bigram
 from gptkit.models.decoder import Decoder
+from gptkit.models.protocol import Model, ParamCounts
 
-Model = Bigram | Decoder
-MODELS: dict[str, type[Bigram] | type[Decoder]] = {"bigram": Bigram, "decoder": Decoder}
+MODELS: dict[str, type[Model]] = {"bigram": Bigram, "decoder": Decoder}
 
-__all__ = ["MODELS", "Bigram", "Decoder", "Model", "build_model"]
+__all__ = ["MODELS", "Bigram", "Decoder", "Model", "ParamCounts", "build_model"]
 
 
-def build_model(config: ModelConfig, *, vocab_size: int, train_ids: np.ndarray, seed: int) -> Model:
-    """A fresh model for a training text's ids (N,); torch's random state is left as it was."""
+def build_model(
+    config: ModelConfig, *, block_size: int, vocab_size: int, train_ids: IdArray, seed: int
+) -> Model:
+    """A fresh model for a training text's ids (N,). It leaves torch's random state as it was."""
     model = MODELS[config.architecture]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return model(config, vocab_size, model.find_support(train_ids, vocab_size))
+        support = model.find_support(train_ids, vocab_size)
+        return model(config, vocab_size, support, block_size=block_size)

@@ -9,27 +9,35 @@ BPE needs some 150,000 numbers instead of 2.5 billion.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from gptkit.config import ModelConfig
-from gptkit.models.compact_softmax import READ, DivideGradient
+from gptkit.data.id_array import IdArray
+from gptkit.data.used_ids import READ_CHUNK_IDS
+from gptkit.models.compact_softmax import DivideGradient
+from gptkit.models.protocol import ParamCounts
 
 
 class Bigram(nn.Module):
-    """Starts from zeros: the loss is ln V exactly.
+    """A table of pairs that starts from zeros: its first loss is exactly ln V.
 
     Args:
         config: the model's config; the bigram reads none of it.
+        block_size: the length of its windows; a bigram looks back one token whatever it is.
         vocab_size: V, the tokenizer's.
         support: from `find_support`, the (id, next id) pairs (n,) of the training text, each as
             the number id · V + next id, sorted.
     """
 
-    def __init__(self, config: ModelConfig, vocab_size: int, support: Tensor) -> None:
+    def __init__(
+        self, config: ModelConfig, vocab_size: int, support: Tensor, *, block_size: int
+    ) -> None:
         super().__init__()
-        self.config = config
+        self.block_size = block_size
         self.vocab_size = vocab_size
         self.weight = nn.Parameter(torch.zeros(len(support)))  # (n,) a logit per pair
         self.shared = nn.Parameter(torch.zeros(vocab_size))  # (V,) the logit of all others
@@ -44,14 +52,16 @@ class Bigram(nn.Module):
         self.register_buffer("counts", counts, persistent=False)  # (V,) a row's pairs
         self.register_buffer("copies", (vocab_size - counts).float(), persistent=False)  # (V,)
 
+    support_is_pairs: ClassVar[bool] = True
+
     @staticmethod
-    def find_support(train_ids: np.ndarray, vocab_size: int) -> Tensor:
+    def find_support(train_ids: IdArray, vocab_size: int) -> Tensor:
         """The pairs (n,), sorted, of consecutive ids of a training text (N,)."""
         found, waiting = np.empty(0, dtype=np.int64), [np.empty(0, dtype=np.int64)]
-        for i in range(0, len(train_ids) - 1, READ):
-            ids = train_ids[i : i + READ + 1]
+        for i in range(0, len(train_ids) - 1, READ_CHUNK_IDS):
+            ids = train_ids[i : i + READ_CHUNK_IDS + 1]
             pairs = ids[:-1].astype(np.int64) * vocab_size + ids[1:]
-            counted = vocab_size**2 <= READ  # sooner done than sorting
+            counted = vocab_size**2 <= READ_CHUNK_IDS  # sooner done than sorting
             waiting.append(np.flatnonzero(np.bincount(pairs)) if counted else np.unique(pairs))
             if sum(map(len, waiting)) > len(found):  # merged seldom: each merge sorts all of them
                 found, waiting = np.unique(np.concatenate([found, *waiting])), []
@@ -95,17 +105,19 @@ class Bigram(nn.Module):
         """How many of the dense table's entries each of these stands for."""
         return {self.shared: self.copies}
 
-    def num_params(self) -> dict[str, int]:
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        return {"other": [self.weight, self.shared]}
+
+    def num_params(self) -> ParamCounts:
         """Parameters of the whole (dense) table, all of them embedding."""
-        return self.count_params(self.config, self.vocab_size)
+        return ParamCounts(embedding=self.vocab_size**2, body=0, head=0)
 
     @staticmethod
-    def count_params(config: ModelConfig, vocab_size: int) -> dict[str, int]:
-        """What `num_params` gives, without building the model."""
-        table = vocab_size**2
-        return {"embedding": table, "body": 0, "head": 0, "total": table}
+    def count_params(config: ModelConfig, *, vocab_size: int, block_size: int) -> ParamCounts:
+        """What `num_params` returns, without building the model."""
+        return ParamCounts(embedding=vocab_size**2, body=0, head=0)
 
     @staticmethod
-    def flops_per_token(config: ModelConfig, columns: int) -> int:
-        """None: a look-up has no matrix product."""
+    def flops_per_token(config: ModelConfig, *, columns: int, block_size: int) -> int:
+        """0: a look-up has no matrix product."""
         return 0

@@ -18,25 +18,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-AT_ONCE = 2048  # columns of the head
-READ = 4_000_000  # ids of a training text at a time
-
-
-def used_ids(train_ids: np.ndarray, vocab_size: int) -> Tensor:
-    """The ids (k,), sorted, that a training text (N,), perhaps on disk, uses.
-
-    >>> used_ids(np.array([4, 1, 4], dtype=np.uint8), vocab_size=9)
-    tensor([1, 4])
-    """
-    counts = np.zeros(vocab_size, dtype=np.int64)
-    for i in range(0, len(train_ids), READ):
-        counts += np.bincount(train_ids[i : i + READ], minlength=vocab_size)
-    return torch.from_numpy(np.flatnonzero(counts))
+BLOCK_COLUMNS = 2048  # columns of the head that are computed at a time
 
 
 def head_columns(n_used: int, vocab_size: int) -> int:
@@ -93,7 +79,7 @@ class CompactEmbedding(nn.Module):
 
 
 class CrossEntropy(torch.autograd.Function):
-    """The compact head's loss on a CPU, `AT_ONCE` of its logits at a time.
+    """The compact head's loss on a CPU, `BLOCK_COLUMNS` of its logits at a time.
 
     A block of logits stays in the cache for all that is done with it, where the whole of them
     (13 MB in a default step on GPT-2's ids) would go to memory and back each time.
@@ -106,7 +92,9 @@ class CrossEntropy(torch.autograd.Function):
         blocks, total = exponentials(x, weight, n_unused, offset=target)
         nats = total.log()
         if total.isinf().any():  # a target below e^-88: from the largest logit down instead
-            offset = torch.stack([(w @ x.mT).amax(dim=0) for w in weight.split(AT_ONCE)]).amax(0)
+            offset = torch.stack(
+                [(w @ x.mT).amax(dim=0) for w in weight.split(BLOCK_COLUMNS)]
+            ).amax(0)
             blocks, total = exponentials(x, weight, n_unused, offset=offset)
             nats = total.log() + offset - target
         ctx.n_unused = n_unused
@@ -119,7 +107,12 @@ class CrossEntropy(torch.autograd.Function):
         (grad,) = grad_outputs  # (N,)
         grad_x = weight[columns] * -grad.unsqueeze(-1)
         grad_weight = torch.empty_like(weight)
-        pieces = zip(blocks, weight.split(AT_ONCE), grad_weight.split(AT_ONCE), strict=True)
+        pieces = zip(
+            blocks,
+            weight.split(BLOCK_COLUMNS),
+            grad_weight.split(BLOCK_COLUMNS),
+            strict=True,
+        )
         for block, w, grad_w in pieces:
             grad_logits = block * (grad / total)
             grad_x.addmm_(grad_logits.mT, w)
@@ -133,10 +126,10 @@ class CrossEntropy(torch.autograd.Function):
 def exponentials(
     x: Tensor, weight: Tensor, n_unused: int, *, offset: Tensor
 ) -> tuple[list[Tensor], Tensor]:
-    """exp(logit - offset) in blocks (up to AT_ONCE, N), and their sum (N,) over all columns."""
+    """exp(logit - offset) in blocks (BLOCK_COLUMNS at most, N), and their sum (N,) over columns."""
     blocks = []
     xT = x.mT.contiguous()  # (C, N)
-    for w in weight.split(AT_ONCE):
+    for w in weight.split(BLOCK_COLUMNS):
         blocks.append(torch.addmm(-offset, w, xT).exp_())
     if n_unused:
         blocks[-1][-1] *= n_unused
@@ -164,7 +157,7 @@ class CompactHead(nn.Module):
     def nll(self, x: Tensor, targets: Tensor) -> Tensor:
         """Nats per target: x (B, T, C), targets (B, T) in the tokenizer's ids -> (B, T)."""
         columns = self.column[targets]
-        if x.device.type == "cpu" and len(self.weight) > AT_ONCE:
+        if x.device.type == "cpu" and len(self.weight) > BLOCK_COLUMNS:
             loss = CrossEntropy.apply(
                 x.flatten(0, -2), self.weight, self.n_unused, columns.flatten()
             )

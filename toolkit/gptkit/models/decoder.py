@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import ClassVar
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gptkit.config import ModelConfig
+from gptkit.data.id_array import IdArray
+from gptkit.data.used_ids import used_ids
 from gptkit.models.attention import ATTENTION, KVCache, projection, rotary_table
-from gptkit.models.compact_softmax import CompactEmbedding, CompactHead, used_ids
+from gptkit.models.compact_softmax import CompactEmbedding, CompactHead
 from gptkit.models.elementwise import RMSNorm, SquaredReLU
-from gptkit.models.ngrams import LONGEST, HashedNgrams, shift_half
+from gptkit.models.ngrams import MAX_NGRAM, HashedNgrams, shift_half
+from gptkit.models.protocol import ParamCounts
 
 
 def make_norm(config: ModelConfig) -> nn.Module:
@@ -108,8 +111,8 @@ class Cache:
     The last few are those that the embedding of the next position looks back on.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
-        self.layers = [KVCache(config.block_size) for _ in range(config.n_layer)]
+    def __init__(self, n_layer: int, block_size: int) -> None:
+        self.layers = [KVCache(block_size) for _ in range(n_layer)]
         self._recent: Tensor | None = None
 
     def __len__(self) -> int:
@@ -119,7 +122,7 @@ class Cache:
         """Ids (B, T) with the last few of those read before in front."""
         if self._recent is not None:
             ids = torch.cat([self._recent, ids], dim=1)
-        self._recent = ids[:, -LONGEST:]
+        self._recent = ids[:, -MAX_NGRAM:]
         return ids
 
 
@@ -134,14 +137,20 @@ class Decoder(nn.Module):
         config: every choice of the architecture.
         vocab_size: V, the tokenizer's.
         support: from `find_support`, the ids (k,) that the training text uses.
+        block_size: T, the longest context in tokens.
     """
 
-    def __init__(self, config: ModelConfig, vocab_size: int, support: Tensor) -> None:
+    support_is_pairs: ClassVar[bool] = False
+
+    def __init__(
+        self, config: ModelConfig, vocab_size: int, support: Tensor, *, block_size: int
+    ) -> None:
         super().__init__()
+        self.block_size = block_size
         self.config = config
         self.vocab_size = vocab_size
         learned = config.positions == "learned"
-        self.position = nn.Embedding(config.block_size, config.n_embd) if learned else None
+        self.position = nn.Embedding(block_size, config.n_embd) if learned else None
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         self._init_body()
         std = 0.02 if config.init == "gpt2" else 1.0
@@ -157,13 +166,13 @@ class Decoder(nn.Module):
         self.sin: Tensor
         self.register_buffer("support", support)
         if config.positions == "rotary":
-            cos, sin = rotary_table(config.block_size, config.head_dim)
+            cos, sin = rotary_table(block_size, config.head_dim)
             self.register_buffer("cos", cos, persistent=False)
             self.register_buffer("sin", sin, persistent=False)
 
     @staticmethod
-    def find_support(train_ids: np.ndarray, vocab_size: int) -> Tensor:
-        return used_ids(train_ids, vocab_size)
+    def find_support(train_ids: IdArray, vocab_size: int) -> Tensor:
+        return torch.from_numpy(used_ids(train_ids, vocab_size))
 
     def _init_body(self) -> None:
         init = self.config.init
@@ -171,7 +180,7 @@ class Decoder(nn.Module):
             nn.init.normal_(self.position.weight, std=0.02)
         if self.position is not None and init == "unit":
             with torch.no_grad():
-                self.position.weight.copy_(sinusoids(self.config.block_size, self.config.n_embd))
+                self.position.weight.copy_(sinusoids(self.block_size, self.config.n_embd))
         for name, module in self.blocks.named_modules():
             if not isinstance(module, nn.Linear):
                 continue
@@ -187,8 +196,8 @@ class Decoder(nn.Module):
         """What the head reads: ids (B, T) -> (B, T, C)."""
         T = ids.shape[1]
         end = T + (0 if cache is None else len(cache))
-        if end > self.config.block_size:
-            raise ValueError(f"{end} positions do not fit in block_size {self.config.block_size}")
+        if end > self.block_size:
+            raise ValueError(f"{end} positions do not fit in block_size {self.block_size}")
         x = self._embed(ids if cache is None else cache.read(ids), end)[:, -T:]
         rotary = None
         if self.config.positions == "rotary":
@@ -217,40 +226,57 @@ class Decoder(nn.Module):
         With a cache, ids are only those not read yet; without, the last block_size of them count.
         """
         if cache is None:
-            ids = ids[:, -self.config.block_size :]
+            ids = ids[:, -self.block_size :]
         return self.head.log_probs(self.hidden(ids, cache)[:, -1])
 
     def new_cache(self) -> Cache:
-        return Cache(self.config)
+        return Cache(self.config.n_layer, self.block_size)
 
     def gradient_copies(self) -> dict[nn.Parameter, Tensor]:
         """How many of the dense model's parameters each of these entries stands for."""
         return {self.head.weight: self.head.copies.unsqueeze(-1)}
 
-    def num_params(self) -> dict[str, int]:
-        """Parameters of the whole (dense) model: embedding, body, head and total."""
-        return self.count_params(self.config, self.vocab_size)
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        groups: dict[str, list[nn.Parameter]] = {}
+        for name, p in self.named_parameters():
+            room = name.split(".")[0]
+            if room == "blocks" and p.ndim == 2:
+                group = "matrices"
+            elif room in ("embedding", "position"):
+                group = {"embedding": "embedding", "position": "positions"}[room]
+            else:
+                group = "vectors" if p.ndim == 1 else "other"
+            groups.setdefault(group, []).append(p)
+        return groups
+
+    def num_params(self) -> ParamCounts:
+        """Parameters of the whole (dense) model."""
+        return self.count_params(
+            self.config, vocab_size=self.vocab_size, block_size=self.block_size
+        )
 
     @staticmethod
-    def count_params(config: ModelConfig, vocab_size: int) -> dict[str, int]:
-        """What `num_params` gives, without building the model."""
+    def count_params(config: ModelConfig, *, vocab_size: int, block_size: int) -> ParamCounts:
+        """What `num_params` returns, without building the model."""
         C = config.n_embd
         norm = {"layer": C * (1 + config.bias), "rms_gain": C}.get(config.norm or "", 0)
-        parts = _linears(config)
-        block = sum((n_in + config.bias) * n_out for n_in, n_out in parts) + norm * (1 + config.mlp)
+        linears = _linears(config)
+        block = sum((n_in + config.bias) * n_out for n_in, n_out in linears)
+        block += norm * (1 + config.mlp)
         if config.norm == "rms_gain" and config.qk_norm:
             block += 2 * config.head_dim
-        body = config.n_layer * block + norm * (1 + config.embedding_norm)
-        positions = config.block_size if config.positions == "learned" else 0
-        embedding, head = (vocab_size + positions + (config.ngram_rows or 0)) * C, vocab_size * C
-        total = embedding + body + head
-        return {"embedding": embedding, "body": body, "head": head, "total": total}
+        positions = block_size if config.positions == "learned" else 0
+        return ParamCounts(
+            embedding=(vocab_size + positions + (config.ngram_rows or 0)) * C,
+            body=config.n_layer * block + norm * (1 + config.embedding_norm),
+            head=vocab_size * C,
+        )
 
     @staticmethod
-    def flops_per_token(config: ModelConfig, columns: int) -> int:
+    def flops_per_token(config: ModelConfig, *, columns: int, block_size: int) -> int:
         """Floating-point operations of training on a token: matrix products, forward and backward.
 
-        A product with n weights costs 2n forward and 4n backward; attention's scores and mixing
+        A product with n weights costs 2n forward and 4n backward. Attention's scores and mixing
         cost 4TC and 8TC in windows of T = block_size, masked positions included.
 
         Args:
@@ -258,5 +284,5 @@ class Decoder(nn.Module):
         """
         C, L = config.n_embd, config.n_layer
         weights = L * sum(n_in * n_out for n_in, n_out in _linears(config)) + columns * C
-        scored = L * config.block_size * C if config.attention == "softmax" else 0
+        scored = L * block_size * C if config.attention == "softmax" else 0
         return 6 * weights + 12 * scored

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-LONGEST = 4  # tokens of an n-gram
+MAX_NGRAM = 4  # tokens in the longest n-gram
 _MULTIPLIER = -7046029254386353131  # 2^64 / the golden ratio, in 64 bits with a sign
 
 
@@ -28,7 +28,7 @@ class HashedNgrams(nn.Module):
         """Ids (B, T) -> (B, T, C); an n-gram that would begin before the ids adds nothing."""
         T = ids.shape[1]
         key, rows = ids, []
-        for n in range(2, min(LONGEST, T) + 1):
+        for n in range(2, min(MAX_NGRAM, T) + 1):
             key = key[:, :-1] * _MULTIPLIER + ids[:, n - 1 :] + n  # (B, T - n + 1)
             rows.append((key * _MULTIPLIER >> 33) % len(self.weight))
         if not rows:

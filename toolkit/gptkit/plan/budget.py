@@ -9,7 +9,7 @@ from gptkit.errors import ConfigError
 _BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 
 
-SECONDS = "20s"  # of training for each arm, matched by time, where nothing is said
+DEFAULT_TIME_BUDGET = "20s"  # training per arm, matched by time, if none is given
 
 
 def read_budget(budget: str) -> tuple[float, str]:
@@ -43,7 +43,7 @@ def steps_of(budget: str, *, bytes_per_step: int) -> int:
     if unit == "seconds":
         raise ConfigError(
             f"budget {budget!r} is in seconds, which only matching by time can keep to.\n"
-            "Give bytes of training text, as in 600KB, or steps, as in 600steps; or --match time."
+            "Give bytes of training text, as in 600KB, or steps, as in 600steps; or match='time'."
         )
     steps = round(amount / bytes_per_step) if unit == "bytes" else int(amount)
     if steps < 1:

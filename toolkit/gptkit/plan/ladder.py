@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from gptkit.config import ModelConfig, TrainConfig
+from gptkit.config import ModelConfig, OptimConfig, Recipe
 from gptkit.errors import ConfigError, check_known
-from gptkit.plan.recipes import Recipe, decoder, lecture
+from gptkit.plan.recipes import decoder, lecture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,9 @@ STAGES = {
     "today": Stage(adds="the kit's recipe"),
 }
 
-SCALED = {
+Preset = Literal["cpu", "gpu"]
+
+SCALED: dict[Preset, str] = {
     "cpu": "scaled is small, for a CPU: 4 layers of 128, context 64; the lecture's is for a GPU.",
     "gpu": "scaled is the lecture's, for a GPU: 6 layers of 384, context 256.",
 }
@@ -64,8 +67,7 @@ def ladder(preset: str = "cpu", *, stages: Sequence[str] | None = None) -> dict[
     >>> [name for name, recipe in ladder().items() if recipe.model.residual][-4:]
     ['residual', 'norm', 'scaled', 'today']
     """
-    if preset not in SCALED:
-        raise ConfigError(f"there is no preset {preset!r}.\nThere are: {', '.join(SCALED)}.")
+    check_known("preset", preset, SCALED)
     if stages is not None and not stages:
         raise ConfigError(f"stages is empty; name at least one of {', '.join(STAGES)}.")
     for stage in stages or ():
@@ -99,18 +101,16 @@ def ladder(preset: str = "cpu", *, stages: Sequence[str] | None = None) -> dict[
         "norm": norm,
     }
     every = {
-        "bigram": _small(bigram, replace(small.train, learning_rate=1e-2)),
-        **{name: _small(model, small.train) for name, model in models.items()},
+        "bigram": _small(bigram, replace(small.optim, learning_rate=1e-2)),
+        **{name: _small(model, small.optim) for name, model in models.items()},
         "scaled": _scaled_for_gpu() if preset == "gpu" else _scaled_for_cpu(),
         "today": decoder(),
     }
     return {name: every[name] for name in STAGES if stages is None or name in stages}
 
 
-def _small(model: ModelConfig, training: TrainConfig) -> Recipe:
-    return Recipe(
-        model=model, train=training, budget="5000steps", context_bytes=8, bytes_per_step=256
-    )
+def _small(model: ModelConfig, optim: OptimConfig) -> Recipe:
+    return Recipe(model=model, optim=optim, budget="5000steps", context_bytes=8, bytes_per_step=256)
 
 
 def _scaled_for_cpu() -> Recipe:
@@ -129,14 +129,15 @@ def _scaled_for_gpu() -> Recipe:
     return replace(
         recipe,
         model=replace(recipe.model, n_layer=6, n_head=6, n_embd=384),
-        train=replace(recipe.train, learning_rate=3e-4, evaluations=10, bf16=True, compiled=True),
+        optim=replace(recipe.optim, learning_rate=3e-4, bf16=True, compiled=True),
+        evaluations=10,
         budget="5000steps",
         context_bytes=256,
         bytes_per_step=64 * 256,
     )
 
 
-def ladder_preset(recipes: Mapping[str, Recipe]) -> str | None:
+def ladder_preset(recipes: Mapping[str, Recipe]) -> Preset | None:
     """The preset of whose ladder these are stages, in its order; None if of none.
 
     >>> ladder_preset(ladder(stages=["head", "heads"]))

@@ -1,7 +1,7 @@
 """What is made equal across arms, and what is not.
 
-Each way of matching is a plain function from what the user asked to complete arms. All start
-from `match_bytes`, and no arm is given more training text than the budget says.
+Each way of matching is a plain function from a request to complete arms. All start from
+`match_bytes`, and no arm gets more training text than the budget says.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from math import log
 from statistics import geometric_mean
+from typing import Any
 
 import numpy as np
 
-from gptkit.config import Arm, ModelConfig
+from gptkit.config import Arm, ModelConfig, Recipe, Schedule
 from gptkit.data.batches import window_starts
 from gptkit.data.encoding import EncodedCorpus
 from gptkit.errors import CorpusError
-from gptkit.models import MODELS
+from gptkit.models import MODELS, ParamCounts
 from gptkit.models.compact_softmax import head_columns
 from gptkit.plan.budget import steps_of
-from gptkit.plan.recipes import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the user asked of the arms.
+    """What the arms are to be.
 
     Attributes:
-        recipes: by their models' names; what they say of the text is what was asked.
+        recipes: by their models' names, with the text fields that the user gave.
         seconds: of training, the budget of matching by time alone.
-        stride_bytes: how far evaluation windows advance; None for disjoint windows.
+        stride_bytes: distance between evaluation windows; None for disjoint windows.
     """
 
     recipes: Mapping[str, Recipe]
@@ -41,141 +41,144 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """Complete arms, the way they were matched, and what a reader must know of it."""
+class Matched:
+    """Complete arms, and what a reader must know about how they were matched."""
 
-    by: str
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     arms: tuple[Arm, ...]
 
 
-Encoded = Mapping[str, EncodedCorpus]  # the corpus under each tokenizer, by spec
+Encoded = Mapping[str, EncodedCorpus]  # the corpus under each tokenizer, by its name
 
 
-def match_bytes(encoded: Encoded, asked: Request) -> Plan:
+def match_bytes(encoded: Encoded, request: Request) -> Matched:
     """Same training bytes, steps, bytes per step, context in bytes, and body.
 
     The context is whole tokens, so it is `context_bytes` to within half a token on average.
     """
     arms = []
-    for spec, corpus in encoded.items():
-        for name, recipe in asked.recipes.items():
-            block_size = _tokens(recipe.context_bytes, corpus)
-            _check_length(spec, corpus, block_size)
+    for name, corpus in encoded.items():
+        for recipe_name, recipe in request.recipes.items():
+            block_size = tokens_for_bytes(recipe.context_bytes, corpus)
+            _check_length(name, corpus, block_size)
             window_bytes = block_size * corpus.train.bytes_per_token
-            arm = Arm(
-                tokenizer=spec,
-                recipe=name,
-                model=replace(recipe.model, block_size=block_size),
-                train=replace(
-                    recipe.train_for(corpus.train.bytes_per_token),
-                    steps=steps_of(recipe.budget, bytes_per_step=recipe.bytes_per_step),
-                    bytes_per_step=recipe.bytes_per_step,
-                    batch_size=max(1, round(recipe.bytes_per_step / window_bytes)),
-                    eval_stride=asked.stride_bytes and _tokens(asked.stride_bytes, corpus),
-                ),
+            stride = request.stride_bytes and tokens_for_bytes(request.stride_bytes, corpus)
+            schedule = Schedule(
+                block_size=block_size,
+                batch_size=max(1, round(recipe.bytes_per_step / window_bytes)),
+                steps=steps_of(recipe.budget, bytes_per_step=recipe.bytes_per_step),
+                bytes_per_step=recipe.bytes_per_step,
+                evaluations=recipe.evaluations,
+                eval_stride=stride,
             )
-            arms += [replace(arm, train=replace(arm.train, seed=seed)) for seed in asked.seeds]
-    return Plan(by="bytes", notes=(), arms=tuple(arms))
+            arm = Arm(
+                tokenizer=name,
+                recipe=recipe_name,
+                model=recipe.model,
+                optim=recipe.optim_for(corpus.train.bytes_per_token),
+                schedule=schedule,
+            )
+            arms += [_with_schedule(arm, seed=seed) for seed in request.seeds]
+    return Matched(arms=tuple(arms))
 
 
-def match_tokens(encoded: Encoded, asked: Request) -> Plan:
+def match_tokens(encoded: Encoded, request: Request) -> Matched:
     """The naive comparison: same tokens, block size and steps, so a finer tokenizer reads less.
 
-    The tokenizer with the most bytes per token gets what matching by bytes would give it, in whole
-    windows, and sets the tokens and the learning rates for all.
+    The tokenizer with the most bytes per token is the reference: it trains as under
+    `match_bytes`, in whole windows, and all others get its tokens and its learning rates.
     """
     coarsest = max(encoded.values(), key=lambda corpus: corpus.train.bytes_per_token)
-    stride = asked.stride_bytes and _tokens(asked.stride_bytes, coarsest)
+    stride = request.stride_bytes and tokens_for_bytes(request.stride_bytes, coarsest)
     arms = []
-    for arm in match_bytes(encoded, asked).arms:
-        recipe = asked.recipes[arm.recipe]
-        block_size = _tokens(recipe.context_bytes, coarsest)
+    for arm in match_bytes(encoded, request).arms:
+        recipe = request.recipes[arm.recipe]
+        block_size = tokens_for_bytes(recipe.context_bytes, coarsest)
         _check_length(arm.tokenizer, encoded[arm.tokenizer], block_size)
         window_bytes = block_size * coarsest.train.bytes_per_token
-        train = replace(
-            recipe.train_for(coarsest.train.bytes_per_token),
-            steps=arm.train.steps,
+        matched = _with_schedule(
+            arm,
+            block_size=block_size,
             bytes_per_step=None,
             batch_size=max(1, int(recipe.bytes_per_step / window_bytes)),
             eval_stride=stride,
-            seed=arm.train.seed,
         )
-        arms.append(replace(arm, model=replace(arm.model, block_size=block_size), train=train))
+        arms.append(replace(matched, optim=recipe.optim_for(coarsest.train.bytes_per_token)))
     note = "the naive comparison: a tokenizer with fewer bytes per token reads less text"
-    return Plan(by="tokens", notes=(note,), arms=tuple(arms))
+    return Matched(notes=(note,), arms=tuple(arms))
 
 
-def match_flops(encoded: Encoded, asked: Request) -> Plan:
+def match_flops(encoded: Encoded, request: Request) -> Matched:
     """Same training FLOPs, as computed: each arm takes as many steps as the cheapest one's pay for.
 
-    Counted are the matrix products of the body, the attention and the compact head, on the tokens
+    FLOPs count the matrix products of the body, the attention and the compact head, on the tokens
     of the windows that the arm will read. Arms are equal to within half a step.
     """
-    plan = match_bytes(encoded, asked)
-    spent = {arm.id: flops_after(arm, encoded[arm.tokenizer]) for arm in plan.arms}
+    matched = match_bytes(encoded, request)
+    spent = {arm: flops_after(arm, encoded[arm.tokenizer]) for arm in matched.arms}
     cheapest = {
-        recipe: min(spent[arm.id][-1] for arm in plan.arms if arm.recipe == recipe)
-        for recipe in asked.recipes
+        recipe: min(flops[-1] for arm, flops in spent.items() if arm.recipe == recipe)
+        for recipe in request.recipes
     }
     arms = tuple(
-        replace(arm, train=replace(arm.train, steps=_nearest_step(spent[arm.id], flops)))
-        if (flops := cheapest[arm.recipe])
+        _with_schedule(arm, steps=_nearest_step(flops, goal))
+        if (goal := cheapest[arm.recipe])
         else arm
-        for arm in plan.arms
+        for arm, flops in spent.items()
     )
-    still = [recipe for recipe, flops in cheapest.items() if not flops]
-    notes = [f"{recipe}, without matrix products, is matched by bytes" for recipe in still]
-    return Plan(by="flops", notes=tuple(notes), arms=arms)
+    unmatched = [recipe for recipe, flops in cheapest.items() if not flops]
+    notes = [f"{recipe}, without matrix products, is matched by bytes" for recipe in unmatched]
+    return Matched(notes=tuple(notes), arms=arms)
 
 
-def match_params(encoded: Encoded, asked: Request) -> Plan:
+def match_params(encoded: Encoded, request: Request) -> Matched:
     """Same total parameters, those of the dense model: a larger vocabulary leaves a smaller body.
 
-    One rule for depth and width: `n_embd` is a multiple of 2 · n_head, `n_layer` follows it in the
-    recipe's proportion, and of these sizes the nearest to the total is taken; the MLP's width
-    then takes up the rest. The total is the size, by that rule, that the largest vocabulary
-    reaches nearest to the geometric mean of what the tokenizers' models have unmatched.
+    Sizes follow one rule: `n_embd` is a multiple of 2 · n_head, and `n_layer` scales with it. Each
+    arm takes the nearest such size, and the width of its MLP makes up the difference. The target
+    total is the size of the largest vocabulary's model that is closest to the geometric mean of
+    the unmatched totals.
     """
-    plan = match_bytes(encoded, asked)
-    vocab_size = {spec: corpus.tokenizer.vocab_size for spec, corpus in encoded.items()}
+    matched = match_bytes(encoded, request)
+    vocab_size = {name: corpus.tokenizer.vocab_size for name, corpus in encoded.items()}
     totals: dict[str, int] = {}
     notes = []
-    for recipe in asked.recipes:
-        mine = {arm.tokenizer: arm for arm in plan.arms if arm.recipe == recipe}
-        if next(iter(mine.values())).model.architecture == "bigram":
+    for recipe in request.recipes:
+        arms = {arm.tokenizer: arm for arm in matched.arms if arm.recipe == recipe}
+        sizers = {name: Sizer(arm, vocab_size[name]) for name, arm in arms.items()}
+        largest = max(arms, key=lambda name: vocab_size[name])
+        if not sizers[largest].body(arms[largest].model):
             notes.append(f"{recipe}, without a body to shrink or grow, is matched by bytes")
             continue
-        mean = geometric_mean([_total(arm.model, vocab_size[t]) for t, arm in mine.items()])
-        largest = max(mine, key=lambda t: vocab_size[t])
-        size = _nearest(mine[largest].model, vocab_size[largest], mean)
-        totals[recipe] = _total(size, vocab_size[largest])
-        body = MODELS[size.architecture].count_params(size, vocab_size[largest])["body"]
+        mean = geometric_mean([sizers[name].total(arm.model) for name, arm in arms.items()])
+        size = sizers[largest].nearest(mean)
+        totals[recipe] = sizers[largest].total(size)
+        body = sizers[largest].body(size)
         if body < totals[recipe] / 10:
             notes.append(
                 f"{largest}'s vocabulary leaves {recipe} a body of {body:,} of "
                 f"{totals[recipe]:,} parameters"
             )
-    arms = tuple(
-        replace(arm, model=_sized(arm.model, vocab_size[arm.tokenizer], totals[arm.recipe]))
+    resized = tuple(
+        replace(arm, model=Sizer(arm, vocab_size[arm.tokenizer]).for_total(totals[arm.recipe]))
         if arm.recipe in totals
         else arm
-        for arm in plan.arms
+        for arm in matched.arms
     )
-    return Plan(by="params", notes=tuple(notes), arms=arms)
+    return Matched(notes=tuple(notes), arms=resized)
 
 
-def match_time(encoded: Encoded, asked: Request) -> Plan:
+def match_time(encoded: Encoded, request: Request) -> Matched:
     """Same seconds of training by the clock."""
     arms = tuple(
-        replace(arm, train=replace(arm.train, steps=None, seconds=asked.seconds))
-        for arm in match_bytes(encoded, asked).arms
+        _with_schedule(arm, steps=None, seconds=request.seconds)
+        for arm in match_bytes(encoded, request).arms
     )
     note = "bound to this machine: another gives each arm other steps, and so other losses"
-    return Plan(by="time", notes=(note,), arms=arms)
+    return Matched(notes=(note,), arms=arms)
 
 
-MATCHES: dict[str, Callable[[Encoded, Request], Plan]] = {
+MATCHES: dict[str, Callable[[Encoded, Request], Matched]] = {
     "bytes": match_bytes,
     "tokens": match_tokens,
     "flops": match_flops,
@@ -184,85 +187,112 @@ MATCHES: dict[str, Callable[[Encoded, Request], Plan]] = {
 }
 
 
-def _tokens(n_bytes: int, corpus: EncodedCorpus) -> int:
-    """The whole tokens, at least one, that spell about so many bytes of training text."""
+def tokens_for_bytes(n_bytes: int, corpus: EncodedCorpus) -> int:
+    """How many whole tokens, at least one, spell about so many bytes of training text."""
     return max(1, round(n_bytes / corpus.train.bytes_per_token))
+
+
+def flops_per_token(arm: Arm, corpus: EncodedCorpus) -> int:
+    """FLOPs of training on a token, with the compact softmax."""
+    return MODELS[arm.model.architecture].flops_per_token(
+        arm.model,
+        columns=head_columns(corpus.vocab_seen, corpus.tokenizer.vocab_size),
+        block_size=arm.schedule.block_size,
+    )
 
 
 def flops_after(arm: Arm, corpus: EncodedCorpus) -> np.ndarray:
     """FLOPs (steps,) that an arm will have spent after each step."""
-    block_size = arm.model.block_size
-    columns = head_columns(corpus.vocab_seen, corpus.tokenizer.vocab_size)
-    per_token = MODELS[arm.model.architecture].flops_per_token(arm.model, columns)
+    schedule = arm.schedule
     starts = window_starts(
         corpus.train.ends,
-        block_size=block_size,
-        bytes_per_step=arm.train.bytes_per_step,
-        batch_size=arm.train.batch_size,
-        seed=arm.train.seed,
+        block_size=schedule.block_size,
+        bytes_per_step=schedule.bytes_per_step,
+        batch_size=schedule.batch_size,
+        seed=schedule.seed,
     )
-    windows = [len(batch) for batch in islice(starts, arm.train.steps)]
-    return np.cumsum(windows) * float(block_size * per_token)
+    windows = [len(batch) for batch in islice(starts, schedule.steps)]
+    return np.cumsum(windows) * float(schedule.block_size * flops_per_token(arm, corpus))
 
 
 def training_flops(arm: Arm, corpus: EncodedCorpus) -> float:
-    """About the FLOPs of an arm's training in steps, its windows taken to be of average length."""
-    columns = head_columns(corpus.vocab_seen, corpus.tokenizer.vocab_size)
-    per_token = MODELS[arm.model.architecture].flops_per_token(arm.model, columns)
-    step_bytes = arm.train.bytes_per_step
-    window_tokens = arm.train.batch_size * arm.model.block_size
-    tokens = step_bytes / corpus.train.bytes_per_token if step_bytes else window_tokens
-    return (arm.train.steps or 1) * tokens * per_token
+    """About the FLOPs of an arm's training in steps, with windows of average length."""
+    schedule = arm.schedule
+    tokens: float = schedule.batch_size * schedule.block_size
+    if schedule.bytes_per_step:
+        tokens = schedule.bytes_per_step / corpus.train.bytes_per_token
+    return (schedule.steps or 1) * tokens * flops_per_token(arm, corpus)
+
+
+def _with_schedule(arm: Arm, **changes: Any) -> Arm:
+    return replace(arm, schedule=replace(arm.schedule, **changes))
 
 
 def _nearest_step(spent: np.ndarray, flops: float) -> int:
     return int(np.abs(spent - flops).argmin()) + 1
 
 
-def _check_length(spec: str, corpus: EncodedCorpus, block_size: int) -> None:
+def _check_length(name: str, corpus: EncodedCorpus, block_size: int) -> None:
     if len(corpus.train.ids) <= block_size:
         raise CorpusError(
             f"the training text is too short: {corpus.train.n_bytes:,} bytes, "
-            f"{len(corpus.train.ids):,} tokens of {spec}, do not fill one block of "
+            f"{len(corpus.train.ids):,} tokens of {name}, do not fill one block of "
             f"{block_size} tokens and the one after.\nGive a longer text, or a shorter context."
         )
 
 
-def _total(model: ModelConfig, vocab_size: int) -> int:
-    return MODELS[model.architecture].count_params(model, vocab_size)["total"]
+class Sizer:
+    """Sizes of an arm's model under its vocabulary."""
 
+    def __init__(self, arm: Arm, vocab_size: int) -> None:
+        self.arm = arm
+        self.vocab_size = vocab_size
 
-def _sizes(model: ModelConfig, vocab_size: int, upto: float) -> Iterator[ModelConfig]:
-    """The model at every width, depth in proportion, up to the first of more parameters."""
-    step = 2 * model.n_head
-    n_embd = 0
-    while True:
-        n_embd += step
-        n_layer = max(1, round(model.n_layer * n_embd / model.n_embd))
-        n_hidden = model.n_hidden and max(1, round(model.n_hidden * n_embd / model.n_embd))
-        sized = replace(model, n_embd=n_embd, n_layer=n_layer, n_hidden=n_hidden)
-        yield sized
-        if _total(sized, vocab_size) > upto:
-            return
+    def _counts(self, model: ModelConfig) -> ParamCounts:
+        return MODELS[model.architecture].count_params(
+            model, vocab_size=self.vocab_size, block_size=self.arm.schedule.block_size
+        )
 
+    def total(self, model: ModelConfig) -> int:
+        return self._counts(model).total
 
-def _nearest(model: ModelConfig, vocab_size: int, total: float) -> ModelConfig:
-    return min(
-        _sizes(model, vocab_size, total),
-        key=lambda sized: abs(log(_total(sized, vocab_size) / total)),
-    )
+    def body(self, model: ModelConfig) -> int:
+        return self._counts(model).body
 
+    def sizes(self, upto: float) -> Iterator[ModelConfig]:
+        """The model at every width, depth in proportion, up to the first with more parameters."""
+        model = self.arm.model
+        step = 2 * model.n_head
+        n_embd = 0
+        while True:
+            n_embd += step
+            n_layer = max(1, round(model.n_layer * n_embd / model.n_embd))
+            n_hidden = model.n_hidden and max(1, round(model.n_hidden * n_embd / model.n_embd))
+            sized = replace(model, n_embd=n_embd, n_layer=n_layer, n_hidden=n_hidden)
+            yield sized
+            if self.total(sized) > upto:
+                return
 
-def _sized(model: ModelConfig, vocab_size: int, total: int) -> ModelConfig:
-    """The model with so many parameters, to within half a unit of the MLP's width.
+    def nearest(self, total: float) -> ModelConfig:
+        """The size whose parameters are nearest to `total`, by their ratio."""
+        return min(self.sizes(total), key=lambda sized: abs(log(self.total(sized) / total)))
 
-    Where there is no MLP, or its width has to be the stream's, it is the nearest by `_sizes`.
-    """
-    sized = _nearest(model, vocab_size, total)
-    if not (sized.mlp and sized.residual):
-        return sized
-    width = sized.mlp_width
-    wider = replace(sized, n_hidden=width + 1)
-    unit = _total(wider, vocab_size) - _total(sized, vocab_size)
-    more = round((total - _total(sized, vocab_size)) / unit)
-    return replace(sized, n_hidden=max(1, width + more)) if more else sized
+    def for_total(self, total: int) -> ModelConfig:
+        """The model with `total` parameters, to within half a unit of the MLP's width.
+
+        Without an MLP, or if its width must be n_embd, it is the nearest of `sizes`.
+        """
+        sized = self.nearest(total)
+        if not (sized.mlp and sized.residual):
+            return sized
+        more = self._missing_width(sized, total)
+        if sized.mlp_width + more < 1:  # too large even without its MLP: the size below has room
+            *smaller, _ = self.sizes(total)
+            sized = smaller[-1] if smaller else sized
+            more = self._missing_width(sized, total)
+        return replace(sized, n_hidden=max(1, sized.mlp_width + more)) if more else sized
+
+    def _missing_width(self, sized: ModelConfig, total: int) -> int:
+        """By how much the MLP must be wider for the model to have `total` parameters."""
+        wider = replace(sized, n_hidden=sized.mlp_width + 1)
+        return round((total - self.total(sized)) / (self.total(wider) - self.total(sized)))

@@ -1,87 +1,16 @@
-"""Models with the training and the text they are meant for, and those that have a name.
-
-A named recipe is a function that returns a complete `Recipe`.
-"""
+"""Recipes that have a name: a model, how it is trained, and on how much text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
-from gptkit.config import ModelConfig, TrainConfig, at_rate, from_dict
-from gptkit.errors import ConfigError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """A model, how it is trained, and on how much text where an experiment does not say.
-
-    An experiment sets from these, for each tokenizer, the model's `block_size` and the training's
-    `steps`, `batch_size` and `bytes_per_step`: what those are here does not count.
-
-    Attributes:
-        budget: training text per arm, or steps, as in "600KB" or "5000steps".
-        context_bytes: how far back the model sees.
-        bytes_per_step: text per training step; at least twice the context, or tokenizers could
-            not be kept level.
-        rates_follow_tokens: whether a step of fewer tokens has lower learning rates: they are
-            multiplied by √(tokens / bytes). Of the same text a coarser tokenizer makes fewer
-            tokens, whose mean gradient is noisier. Adam's best rate goes with the square root of
-            the batch: Malladi et al., "On the SDEs and scaling rules for adaptive gradient
-            algorithms", 2022.
-    """
-
-    model: ModelConfig
-    train: TrainConfig
-    budget: str = "600KB"
-    context_bytes: int = 160
-    bytes_per_step: int = 1024
-    rates_follow_tokens: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("context_bytes", "bytes_per_step"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        if self.bytes_per_step < 2 * self.context_bytes:
-            raise ConfigError(
-                f"bytes_per_step is {self.bytes_per_step}, less than twice context_bytes "
-                f"{self.context_bytes}: with so few windows a step, tokenizers cannot be kept "
-                "level.\nGive more bytes per step, or a shorter context."
-            )
-
-    def train_for(self, bytes_per_token: float) -> TrainConfig:
-        """The training under a tokenizer of so many bytes per token, its rates set."""
-        if not self.rates_follow_tokens:
-            return self.train
-        return at_rate(self.train, bytes_per_token**-0.5)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Recipe:
-        """The recipe whose `asdict` this is."""
-        model, train = (
-            from_dict(ModelConfig, data["model"]),
-            from_dict(TrainConfig, data["train"]),
-        )
-        return cls(**{**data, "model": model, "train": train})
-
-
-OF_TEXT = ("budget", "context_bytes", "bytes_per_step")  # fields of a recipe, not of its model
-
-
-def common(recipes: Iterable[Recipe], field: str) -> Any:
-    """What all recipes have in a field, or None where they differ.
-
-    >>> common([bigram(), decoder()], "budget")
-    '600KB'
-    """
-    values = {getattr(recipe, field) for recipe in recipes}
-    return values.pop() if len(values) == 1 else None
+from gptkit.config import ModelConfig, OptimConfig, Recipe
 
 
 def bigram() -> Recipe:
     """The lecture's bigram table."""
-    return Recipe(model=ModelConfig(architecture="bigram"), train=TrainConfig(learning_rate=0.3))
+    return Recipe(model=ModelConfig(architecture="bigram"), optim=OptimConfig(learning_rate=0.3))
 
 
 def decoder() -> Recipe:
@@ -93,7 +22,7 @@ def decoder() -> Recipe:
     """
     return Recipe(
         model=ModelConfig(),
-        train=TrainConfig(
+        optim=OptimConfig(
             learning_rate=1e-2,
             embedding_learning_rate=0.2,
             muon_learning_rate=2e-2,
@@ -126,7 +55,7 @@ def gpt2() -> Recipe:
             activation="gelu",
             bias=True,
         ),
-        train=replace(at_rate(small.train, 2), embedding_learning_rate=0.1),
+        optim=replace(small.optim.at_rate(2), embedding_learning_rate=0.1),
     )
 
 
@@ -142,7 +71,7 @@ def qwen3() -> Recipe:
         model=replace(
             small.model, n_hidden=176, norm="rms_gain", embedding_norm=False, activation="swiglu"
         ),
-        train=at_rate(small.train, 2),
+        optim=small.optim.at_rate(2),
     )
 
 
@@ -154,7 +83,7 @@ def fast() -> Recipe:
     """
     return Recipe(
         model=ModelConfig(n_layer=2, n_hidden=256, token_shift=True, ngram_rows=4096),
-        train=TrainConfig(
+        optim=OptimConfig(
             learning_rate=1e-2,
             embedding_learning_rate=0.1,
             muon_learning_rate=2e-2,
@@ -169,7 +98,8 @@ def large() -> Recipe:
     return replace(
         small,
         model=replace(small.model, n_layer=6, n_head=6, n_embd=384, n_hidden=None, dropout=0.2),
-        train=replace(small.train, evaluations=20, bf16=True, compiled=True),
+        optim=replace(small.optim, bf16=True, compiled=True),
+        evaluations=20,
     )
 
 
@@ -191,7 +121,7 @@ def lecture() -> Recipe:
             init="gpt2",
             zero_init_residual=False,
         ),
-        train=TrainConfig(learning_rate=1e-3, weight_decay=0.01, decay_fraction=None),
+        optim=OptimConfig(learning_rate=1e-3, weight_decay=0.01, decay_fraction=None),
     )
 
 
@@ -204,14 +134,3 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "large": large,
     "lecture": lecture,
 }
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "cpu": {},
-    "gpu": {
-        "models": ("bigram", "large"),
-        "budget": "12MB",
-        "context_bytes": 256,
-        "bytes_per_step": 16_384,
-    },
-}
-"""An experiment's fields for a machine, where they are not `Experiment`'s defaults."""

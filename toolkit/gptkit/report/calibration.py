@@ -1,40 +1,41 @@
-"""The proof of the verdict, as a page."""
+"""The calibration of the verdict, as a page."""
 
 from __future__ import annotations
 
-from typing import Any
+from gptkit.report.table import Column, Section, Spec, Table, build_rows, to_markdown
+from gptkit.results.studies import Calibration, Coverage
+
+COLUMNS: list[Spec[Coverage]] = [
+    Spec(Column("noise from the text"), lambda row: f"{row.text:g}"),
+    Spec(Column("noise from the seeds"), lambda row: f"{row.seeds:g}"),
+    Spec(Column("seeds"), lambda row: str(row.n_seeds)),
+    Spec(Column("covered"), lambda row: f"{row.covered:.1%}"),
+]
 
 
-def markdown(proof: dict[str, Any]) -> str:
-    """The report of `gptkit.bench.calibration.prove`."""
-    trials, copies = proof["trials"], proof["copies"]
+def markdown(found: Calibration) -> str:
+    """The report of `gptkit.bench.calibration.calibrate`."""
+    columns, rows = build_rows(COLUMNS, found.coverage)
+    copies = found.copies
     lines = [
-        "# Can the verdict be believed?",
+        "# Can the verdict be trusted?",
         "",
-        f"Synthetic arms with a true difference of {proof['difference']} bits per byte, "
-        f"{trials:,} trials for each kind of noise. How often the 95 % interval covers the truth:",
+        f"Synthetic arms have a true difference of {found.difference} bits per byte, with "
+        f"{found.trials:,} trials for each kind of noise. The table shows how often the 95 % "
+        "interval contains the truth.",
         "",
-        "| noise from the text | noise from the seeds | seeds | covered |",
-        "| ---: | ---: | ---: | ---: |",
+        *to_markdown(Table("", columns, [Section(rows)])),
+        "",
+        "Noise is the standard deviation of the mean difference, in bits per byte.",
+        "",
+        f"Copies of one tokenizer (char) have no difference. {copies.trained:,} trainings of a "
+        f"small decoder differ only in the seed. {copies.seeds} of them are compared with "
+        f"{copies.seeds} others, drawn at random, {found.trials:,} times. In "
+        f"{copies.not_told_apart:.1%} of these comparisons the verdict claims no difference.",
+        "",
+        "## Run this again",
+        "",
+        f"    gptkit calibrate --trials {found.trials} --copies {copies.trained}",
+        "",
     ]
-    lines += [
-        f"| {row['text']:g} | {row['seeds']:g} | {row['n_seeds']} | {row['covered']:.1%} |"
-        for row in proof["coverage"]
-    ]
-    return "\n".join(
-        [
-            *lines,
-            "",
-            "Noise is the standard deviation of the mean difference, in bits per byte.",
-            "",
-            f"Copies of one tokenizer (char): {copies['trained']:,} trainings of a small decoder "
-            f"that differ in the seed alone. {trials:,} times {copies['seeds']} of them are set "
-            f"against {copies['seeds']} others, drawn at random; in "
-            f"{copies['cannot_be_told_apart']:.1%} the verdict is that they cannot be told apart.",
-            "",
-            "## Again",
-            "",
-            f"    gptkit coverage --trials {trials} --copies {copies['trained']}",
-            "",
-        ]
-    )
+    return "\n".join(lines)

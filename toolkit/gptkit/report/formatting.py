@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 # Control characters as the pictures Unicode has for them, so that no sample can drive a terminal.
 _PICTURES = {c: 0x2400 + c for c in range(0x20) if c != 0x0A}
 _PICTURES |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
@@ -28,15 +26,6 @@ def visible(piece: str, *, most: int | None = None) -> str:
     """
     text = printable(piece).replace(" ", "·").replace("\n", "␊")
     return text if most is None or len(text) <= most else text[: most - 1] + "…"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names as a sentence lists them.
-
-    >>> listed(["decoder"]), listed(["decoder", "gpt2", "qwen3"])
-    ('decoder', 'decoder, gpt2 and qwen3')
-    """
-    return " and ".join([*([", ".join(names[:-1])] if len(names) > 1 else []), names[-1]])
 
 
 def short(number: float) -> str:

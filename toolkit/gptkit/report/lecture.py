@@ -1,39 +1,34 @@
-"""The lecture's trick, attention's weights and the ladder -> rich renderables; prints nothing."""
+"""The lecture's trick and attention's weights, step by step, for a terminal."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import fmean
-from typing import Any
 
-from rich import box
 from rich.cells import cell_len
 from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
-from torch import Tensor
 
-from gptkit.eval.attention_weights import Batch, Toy
-from gptkit.report.formatting import printable, short, visible
-from gptkit.results.ladder import StageRow, ladder_note, published, stage_rows
+from gptkit.report.formatting import visible
+
+Matrix = Sequence[Sequence[float]]
 
 SHADES = ".░▒▓█"
-STYLES = ("dim", "blue", "cyan", "green", "bold yellow")
-FROM = ("0", "1/64", "1/16", "1/4", "9/16")  # the least weight of each shade
-INDENT = 2  # columns before what a step shows
-LABEL = 12  # characters of a token beside its row, at most; above its column two thirds of that
+SHADE_STYLES = ("dim", "blue", "cyan", "green", "bold yellow")
+SHADE_MINIMA = ("0", "1/64", "1/16", "1/4", "9/16")  # the least weight of each shade
+INDENT_COLUMNS = 2  # before what a step shows
+MAX_LABEL_CHARS = 12  # of a token beside its row; above its column two thirds of that
 
 
-def toy_steps(toy: Toy) -> Group:
+def toy_steps(a: Matrix, b: Matrix, c: Matrix, means: Matrix) -> Group:
     """The 3 x 3 example, step by step."""
     three = Columns(
-        [_matrix("a", toy.a), Text("\n@"), _matrix("b", toy.b), Text("\n="), _matrix("c", toy.c)],
+        [_matrix("a", a), Text("\n@"), _matrix("b", b), Text("\n="), _matrix("c", c)],
         padding=(0, 2),
     )
-    means = Columns([_matrix("means", toy.means), Text("\n= c")], padding=(0, 2))
+    by_hand = Columns([_matrix("means", means), Text("\n= c")], padding=(0, 2))
     return Group(
         _step(
             "1. Means as a matrix product",
@@ -50,26 +45,31 @@ def toy_steps(toy: Toy) -> Group:
             "2. The same by hand",
             "The mean of the first row of b, of its first two, of all three. They are the rows of "
             "c: a position that may look at those before it, and at no later one.",
-            means,
+            by_hand,
             code="means = torch.stack([b[:i + 1].mean(0) for i in range(3)])",
         ),
     )
 
 
-def batch_steps(batch: Batch) -> Group:
-    """The batch version, step by step."""
-    T = len(batch.weights)
-    shape = f"torch.Size({list(batch.by_softmax.shape)})"
+def batch_steps(shape: Sequence[int], largest_difference: float, weights: Matrix) -> Group:
+    """The batch version, step by step.
+
+    Args:
+        shape: B, T and C.
+        largest_difference: between the three ways.
+        weights: (T, T), the softmax's.
+    """
+    T = len(weights)
     return Group(
         _step(
-            f"3. A batch, three ways: B, T, C = {', '.join(map(str, batch.x.shape))}",
+            f"3. A batch, three ways: B, T, C = {', '.join(map(str, shape))}",
             "A loop takes the mean of x[b, :t+1] for each b and t; a product with the triangle "
             "does the same at once; and so does a softmax of scores that are all 0, with those of "
             "later positions at -inf. The softmax is the one that attention keeps: its scores need "
             "not be 0.",
             Text(
-                f"shape of each: {shape}\n"
-                f"largest difference between the three: {batch.largest_difference:.1e}"
+                f"shape of each: torch.Size({list(shape)})\n"
+                f"largest difference between the three: {largest_difference:.1e}"
             ),
             code="torch.manual_seed(1337)\n"
             "x = torch.randn(B, T, C)\n"
@@ -82,13 +82,13 @@ def batch_steps(batch: Batch) -> Group:
             "4. The weights",
             "softmax(masked_fill(tril == 0, -inf)) gives row t the weight 1/t for itself and for "
             "all before it. Later positions have none: exp(-inf) is 0.",
-            heat_map(batch.weights, [str(t) for t in range(1, T + 1)], width=80),
+            heat_map(weights, [str(t) for t in range(1, T + 1)], width=80),
         ),
     )
 
 
 def attention_step(
-    weights: Tensor, tokens: Sequence[str], *, width: int, where: str, learned: bool = True
+    weights: Matrix, tokens: Sequence[str], *, width: int, where: str, learned: bool = True
 ) -> Group:
     """The weights (T, T) of a trained head on a text's tokens.
 
@@ -110,14 +110,14 @@ def attention_step(
     return _step(f"{title}: {where}", why, heat_map(weights, tokens, width=width))
 
 
-def heat_map(weights: Tensor, tokens: Sequence[str], *, width: int) -> Group:
+def heat_map(weights: Matrix, tokens: Sequence[str], *, width: int) -> Group:
     """Weights (T, T) as shades, a row per position, tokens on both axes; the future is empty.
 
     A cell is two of the terminal's `width` columns wide where all fit, else one.
     """
-    shown = [visible(token, most=LABEL) for token in tokens]
+    shown = [visible(token, most=MAX_LABEL_CHARS) for token in tokens]
     side = max(map(cell_len, shown))
-    above = [token[: 2 * LABEL // 3] for token in shown]
+    above = [token[: 2 * MAX_LABEL_CHARS // 3] for token in shown]
     height = max(map(len, above))
     cell = 2 if len(tokens) <= fitting(width, tokens, cell=2) else _least_cell(shown)
     lines = []
@@ -125,14 +125,14 @@ def heat_map(weights: Tensor, tokens: Sequence[str], *, width: int) -> Group:
         letters = (token.rjust(height)[i] for token in above)
         spaced = (letter + " " * (cell - cell_len(letter)) for letter in letters)
         lines.append(Text(" " * (side + 1) + "".join(spaced)))
-    for i, (token, row) in enumerate(zip(shown, weights.tolist(), strict=True)):
+    for i, (token, row) in enumerate(zip(shown, weights, strict=True)):
         line = Text(" " * (side - cell_len(token)) + token + " ")
         for weight in row[: i + 1]:
             level = shade(weight)
-            line.append(SHADES[level] * cell, style=STYLES[level])
+            line.append(SHADES[level] * cell, style=SHADE_STYLES[level])
         lines.append(line)
     legend = Text("weight: ")
-    for mark, style, least in zip(SHADES, STYLES, FROM, strict=True):
+    for mark, style, least in zip(SHADES, SHADE_STYLES, SHADE_MINIMA, strict=True):
         legend.append(mark * 2, style=style).append(f" from {least}  ")
     return Group(*lines, legend)
 
@@ -143,9 +143,9 @@ def fitting(width: int, tokens: Sequence[str], *, cell: int | None = None) -> in
     Args:
         cell: columns of each; None for the fewest that hold their letters.
     """
-    shown = [visible(token, most=LABEL) for token in tokens]
+    shown = [visible(token, most=MAX_LABEL_CHARS) for token in tokens]
     side = max(map(cell_len, shown), default=0)
-    return max(1, (width - INDENT - side - 1) // (cell or _least_cell(shown)))
+    return max(1, (width - INDENT_COLUMNS - side - 1) // (cell or _least_cell(shown)))
 
 
 def _least_cell(shown: Sequence[str]) -> int:
@@ -161,93 +161,15 @@ def shade(weight: float) -> int:
     return 0 if weight < 1 / 64 else min(4, 1 + int(4 * math.sqrt(weight)))
 
 
-def ladder_table(result: dict[str, Any]) -> Table:
-    """A row per stage: all figures for one tokenizer, bits per byte alone for several."""
-    rows = stage_rows(result)
-    corpus = result["corpus"]
-    n_seeds = len({arm["seed"] for arm in result["arms"]})
-    of = f", {next(iter(rows))}" if len(rows) == 1 else ", bits per byte"
-    table = Table(
-        title=Text(
-            f"The ladder on {printable(corpus['name'])}{printable(of)}"
-            + (f", mean of {n_seeds} seeds" if n_seeds > 1 else "")
-        ),
-        caption=Text(ladder_note(result, spread=len(rows) == 1 and n_seeds > 1)),
-        box=box.SIMPLE_HEAD,
-        padding=0,
-        caption_justify="left",
-    )
-    table.add_column("stage", no_wrap=True)
-    table.add_column("what it adds", no_wrap=True)
-    if len(rows) == 1:
-        _one(table, next(iter(rows.values())))
-    else:
-        _several(table, rows, result)
-    return table
-
-
-def _one(table: Table, rows: Sequence[StageRow]) -> None:
-    spread = rows[0].deviation is not None
-    for name in (
-        "para-\nmeters",
-        "text",
-        "nats/\ntoken",
-        "bits/\nbyte",
-        *(["±"] if spread else []),
-    ):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("gain", justify="right", no_wrap=True)
-    known = any(row.published for row in rows)
-    if known:
-        table.add_column("published\nnats", justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(
-            row.stage,
-            row.adds,
-            short(row.params),
-            short(row.train_bytes) + "B",
-            f"{row.nats_per_token:.3f}",
-            Text(f"{row.bits:.3f}", style="bold"),
-            *([] if row.deviation is None else [f"{row.deviation:.3f}"]),
-            "" if row.gain is None else f"{row.gain:+.3f}",
-            *([row.published] if known else []),
-        )
-
-
-def _several(table: Table, rows: dict[str, list[StageRow]], result: dict[str, Any]) -> None:
-    for tokenizer in rows:
-        table.add_column(Text(printable(tokenizer)), justify="right", overflow="fold")
-    stages = next(iter(rows.values()))
-    known = any(published(row.stage, result) for row in stages)
-    if known:
-        table.add_column("published\nfor char", justify="right")
-    for same in zip(*rows.values(), strict=True):
-        best = min(row.bits for row in same)
-        table.add_row(
-            same[0].stage,
-            same[0].adds,
-            *(
-                Text(f"{row.bits:.3f}", style="bold green" if row.bits == best else "")
-                for row in same
-            ),
-            *([published(same[0].stage, result, bits=True)] if known else []),
-        )
-    table.add_section()
-    gains = [
-        fmean([row.gain for row in of if row.gain is not None] or [0.0]) for of in rows.values()
-    ]
-    table.add_row("", "gain, mean", *(f"{gain:+.3f}" for gain in gains))
-
-
-def _matrix(name: str, matrix: Tensor) -> Text:
-    rows = [[f"{x:.5g}" for x in row] for row in matrix.tolist()]
+def _matrix(name: str, matrix: Matrix) -> Text:
+    rows = [[f"{x:.5g}" for x in row] for row in matrix]
     width = max(len(x) for row in rows for x in row)
     lines = ["  ".join(f"{x:>{width}}" for x in row) for row in rows]
-    return Text("\n".join([f"{name}, {' x '.join(map(str, matrix.shape))}", *lines]))
+    return Text("\n".join([f"{name}, {len(matrix)} x {len(matrix[0])}", *lines]))
 
 
 def _step(title: str, why: str, shown: RenderableType, *, code: str = "") -> Group:
     parts: list[RenderableType] = [Text(title, style="bold"), Text(why), ""]
     if code:
-        parts += [Padding(Text(code, style="cyan"), (0, 0, 1, INDENT), expand=False)]
-    return Group(*parts, Padding(shown, (0, 0, 1, INDENT), expand=False))
+        parts += [Padding(Text(code, style="cyan"), (0, 0, 1, INDENT_COLUMNS), expand=False)]
+    return Group(*parts, Padding(shown, (0, 0, 1, INDENT_COLUMNS), expand=False))

@@ -1,99 +1,135 @@
-"""Bits per byte against vocabulary size, or by stage of the ladder, as an SVG.
+"""Bits per byte against vocabulary size, training text or stage of the ladder, by matplotlib.
 
-Needs the extra `plots`, matplotlib. Error bars are the standard deviation over seeds. The same
-results give the same bytes.
+Needs the extra `plots`. Error bars are the standard deviation over seeds. The same results give the
+same bytes of SVG.
 """
 
 from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING
 
+from gptkit.errors import ConfigError
 from gptkit.plan.ladder import STAGES
-from gptkit.results.ladder import preset_of, stage_rows
-from gptkit.results.summary import vocabulary_points
+from gptkit.report.ladder import stage_rows
+from gptkit.results.schema import Results
+from gptkit.results.summary import group_by_model, vocabulary_points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def figure_of(result: dict[str, Any]) -> str | None:
-    """The file name of the figure that a report of these results has; None for none."""
-    if preset_of(result) is not None:
+def figure_name(results: Results) -> str | None:
+    """The file name of the figure in a report of these results; None for no figure."""
+    if results.ladder is not None:
         return "ladder.svg"
-    return "vocabulary.svg" if len(result["experiment"]["tokenizers"]) > 2 else None
+    return "vocabulary.svg" if len(results.experiment.tokenizers) > 2 else None
 
 
-def plot(results: Sequence[dict[str, Any]]) -> bytes | None:
-    """The figure of these results, as SVG; None where matplotlib is not installed."""
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        return None
+def to_svg(axes: Axes) -> bytes:
+    """The figure of some axes as SVG."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
+    assert isinstance(axes.figure, Figure)
+
+    buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "gptkit", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(8, 5), layout="constrained")
-        axes = figure.add_subplot()
-        (_by_vocabulary if preset_of(results[0]) is None else _by_stage)(axes, results)
-        axes.set_ylabel("bits per byte")
-        axes.grid(alpha=0.3)
-        axes.legend()
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        axes.figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
 
 
-def _by_vocabulary(axes: Axes, results: Sequence[dict[str, Any]]) -> None:
+def plot_vocabulary(experiments: Sequence[Results]) -> Axes:
     """A line for each experiment and model, a point for each tokenizer."""
-    named: dict[int, str] = {}
-    texts = {result["corpus"]["name"] for result in results}
-    for result in results:
-        on_text = f" on {result['corpus']['name']}" if len(texts) > 1 else ""
-        for model, points in vocabulary_points(result).items():
+    axes = _new_axes("vocabulary, ids")
+    names: dict[int, str] = {}
+    texts = {results.corpus.name for results in experiments}
+    for results in experiments:
+        on_text = f" on {results.corpus.name}" if len(texts) > 1 else ""
+        for model, points in vocabulary_points(results).items():
             axes.errorbar(
                 [point.vocab_size for point in points],
                 [point.bits for point in points],
-                yerr=[point.deviation for point in points],
+                yerr=[point.std or 0.0 for point in points],
                 marker="o",
                 capsize=3,
-                label=f"{model}{on_text}, matched by {result['match']['by']}",
+                label=f"{model}{on_text}, matched by {results.match.by}",
             )
-            named |= {point.vocab_size: point.tokenizer for point in points}
+            names |= {point.vocab_size: point.tokenizer for point in points}
     axes.set_xscale("log", base=2)
     axes.set_xticks([])
     axes.set_xticks([], minor=True)
-    axes.set_xticks(
-        sorted(named), [f"{named[size]}\n{size:,}" for size in sorted(named)], rotation=45
-    )
-    axes.set_xlabel("vocabulary, ids")
+    sizes = sorted(names)
+    axes.set_xticks(sizes, [f"{names[size]}\n{size:,}" for size in sizes], rotation=45)
+    axes.legend()
+    return axes
 
 
-def _by_stage(axes: Axes, results: Sequence[dict[str, Any]]) -> None:
-    """A line for each experiment and tokenizer, a point for each stage; crosses as published."""
-    ladders = [result for result in results if preset_of(result) is not None]
-    stages = [s for s in STAGES if any(s in r["experiment"]["models"] for r in ladders)]
-    for result in ladders:
-        for tokenizer, rows in stage_rows(result).items():
+def plot_curves(experiments: Sequence[Results]) -> Axes:
+    """A line for each tokenizer and model: the mean over seeds against the training text read."""
+    axes = _new_axes("training text, bytes")
+    for results in experiments:
+        for seeds in group_by_model(results.arms):
+            points = list(zip(*(arm.curve for arm in seeds), strict=False))
+            axes.plot(
+                [fmean(p.train_bytes for p in same) for same in points],
+                [fmean(p.val_bits_per_byte for p in same) for same in points],
+                marker="o",
+                label=f"{seeds[0].tokenizer}, {seeds[0].model}",
+            )
+    axes.legend()
+    return axes
+
+
+def plot_ladder(experiments: Sequence[Results]) -> Axes:
+    """A line for each experiment and tokenizer over the stages; crosses for published losses."""
+    axes = _new_axes("stage of the lecture")
+    ladders = [results for results in experiments if results.ladder is not None]
+    stages = [s for s in STAGES if any(s in r.experiment.models for r in ladders)]
+    for results in ladders:
+        for tokenizer, rows in stage_rows(results).items():
             axes.errorbar(
                 [stages.index(row.stage) for row in rows],
                 [row.bits for row in rows],
-                yerr=None if rows[0].deviation is None else [row.deviation or 0.0 for row in rows],
+                yerr=None if rows[0].std is None else [row.std or 0.0 for row in rows],
                 marker="o",
                 capsize=3,
-                label=f"{tokenizer}, by {result['match']['by']}" if len(ladders) > 1 else tokenizer,
+                label=f"{tokenizer}, by {results.match.by}" if len(ladders) > 1 else tokenizer,
             )
     known = [
         (i, nats / math.log(2))
         for i, stage in enumerate(stages)
         for nats in dict.fromkeys(STAGES[stage].published or ())
     ]
-    if known and ladders[0]["corpus"]["name"] == "tinyshakespeare":
+    if known and ladders[0].corpus.name == "tinyshakespeare":
         x, y = zip(*known, strict=True)
         on_a_gpu = " (scaled: on a GPU)" if "scaled" in stages else ""
         label = f"published, char{on_a_gpu}"
         axes.scatter(x, y, marker="x", color="black", zorder=3, label=label)
     axes.set_xticks(range(len(stages)), stages, rotation=45)
-    axes.set_xlabel("stage of the lecture")
+    axes.legend()
+    return axes
+
+
+PLOTS: dict[str, Callable[[Sequence[Results]], Axes]] = {
+    "curves": plot_curves,
+    "vocabulary": plot_vocabulary,
+    "ladder": plot_ladder,
+}
+
+
+def _new_axes(x_label: str) -> Axes:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ConfigError(
+            "a figure needs matplotlib. Install it: pip install 'gptkit[plots]'."
+        ) from None
+    axes = Figure(figsize=(8, 5), layout="constrained").add_subplot()
+    axes.set_xlabel(x_label)
+    axes.set_ylabel("bits per byte")
+    axes.grid(alpha=0.3)
+    return axes

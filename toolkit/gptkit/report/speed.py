@@ -2,67 +2,82 @@
 
 from __future__ import annotations
 
-from typing import Any
+from gptkit.report.table import Cell, Column, Row, Section, Spec, Table, build_rows, to_markdown
+from gptkit.results.studies import Ablations, BitsWithout, MeasuredRow, Speed, StepsToLoss
+
+COLUMNS: list[Spec[MeasuredRow]] = [
+    Spec(Column("what", "left"), lambda m: m.what if m.unit == "s" else f"{m.what}, {m.unit}"),
+    Spec(Column("baseline", "left"), lambda m: m.against),
+    Spec(Column("baseline's"), lambda m: f"{m.baseline:.3g}"),
+    Spec(Column("ours"), lambda m: f"{m.ours:.3g}"),
+    Spec(Column("ratio"), lambda m: Cell(f"{m.ratio:.2f}", "best")),
+    Spec(Column("lowest to highest"), lambda m: f"{m.lowest:.2f} to {m.highest:.2f}"),
+    Spec(Column("goal"), lambda m: f"{m.goal:.3g}"),
+]
 
 
-def markdown(result: dict[str, Any]) -> str:
+def markdown(found: Speed) -> str:
     """A row per measurement: medians, and how many times better ours is."""
-    machine = result["machine"]
+    columns, rows = build_rows(COLUMNS, found.measurements)
+    machine = found.machine
     lines = [
         "# How fast",
         "",
-        f"Baseline and ours in turns, {result['rounds']} rounds; medians, for the same work, in "
-        "seconds where nothing else is said. A ratio above 1 means that ours is the better.",
+        f"Baseline and ours are measured in turns over {found.rounds} rounds. The figures are "
+        "medians for the same work, in seconds unless a unit is given. A ratio above 1 means "
+        "that ours is better.",
         "",
-        "| what | baseline | baseline's | ours | ratio | lowest to highest | to reach |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+        *to_markdown(Table("", columns, [Section(rows)])),
+        *(_ablations(found.ablations) if found.ablations else []),
+        "",
+        f"{machine.cores} cores ({machine.processor}), {machine.threads} threads, Python "
+        f"{machine.python}, torch {machine.torch}.",
+        "",
     ]
-    for m in result["measurements"]:
-        unit = "" if m["unit"] == "s" else f", {m['unit']}"
-        lines.append(
-            f"| {m['what']}{unit} | {m['against']} | {m['baseline']:.3g} | {m['ours']:.3g} "
-            f"| **{m['ratio']:.2f}** | {m['lowest']:.2f} to {m['highest']:.2f} "
-            f"| {m['reach']:.3g} |"
-        )
-    lines += _ablations(result["ablations"]) if "ablations" in result else []
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"{machine['cores']} cores ({machine['processor']}), {machine['threads']} threads, "
-            f"Python {machine['python']}, torch {machine['torch']}.",
-            "",
-        ]
-    )
+    return "\n".join(lines)
 
 
-def _ablations(found: dict[str, Any]) -> list[str]:
+def _more_than(row: StepsToLoss, shown: str) -> str:
+    return shown if row.reached else f"more than {shown}"
+
+
+STEPS_COLUMNS: list[Spec[StepsToLoss]] = [
+    Spec(Column("without", "left"), lambda row: row.without),
+    Spec(Column("steps"), lambda row: _more_than(row, str(row.steps))),
+    Spec(Column("seconds"), lambda row: _more_than(row, f"{row.seconds:.1f}")),
+]
+
+
+def _ablations(found: Ablations) -> list[str]:
     """`fast` without each of its choices: how long to the loss, and how good either way."""
+    columns, rows = build_rows(STEPS_COLUMNS, found.time_to_loss)
     lines = [
         "",
         "## Without each choice",
         "",
-        f"The shortest training that ends at {found['target']} nats per character, of lengths that "
+        f"The shortest training that ends at {found.target} nats per character, of lengths that "
         "grow by a quarter, seed 0.",
         "",
-        "| without | steps | seconds |",
-        "| --- | ---: | ---: |",
+        *to_markdown(Table("", columns, [Section(rows)])),
     ]
-    for row in found["time_to_loss"]:
-        more = "" if row["reached"] else "more than "
-        lines.append(f"| {row['without']} | {more}{row['steps']} | {more}{row['seconds']:.1f} |")
-    for data, rows in found["bits_per_byte"].items():
-        whole = rows[0]
+    for data, without in found.bits_per_byte.items():
         lines += [
             "",
-            f"On {data}, {found['budget']} of training text, as `gptkit compare` trains "
-            "`fast`: bits per byte of the validation text, and in brackets what the choice gains.",
+            f"On {data}, {found.budget} of training text, as `gptkit compare` trains `fast`: bits "
+            "per byte of the validation text, and in brackets what the choice gains.",
             "",
-            "| without | char | gpt2 | gpt2 better than char by |",
-            "| --- | ---: | ---: | ---: |",
+            *to_markdown(_bits_table(without)),
         ]
-        for row in rows:
-            cells = [f"{row[t]:.3f} ({row[t] - whole[t]:+.3f})" for t in ("char", "gpt2")]
-            cells.append(f"{row['char'] - row['gpt2']:+.3f}")
-            lines.append(f"| {row['without']} | " + " | ".join(cells) + " |")
     return lines
+
+
+def _bits_table(without: list[BitsWithout]) -> Table:
+    whole = without[0].bits_per_byte
+    rows: list[Row] = []
+    for row in without:
+        bits = row.bits_per_byte
+        cells = [f"{bits[t]:.3f} ({bits[t] - whole[t]:+.3f})" for t in ("char", "gpt2")]
+        rows.append([row.without, *cells, f"{bits['char'] - bits['gpt2']:+.3f}"])
+    headings = ("char", "gpt2", "gpt2 better than char by")
+    columns = [Column("without", "left"), *map(Column, headings)]
+    return Table("", columns, [Section(rows)])

@@ -1,61 +1,63 @@
-"""What turned out equal across an experiment's arms, and what did not."""
+"""What came out equal across an experiment's arms, and what did not."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
-from typing import Any
 
-from gptkit.plan.matching import Plan
+from gptkit.results.schema import ArmResult, Match
 
-LEVEL = 1.01  # the largest of quantities called equal, over the smallest
+EQUAL_RATIO = 1.01  # largest over smallest of quantities that are called equal
 
-QUANTITIES: dict[str, Callable[[dict[str, Any]], float]] = {
-    "train_bytes": lambda arm: arm["train"]["bytes"],
-    "train_tokens": lambda arm: arm["train"]["tokens"],
-    "steps": lambda arm: arm["steps"],
-    "bytes_per_step": lambda arm: arm["train"]["bytes"] / arm["steps"],
-    "context_bytes": lambda arm: arm["context_bytes"],
-    "block_size": lambda arm: arm["block_size"],
-    "body_params": lambda arm: arm["params"]["body"],
-    "total_params": lambda arm: arm["params"]["total"],
-    "train_flops": lambda arm: arm["train"]["flops"],
-    "seconds": lambda arm: arm["train"]["seconds"],
+QUANTITIES: dict[str, Callable[[ArmResult], float]] = {
+    "train_bytes": lambda arm: arm.train.bytes,
+    "train_tokens": lambda arm: arm.train.tokens,
+    "steps": lambda arm: arm.steps,
+    "bytes_per_step": lambda arm: arm.train.bytes / arm.steps,
+    "context_bytes": lambda arm: arm.context_bytes,
+    "block_size": lambda arm: arm.block_size,
+    "body_params": lambda arm: arm.params.body,
+    "total_params": lambda arm: arm.params.total,
+    "train_flops": lambda arm: arm.train.flops,
+    "seconds": lambda arm: arm.train.seconds,
 }
 
 
-def what_is_equal(plan: Plan, entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """`match` of results.json: of each quantity, whether the arms of every model agree within 1 %.
+def compare_quantities(by: str, notes: Sequence[str], arms: Sequence[ArmResult]) -> Match:
+    """Which quantities agree within 1 % across the arms of every model.
 
-    `equal_by_model` has what is equal under each; `equal`, under all. `spread` has, by model, the
-    largest over the smallest, null where the smallest is 0. Seconds are called equal only where
-    they were matched, not where they happen to be.
+    Seconds are called equal only if the arms were matched by time, not if they happen to be.
+
+    Args:
+        by: how the arms were matched.
+        notes: what a reader must know about that.
     """
-    models = sorted(entries, key=lambda arm: arm["model"])
-    spread: dict[str, dict[str, float | None]] = {}
-    for model, group in groupby(models, key=lambda arm: arm["model"]):
-        arms = list(group)
-        spread[model] = {name: _ratio([of(arm) for arm in arms]) for name, of in QUANTITIES.items()}
-    by_model = {
-        model: [
-            name
-            for name, ratio in ratios.items()
-            if ratio is not None and ratio <= LEVEL and (name != "seconds" or plan.by == "time")
-        ]
-        for model, ratios in spread.items()
-    }
-    equal = [name for name in QUANTITIES if all(name in names for names in by_model.values())]
-    return {
-        "by": plan.by,
-        "notes": list(plan.notes),
-        "equal": equal,
-        "unequal": [name for name in QUANTITIES if name not in equal],
-        "equal_by_model": by_model,
-        "spread": spread,
-    }
+    max_over_min: dict[str, dict[str, float | None]] = {}
+    for model in sorted({arm.model for arm in arms}):
+        group = [arm for arm in arms if arm.model == model]
+        max_over_min[model] = {
+            name: _max_over_min([of(arm) for arm in group]) for name, of in QUANTITIES.items()
+        }
+    equal = [
+        name
+        for name in QUANTITIES
+        if (name != "seconds" or by == "time")
+        and all(is_equal(ratios[name]) for ratios in max_over_min.values())
+    ]
+    return Match(
+        by=by,
+        notes=list(notes),
+        equal=equal,
+        unequal=[name for name in QUANTITIES if name not in equal],
+        max_over_min=max_over_min,
+    )
 
 
-def _ratio(values: Sequence[float]) -> float | None:
+def is_equal(max_over_min: float | None) -> bool:
+    """Whether quantities agree within 1 %; None, where the smallest is 0, is not equal."""
+    return max_over_min is not None and max_over_min <= EQUAL_RATIO
+
+
+def _max_over_min(values: Sequence[float]) -> float | None:
     low, high = min(values), max(values)
     if low == high:
         return 1.0

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import io
 import math
+import zipfile
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
-STRETCH_BYTES = 60  # of a stretch shown to a reader: most of a line
+from gptkit.data.id_array import EndsArray
+from gptkit.errors import RunError
+from gptkit.results.schema import Stretch, Stretches
+
+STRETCH_BYTES = 60  # shown to a reader: most of a line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +42,33 @@ class ByteLosses:
         return buffer.getvalue()
 
 
-def spread(nats: np.ndarray, ends: np.ndarray, text: bytes, *, also: float = 0.0) -> ByteLosses:
-    """Lay the nats of tokens (M,) that end at bytes `ends` (M,) on the bytes of the text.
+def read_losses(folder: Path) -> ByteLosses:
+    """Read what a run's model spent on each byte.
 
-    `also` are nats of the text as a whole, laid on all its bytes alike.
+    Raises:
+        RunError: there is no such file, or it holds something else.
+    """
+    path = folder / "nats.npz"
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return ByteLosses(**{name: arrays[name] for name in ("text", "nats", "borders")})
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise RunError(
+            f"{path} does not hold a run's losses by byte: {error}.\nTrain the arm again."
+        ) from error
 
-    A token that spells no byte is paid for by the one before it, the first by the next.
 
-    >>> spread(np.array([1.0, 4.0]), np.array([2, 3]), b"abc").nats.tolist()
+def to_byte_losses(
+    nats: np.ndarray, ends: EndsArray, text: bytes, *, also: float = 0.0
+) -> ByteLosses:
+    """Spread the nats of tokens (M,) that end at bytes `ends` (M,) evenly over their bytes.
+
+    The nats of a token without bytes go to the token before it; for the first token, to the next.
+
+    Args:
+        also: nats that belong to no token; spread evenly over all bytes.
+
+    >>> to_byte_losses(np.array([1.0, 4.0]), np.array([2, 3]), b"abc").nats.tolist()
     [0.5, 0.5, 4.0]
     """
     borders, last = np.unique(ends[::-1], return_index=True)
@@ -82,14 +106,10 @@ def block_bits(losses: ByteLosses, ends: np.ndarray) -> np.ndarray:
     return np.add.reduceat(losses.nats, starts, dtype=np.float64) / math.log(2)
 
 
-def stretches(a: ByteLosses, b: ByteLosses, *, n: int = 3) -> dict[str, list[dict[str, Any]]]:
-    """Where a beats b most, and least (or loses most): n stretches each, none overlapping another.
+def find_stretches(a: ByteLosses, b: ByteLosses, *, n: int = 3) -> Stretches:
+    """Where a saves most over b, and least: n stretches each, none overlapping another.
 
-    A stretch is about `STRETCH_BYTES` long, between borders that both have.
-
-    Returns:
-        `most` and `least`, the extreme first; of each its `start` and `end` in bytes, its `text`,
-        and `bits_per_byte`, what a spent on it less than b.
+    A stretch is about `STRETCH_BYTES` long, between borders that both tokenizers have.
     """
     borders = shared_borders(a, b)
     gain = np.cumsum(b.nats - a.nats, dtype=np.float64) / math.log(2)
@@ -100,7 +120,7 @@ def stretches(a: ByteLosses, b: ByteLosses, *, n: int = 3) -> dict[str, list[dic
     per_byte = (gain[until] - gain[first]) / (borders[until] - borders[first])
     starts, ends = borders[first], borders[until]
 
-    def pick(order: np.ndarray) -> list[dict[str, Any]]:
+    def pick(order: np.ndarray) -> list[Stretch]:
         chosen: list[int] = []
         for i in order:
             if all(ends[i] <= starts[j] or ends[j] <= starts[i] for j in chosen):
@@ -108,14 +128,14 @@ def stretches(a: ByteLosses, b: ByteLosses, *, n: int = 3) -> dict[str, list[dic
                 if len(chosen) == n:
                     break
         return [
-            {
-                "start": int(starts[i]),
-                "end": int(ends[i]),
-                "text": a.text[starts[i] : ends[i]].tobytes().decode(errors="replace"),
-                "bits_per_byte": float(per_byte[i]),
-            }
+            Stretch(
+                start=int(starts[i]),
+                end=int(ends[i]),
+                text=a.text[starts[i] : ends[i]].tobytes().decode(errors="replace"),
+                bits_per_byte=float(per_byte[i]),
+            )
             for i in chosen
         ]
 
     order = np.argsort(per_byte, kind="stable")
-    return {"most": pick(order[::-1]), "least": pick(order)}
+    return Stretches(most=pick(order[::-1]), least=pick(order))

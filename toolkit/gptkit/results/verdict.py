@@ -6,12 +6,18 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from statistics import fmean
-from typing import Any
+from typing import Protocol, TypeVar
 
 import numpy as np
 
-from gptkit.results.byte_losses import ByteLosses, block_bits, cut_blocks, shared_borders, stretches
+from gptkit.results.byte_losses import (
+    ByteLosses,
+    block_bits,
+    cut_blocks,
+    find_stretches,
+    shared_borders,
+)
+from gptkit.results.schema import ArmResult, Interval, Stretches, Verdict
 from gptkit.results.statistics import (
     CONFIDENCE,
     Difference,
@@ -19,63 +25,81 @@ from gptkit.results.statistics import (
     holm,
     paired_difference,
 )
-from gptkit.results.summary import SMALLEST_CLAIM, claimed
-
-Losses = Callable[[dict[str, Any]], ByteLosses]  # of an arm's entry in results.json
+from gptkit.results.summary import SMALLEST_CLAIM, group_by_model, mean_bits
 
 
-def verdict(entries: Sequence[dict[str, Any]], losses: Losses) -> list[dict[str, Any]]:
-    """For each model, each pair of tokenizers: the difference, its interval, and in words.
+class Seeded(Protocol):
+    """An arm, as far as pairing by seed needs it."""
 
-    `delta_bits_per_byte` is b's mean over seeds less a's, where a is the better of the two;
-    `ci95` is the widest of `ci95_text`, `ci95_seeds` and `ci95_both`; `p_holm` is corrected for
-    all pairs.
+    @property
+    def seed(self) -> int: ...
+
+
+A = TypeVar("A", bound=Seeded)
+
+
+def judge(arms: Sequence[ArmResult], losses: Callable[[ArmResult], ByteLosses]) -> list[Verdict]:
+    """A verdict for each model and each pair of tokenizers; p-values are corrected for all pairs.
+
+    Args:
+        losses: what an arm spent on each byte.
     """
     pairs = []
-    for model in dict.fromkeys(e["model"] for e in entries):
-        arms: dict[str, list[dict[str, Any]]] = {}
-        for e in entries:
-            if e["model"] == model:
-                arms.setdefault(e["tokenizer"], []).append(e)
-        ranked = sorted(arms, key=lambda t: fmean(claimed(e)["bits_per_byte"] for e in arms[t]))
-        pairs += [(model, arms[a], arms[b]) for a, b in itertools.combinations(ranked, 2)]
-    compared = [(model, a, b, *compare_arms(a, b, losses)) for model, a, b in pairs]
-    p_values = [d.p for *_, d, _ in compared if d.p is not None]
+    groups = group_by_model(arms)
+    for model in dict.fromkeys(arm.model for arm in arms):
+        ranked = sorted((g for g in groups if g[0].model == model), key=mean_bits)
+        pairs += [(a, b, *compare_arms(a, b, losses)) for a, b in itertools.combinations(ranked, 2)]
+    p_values = [difference.p for *_, difference, _ in pairs if difference.p is not None]
     corrected = iter(holm(p_values))
-    verdicts = []
-    for model, a, b, difference, where in compared:
-        p_holm = next(corrected) if difference.p is not None else None
-        a_name, b_name = a[0]["tokenizer"], b[0]["tokenizer"]
-        verdicts.append(
-            {
-                "a": f"{a_name}-{model}",
-                "b": f"{b_name}-{model}",
-                "model": model,
-                "delta_bits_per_byte": difference.mean,
-                "ci95": _interval(difference, difference.half_width),
-                "ci95_text": _interval(difference, difference.text),
-                "ci95_seeds": _interval(difference, difference.seeds),
-                "ci95_both": _interval(difference, difference.both),
-                "p_holm": p_holm,
-                "seeds": len(a),
-                "told_apart": told_apart(difference, p_holm=p_holm),
-                "says": f"{a_name} vs {b_name} under {model}: "
-                + in_words(a_name, difference, p_holm=p_holm, n_seeds=len(a), n_pairs=len(pairs)),
-                "spans": where,
-            }
+    return [
+        _verdict(
+            a,
+            b,
+            difference,
+            stretches,
+            None if difference.p is None else next(corrected),
+            len(pairs),
         )
-    return verdicts
+        for a, b, difference, stretches in pairs
+    ]
+
+
+def _verdict(
+    a: Sequence[ArmResult],
+    b: Sequence[ArmResult],
+    difference: Difference,
+    stretches: Stretches,
+    p_holm: float | None,
+    n_pairs: int,
+) -> Verdict:
+    name, other, model = a[0].tokenizer, b[0].tokenizer, a[0].model
+    claim = describe(name, difference, p_holm=p_holm, n_seeds=len(a), n_pairs=n_pairs)
+    return Verdict(
+        a=name,
+        b=other,
+        model=model,
+        delta_bits_per_byte=difference.mean,
+        ci95=_interval(difference, difference.half_width),
+        ci95_text=_interval(difference, difference.text),
+        ci95_seeds=_interval(difference, difference.seeds),
+        ci95_both=_interval(difference, difference.both),
+        p_holm=p_holm,
+        seeds=len(a),
+        significant=is_significant(difference, p_holm=p_holm),
+        message=f"{name} vs {other} under {model}: {claim}",
+        stretches=stretches,
+    )
 
 
 def compare_arms(
-    a: Sequence[dict[str, Any]], b: Sequence[dict[str, Any]], losses: Losses, *, n: int = 3
-) -> tuple[Difference, dict[str, list[dict[str, Any]]]]:
+    a: Sequence[A], b: Sequence[A], losses: Callable[[A], ByteLosses], *, n: int = 3
+) -> tuple[Difference, Stretches]:
     """The difference b - a of two tokenizers' arms, paired by seed, and where in the text it is."""
     bits, ends = [], np.empty(0, dtype=np.int64)
-    for seed, (one, other) in enumerate(zip(a, b, strict=True)):
-        assert one["seed"] == other["seed"]
+    for i, (one, other) in enumerate(zip(a, b, strict=True)):
+        assert one.seed == other.seed
         a_losses, b_losses = losses(one), losses(other)
-        if not seed:
+        if not i:
             n_bytes = len(a_losses.text)
             ends = cut_blocks(shared_borders(a_losses, b_losses), block_bytes_for(n_bytes))
             a_nats, b_nats = np.zeros((2, n_bytes))
@@ -83,18 +107,21 @@ def compare_arms(
         a_nats += a_losses.nats / len(a)
         b_nats += b_losses.nats / len(b)
     difference = paired_difference(np.stack(bits), np.diff(ends, prepend=0))
-    where = stretches(replace(a_losses, nats=a_nats), replace(b_losses, nats=b_nats), n=n)
-    return difference, where
+    mean_a, mean_b = replace(a_losses, nats=a_nats), replace(b_losses, nats=b_nats)
+    return difference, find_stretches(mean_a, mean_b, n=n)
 
 
-def _interval(difference: Difference, half_width: float | None) -> list[float] | None:
+def _interval(difference: Difference, half_width: float | None) -> Interval | None:
     if half_width is None:
         return None
-    return [difference.mean - half_width, difference.mean + half_width]
+    return (difference.mean - half_width, difference.mean + half_width)
 
 
-def told_apart(difference: Difference, *, p_holm: float | None) -> bool | None:
-    """Whether one is better; None if one seed cannot say, though over the text it is sure."""
+def is_significant(difference: Difference, *, p_holm: float | None) -> bool | None:
+    """Whether the difference is told apart from chance.
+
+    None if it cannot be decided: there is one seed, and the text interval alone excludes zero.
+    """
     if p_holm is not None:
         return p_holm < 1 - CONFIDENCE
     if difference.seeds is not None or difference.text is None:
@@ -102,20 +129,20 @@ def told_apart(difference: Difference, *, p_holm: float | None) -> bool | None:
     return None if difference.mean > max(difference.text, SMALLEST_CLAIM) else False
 
 
-def in_words(
+def describe(
     a: str, difference: Difference, *, p_holm: float | None, n_seeds: int, n_pairs: int = 1
 ) -> str:
-    """The claim that `a` is better, as far as it can be made.
+    """Say in words that `a` is better, as far as that can be claimed.
 
     >>> d = Difference(mean=0.041, text=0.004, seeds=0.006, both=0.005, p=0.001)
-    >>> in_words("char", d, p_holm=0.003, n_seeds=5)
+    >>> describe("char", d, p_holm=0.003, n_seeds=5)
     'char is better by 0.041 ± 0.006 bits per byte'
-    >>> in_words("char", d, p_holm=0.07, n_seeds=5, n_pairs=70)
+    >>> describe("char", d, p_holm=0.07, n_seeds=5, n_pairs=70)
     'cannot be told apart at 5 seeds (0.041 ± 0.006 bits per byte, not enough among 70 pairs)'
     """
     if n_seeds == 1:
         doubt = "one seed: no interval across seeds"
-        if told_apart(difference, p_holm=None) is False:
+        if is_significant(difference, p_holm=None) is False:
             return f"cannot be told apart ({difference.mean:.3f} bits per byte); {doubt}"
         return f"{a} is better by {difference.mean:.3f} bits per byte; {doubt}"
     half = difference.half_width
@@ -123,8 +150,8 @@ def in_words(
         return "cannot be told apart: the evaluation text is too short for an interval"
     decimals = 3 if half == 0 or half >= SMALLEST_CLAIM else math.ceil(-math.log10(half))
     claim = f"{difference.mean:.{decimals}f} ± {half:.{decimals}f} bits per byte"
-    if not told_apart(difference, p_holm=p_holm):
-        alone = difference.p is not None and told_apart(difference, p_holm=difference.p)
+    if not is_significant(difference, p_holm=p_holm):
+        alone = difference.p is not None and is_significant(difference, p_holm=difference.p)
         among = f", not enough among {n_pairs} pairs" if alone else ""
         return f"cannot be told apart at {n_seeds} seeds ({claim}{among})"
     return f"{a} is better by {claim}"

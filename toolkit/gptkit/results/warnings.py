@@ -1,173 +1,176 @@
-"""What a careful reader would ask about a result, asked first: warnings from its figures alone."""
+"""Warnings about a result: what a careful reader would ask, found from its figures alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-from gptkit.results.balance import LEVEL
-from gptkit.results.statistics import FEWEST_BLOCKS, block_bytes_for
-from gptkit.results.summary import claimed
-from gptkit.train.tuning import TRIAL_PART
+from gptkit.config import TRIAL_PART, Recipe
+from gptkit.results.balance import is_equal
+from gptkit.results.schema import ArmResult, Results
+from gptkit.results.statistics import MIN_BLOCKS, block_bytes_for
 
-OVERFIT = 1.01  # the last evaluation over the best
-MOST_EPOCHS = 4  # up to which repeated text is nearly as good as new: Muennighoff et al., 2023
-SHORT_TRIAL = 50  # steps: fewer choose rates for another training than the arm's
-PROMISED = {
+OVERFIT_RATIO = 1.01  # the last evaluation's loss over the best one's
+MAX_EPOCHS = 4  # up to which repeated text is nearly as good as new: Muennighoff et al., 2023
+MIN_TRIAL_STEPS = 50  # shorter trials favour high learning rates
+MATCHED_QUANTITIES = {
     "bytes": "train_bytes",
     "tokens": "train_tokens",
     "flops": "train_flops",
     "params": "total_params",
     "time": "seconds",
 }
-UNSURE_DECIMAL = 0.01  # bits per byte: an interval this wide leaves one decimal
+WIDE_INTERVAL = 0.01  # bits per byte: an interval this wide leaves one decimal
 
 
-def cautions(result: dict[str, Any]) -> list[str]:
-    """Warnings, one sentence each, for what results.json has but `warnings`."""
-    arms = result["arms"]
-    uniform, bigram = (
-        {
-            row["tokenizer"]: row["bits_per_byte"]
-            for row in result["baselines"]
-            if row["name"] == name
-        }
-        for name in ("uniform", "bigram")
-    )
-    said = []
-    if result["verdict"] and len({arm["seed"] for arm in arms}) == 1:
-        said.append("one seed: another may turn a small difference round. Give --seeds 5.")
-    if result["verdict"] and _fast_alone(result["experiment"]["models"]):
-        said.append(
-            "fast is the only model, and it favours small vocabularies: the order may be another "
-            "under models that people train. Give --models decoder,fast."
+def check_result(results: Results) -> list[str]:
+    """Warnings, one sentence each."""
+    return [
+        *_check_asked(results),
+        *_check_losses(results),
+        *_check_text(results),
+        *_check_matching(results),
+        *_check_tuning(results),
+    ]
+
+
+def _check_asked(results: Results) -> list[str]:
+    messages = []
+    if results.verdict and results.experiment.seeds == 1:
+        messages.append(
+            "there is one seed, and another may change the sign of a small difference. Give "
+            "seeds=5."
         )
-    said += _of_arms(
-        arms,
-        lambda arm: arm["last"]["bits_per_byte"] > OVERFIT * arm["val"]["bits_per_byte"],
-        lambda arm: (
-            f"overfitted, {arm['last']['bits_per_byte']:.3f} bits per byte at the end, "
-            f"{arm['val']['bits_per_byte']:.3f} at its best, step {arm['best_step']}, which "
-            "is what is reported"
-        ),
-    )
-    said += _of_arms(
-        arms,
-        lambda arm: claimed(arm)["bits_per_byte"] > uniform[arm["tokenizer"]],
-        lambda arm: (
-            f"worse than guessing, {claimed(arm)['bits_per_byte']:.3f} bits per byte, "
-            f"{uniform[arm['tokenizer']]:.3f} for every id alike"
-        ),
-    )
-    said += _of_arms(
-        arms,
-        lambda arm: (
-            arm["params"]["body"] > 0 and claimed(arm)["bits_per_byte"] > bigram[arm["tokenizer"]]
-        ),
-        lambda arm: (
-            "learned less than counting pairs of ids gives, "
-            f"{claimed(arm)['bits_per_byte']:.3f} bits per byte, {bigram[arm['tokenizer']]:.3f} by "
-            "counts. A larger budget may change the order"
-        ),
-    )
-    said += _of_arms(
-        arms,
-        lambda arm: arm["train"]["epochs"] > MOST_EPOCHS,
-        lambda arm: (
-            f"read the training text {arm['train']['epochs']:.1f} times; beyond "
-            f"{MOST_EPOCHS}, repeated text is worth less than new"
-        ),
-    )
-    said += _of_arms(
-        arms,
-        lambda arm: claimed(arm).get("lost_bytes", 0) > 0,
-        lambda arm: (
-            f"its tokenizer loses {claimed(arm)['lost_bytes']:,} of "
-            f"{claimed(arm)['bytes']:,} bytes; its bits per byte include what tells the text "
-            "from what it spells"
-        ),
-    )
-    return said + _of_text(result) + _of_matching(result) + _of_tuning(result)
+    if results.verdict and _is_fast_alone(results.experiment.models):
+        messages.append(
+            "fast is the only model, and it favours small vocabularies. The order may differ "
+            'under models that people train. Give models="decoder,fast".'
+        )
+    return messages
 
 
-def _fast_alone(models: Sequence[str] | Mapping[str, dict[str, Any]]) -> bool:
-    """Whether the one model has what favours small vocabularies, by its name or by its recipe."""
+def _is_fast_alone(models: Sequence[str] | Mapping[str, Recipe]) -> bool:
+    """Whether the only model has what favours small vocabularies."""
     if len(models) != 1:
         return False
     if not isinstance(models, Mapping):
         return models[0] == "fast"
-    (model,) = (recipe["model"] for recipe in models.values())
-    return bool(model["token_shift"] or model["ngram_rows"])
+    (recipe,) = models.values()
+    return recipe.model.token_shift or recipe.model.ngram_rows is not None
 
 
-def _of_text(result: dict[str, Any]) -> list[str]:
-    """Where the text that the claim is from is too small."""
-    split = result["claim"]
-    n_bytes = result["corpus"][f"{split}_bytes"]
-    said = []
-    blocks = n_bytes // block_bytes_for(n_bytes)
-    if result["verdict"] and blocks < FEWEST_BLOCKS:
-        said.append(
-            f"the {split} text has {n_bytes:,} bytes, {blocks} blocks of {block_bytes_for(n_bytes)}"
-            f": intervals over fewer than {FEWEST_BLOCKS} are rough. Give a longer text."
-        )
-    widest = max(
-        (v["ci95_text"][1] - v["delta_bits_per_byte"] for v in result["verdict"] if v["ci95_text"]),
-        default=0.0,
+def _check_losses(results: Results) -> list[str]:
+    uniform, bigram = (
+        {row.tokenizer: row.bits_per_byte for row in results.baselines if row.name == name}
+        for name in ("uniform", "bigram")
     )
-    if widest >= UNSURE_DECIMAL:
-        said.append(
-            f"the {split} text is too small for three decimals: over its blocks alone a "
-            f"difference is known to ± {widest:.3f} bits per byte."
-        )
-    return said
 
+    def bits(arm: ArmResult) -> float:
+        return arm.reported.bits_per_byte
 
-def _of_matching(result: dict[str, Any]) -> list[str]:
-    """Where what was to be equal is not, but for models that cannot follow and are noted."""
-    by = result["match"]["by"]
-    with_body = {arm["model"] for arm in result["arms"] if arm["params"]["body"]}
-    said = []
-    for model, spread in result["match"]["spread"].items():
-        ratio = spread[PROMISED[by]]
-        if (ratio is None or ratio > LEVEL) and (model in with_body or by != "params"):
-            said.append(
-                f"matched by {by}, but under {model} {PROMISED[by]} differ by more than 1 %: "
-                "a step is too large a part of so small a budget."
-            )
-    return said
-
-
-def _of_tuning(result: dict[str, Any]) -> list[str]:
-    said = []
-    steps = {(arm["tokenizer"], arm["model"]): arm["steps"] for arm in result["arms"]}
-    short = [
-        t for t in result["tuning"] if steps[t["tokenizer"], t["model"]] < TRIAL_PART * SHORT_TRIAL
+    checks: list[tuple[Callable[[ArmResult], bool], Callable[[ArmResult], str]]] = [
+        (
+            lambda arm: arm.last.bits_per_byte > OVERFIT_RATIO * arm.val.bits_per_byte,
+            lambda arm: (
+                f"overfitted: {arm.last.bits_per_byte:.3f} bits per byte at the end, "
+                f"{arm.val.bits_per_byte:.3f} at its best, step {arm.best_step}, which is what is "
+                "reported"
+            ),
+        ),
+        (
+            lambda arm: bits(arm) > uniform[arm.tokenizer],
+            lambda arm: (
+                f"worse than guessing: {bits(arm):.3f} bits per byte; all ids alike give "
+                f"{uniform[arm.tokenizer]:.3f}"
+            ),
+        ),
+        (
+            lambda arm: arm.params.body > 0 and bits(arm) > bigram[arm.tokenizer],
+            lambda arm: (
+                f"learned less than counts of pairs of ids give: {bits(arm):.3f} bits per byte, "
+                f"{bigram[arm.tokenizer]:.3f} by counts. A larger budget may change the order"
+            ),
+        ),
+        (
+            lambda arm: arm.train.epochs > MAX_EPOCHS,
+            lambda arm: (
+                f"read the training text {arm.train.epochs:.1f} times; beyond {MAX_EPOCHS}, "
+                "repeated text is worth less than new text"
+            ),
+        ),
+        (
+            lambda arm: arm.reported.lost_bytes > 0,
+            lambda arm: (
+                f"its tokenizer loses {arm.reported.lost_bytes:,} of {arm.reported.bytes:,} bytes; "
+                "its bits per byte include what it costs to restore them"
+            ),
+        ),
     ]
-    if short:
-        said.append(
-            f"learning rates were chosen by trials of under {SHORT_TRIAL} steps, which favour high "
-            "ones. Give a larger budget, or leave out --tune."
-        )
-    for tuned in result["tuning"]:
-        factors = [trial["factor"] for trial in tuned["trials"]]
-        if tuned["factor"] in (min(factors), max(factors)):
-            said.append(
-                f"{tuned['tokenizer']}-{tuned['model']}: the best learning rate is at the edge "
-                f"of those tried, {tuned['factor']:g} times the recipe's."
-            )
-    return said
+    return [text for applies, says in checks if (text := _first_of(results.arms, applies, says))]
 
 
-def _of_arms(
-    arms: list[dict[str, Any]],
-    applies: Callable[[dict[str, Any]], bool],
-    says: Callable[[dict[str, Any]], str],
-) -> list[str]:
-    """One sentence for all arms of a kind: what the first does, and how many more."""
+def _first_of(
+    arms: Sequence[ArmResult],
+    applies: Callable[[ArmResult], bool],
+    says: Callable[[ArmResult], str],
+) -> str | None:
+    """One sentence for all arms of a kind: what the first one does, and how many more do."""
     found = [arm for arm in arms if applies(arm)]
     if not found:
-        return []
+        return None
     more = len(found) - 1
     others = f" (and {more} more {'arm' if more == 1 else 'arms'})" if more else ""
-    return [f"{found[0]['id']}{others}: {says(found[0])}."]
+    return f"{found[0].id}{others}: {says(found[0])}."
+
+
+def _check_text(results: Results) -> list[str]:
+    """Warn if the text that the losses are from is too small."""
+    split, n_bytes = results.reported_split, results.reported_bytes
+    block_bytes = block_bytes_for(n_bytes)
+    blocks = n_bytes // block_bytes
+    messages = []
+    if results.verdict and blocks < MIN_BLOCKS:
+        messages.append(
+            f"the {split} text has {n_bytes:,} bytes, {blocks} blocks of {block_bytes}: intervals "
+            f"over fewer than {MIN_BLOCKS} blocks are rough. Give a longer text."
+        )
+    widest = max(
+        (v.ci95_text[1] - v.delta_bits_per_byte for v in results.verdict if v.ci95_text),
+        default=0.0,
+    )
+    if widest >= WIDE_INTERVAL:
+        messages.append(
+            f"the {split} text is too small for three decimals: over its blocks alone, a "
+            f"difference is known to ± {widest:.3f} bits per byte."
+        )
+    return messages
+
+
+def _check_matching(results: Results) -> list[str]:
+    """Warn if what was to be equal is not, except for models that cannot follow and are noted."""
+    by = results.match.by
+    quantity = MATCHED_QUANTITIES[by]
+    with_body = {arm.model for arm in results.arms if arm.params.body}
+    return [
+        f"matched by {by}, but under {model} {quantity} differ by more than 1 %: a step is too "
+        "large a part of so small a budget."
+        for model, ratios in results.match.max_over_min.items()
+        if not is_equal(ratios[quantity]) and (model in with_body or by != "params")
+    ]
+
+
+def _check_tuning(results: Results) -> list[str]:
+    steps = {(arm.tokenizer, arm.model): arm.steps for arm in results.arms}
+    messages = []
+    if any(steps[t.tokenizer, t.model] < TRIAL_PART * MIN_TRIAL_STEPS for t in results.tuning):
+        messages.append(
+            f"learning rates were chosen by trials of under {MIN_TRIAL_STEPS} steps, which favour "
+            "high rates. Give a larger budget, or tune=False."
+        )
+    for tuned in results.tuning:
+        factors = [trial.factor for trial in tuned.trials]
+        if tuned.factor in (min(factors), max(factors)):
+            messages.append(
+                f"{tuned.tokenizer}-{tuned.model}: the best learning rate is at the edge of those "
+                f"tried, {tuned.factor:g} times the recipe's."
+            )
+    return messages

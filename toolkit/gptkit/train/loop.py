@@ -1,4 +1,4 @@
-"""The training loop: takes a model and a budget, yields events, prints nothing."""
+"""The training loop: a generator of events that prints nothing."""
 
 from __future__ import annotations
 
@@ -10,70 +10,52 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gptkit.allocator import keep_freed_memory
-from gptkit.config import TrainConfig
+from gptkit.config import OptimConfig, Schedule
 from gptkit.data.batches import make_batch, window_starts
 from gptkit.data.encoding import EncodedCorpus, EncodedText
 from gptkit.errors import TrainingError
 from gptkit.eval.evaluation import Evaluation, evaluate
+from gptkit.events import Evaluated, StepDone
 from gptkit.models import Model
 from gptkit.train.optim import Optimizer, bf16_is_native, clip_gradients, make_optimizers, rate_at
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepDone:
-    """A training step: `loss` in nats per token of its batch, the rest summed since the start.
+class Scored:
+    """An evaluation of the validation text: the event, and the loss of each token."""
 
-    `seconds` counts training alone, not evaluation.
-    """
-
-    step: int
-    loss: float
-    seconds: float
-    train_bytes: int
-    train_tokens: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluated:
-    """The whole validation text's loss after `step` steps; `best` so far, or not."""
-
-    step: int
-    seconds: float
-    train_bytes: int
+    event: Evaluated
     evaluation: Evaluation
-    best: bool
 
 
 def train(
-    model: Model, corpus: EncodedCorpus, config: TrainConfig
-) -> Iterator[StepDone | Evaluated]:
-    """Train on the corpus's training text for `config.steps` steps or `config.seconds` seconds.
+    model: Model, corpus: EncodedCorpus, optim: OptimConfig, schedule: Schedule
+) -> Iterator[StepDone | Scored]:
+    """Train on the corpus's training text for `schedule.steps` steps or `schedule.seconds` seconds.
 
-    Scores the validation text `config.evaluations` times, evenly, the last after the last step.
-    The model ends with the weights of its best evaluation: the lowest bits per byte, the earliest
-    of equals.
+    Scores the validation text `schedule.evaluations` times, evenly, the last time after the last
+    step. The model ends with the weights of its best evaluation: the lowest bits per byte, the
+    earliest of equals.
 
     Raises:
         TrainingError: the loss is no longer a number.
     """
-    keep_freed_memory()
     device = next(model.parameters()).device
-    optimizers = make_optimizers(model, config)
-    batches = batches_of(corpus.train, config, model.config.block_size, device)
-    nll = torch.compile(model.nll) if config.compiled and device.type == "cuda" else model.nll
+    optimizers = make_optimizers(model, optim)
+    batches = batches_of(corpus.train, schedule, device)
+    nll = torch.compile(model.nll) if optim.compiled and device.type == "cuda" else model.nll
     seconds, train_bytes, train_tokens = 0.0, 0, 0
     best = math.inf
     best_weights: dict[str, Tensor] = {}
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(config.seed)  # of the dropout
+        torch.manual_seed(schedule.seed)  # for dropout
         step, done = 0, 0.0
         while done < 1:
             began = time.perf_counter()
             step += 1
             ids, targets, n_bytes = next(batches)
             loss = take_step(
-                model, optimizers, ids, targets, step=step, done=done, config=config, nll=nll
+                model, optimizers, ids, targets, step=step, done=done, config=optim, nll=nll
             )
             took = time.perf_counter() - began
             seconds += took
@@ -86,57 +68,70 @@ def train(
                 train_bytes=train_bytes,
                 train_tokens=train_tokens,
             )
-            before, done = done, part_done(step, seconds, took, config)
-            if part(before, config.evaluations) == part(done, config.evaluations):
+            before, done = done, progress(step, seconds, took, schedule)
+            parts = schedule.evaluations
+            if interval_index(before, parts) == interval_index(done, parts):
                 continue
             evaluation = evaluate(
-                model, corpus.val, before=corpus.train.ids, stride=config.eval_stride
+                model, corpus.val, before=corpus.train.ids, stride=schedule.eval_stride
             )
             improved = not best_weights or evaluation.bits_per_byte < best
             if improved:
                 best = evaluation.bits_per_byte
                 best_weights = {n: p.detach().clone() for n, p in model.named_parameters()}
-            yield Evaluated(
+            event = Evaluated(
                 step=step,
                 seconds=seconds,
                 train_bytes=train_bytes,
-                evaluation=evaluation,
+                loss=evaluation.loss,
                 best=improved,
             )
+            yield Scored(event=event, evaluation=evaluation)
     model.load_state_dict(best_weights, strict=False)
 
 
+def train_to_end(
+    model: Model, corpus: EncodedCorpus, optim: OptimConfig, schedule: Schedule
+) -> Scored:
+    """Train, and return the last evaluation."""
+    scored = [event for event in train(model, corpus, optim, schedule) if isinstance(event, Scored)]
+    return scored[-1]
+
+
 def batches_of(
-    text: EncodedText, config: TrainConfig, block_size: int, device: torch.device
+    text: EncodedText, schedule: Schedule, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor, int]]:
     """Without end, each step's inputs and targets (B, T), and the bytes its targets spell."""
+    block_size = schedule.block_size
     for starts in window_starts(
         text.ends,
         block_size=block_size,
-        bytes_per_step=config.bytes_per_step,
-        batch_size=config.batch_size,
-        seed=config.seed,
+        bytes_per_step=schedule.bytes_per_step,
+        batch_size=schedule.batch_size,
+        seed=schedule.seed,
     ):
         ids, targets = make_batch(text.ids, starts, block_size=block_size, device=device)
         yield ids, targets, int((text.ends[starts + block_size] - text.ends[starts]).sum())
 
 
-def part_done(step: int, seconds: float, took: float, config: TrainConfig) -> float:
-    """How much of the training is behind, 1 if all of it.
+def progress(step: int, seconds: float, took: float, schedule: Schedule) -> float:
+    """How much of the training is done, from 0 to 1.
 
-    By the clock, it ends at the step's end that is nearest: half a step like the last, which
-    `took` so many seconds, may be missing or too much.
+    With a time budget, the training stops after the step whose end is closest to the budget. The
+    error is at most half a step; `took` is the last step's duration.
     """
-    if config.seconds is None:
-        assert config.steps is not None
-        return step / config.steps
-    return 1.0 if seconds + took / 2 >= config.seconds else seconds / config.seconds
+    if schedule.seconds is None:
+        assert schedule.steps is not None
+        return step / schedule.steps
+    return 1.0 if seconds + took / 2 >= schedule.seconds else seconds / schedule.seconds
 
 
-def part(done: float, parts: int) -> int:
-    """How many of so many equal parts are behind; what rounding lost, 1 / 49 · 49, is given back.
+def interval_index(done: float, parts: int) -> int:
+    """Index of the interval, of `parts` equal ones, that contains `done`.
 
-    >>> [part(step / 5, parts=2) for step in range(6)]
+    The 1e-9 corrects rounding such as 1 / 49 · 49 < 1.
+
+    >>> [interval_index(step / 5, parts=2) for step in range(6)]
     [0, 0, 0, 1, 1, 2]
     """
     return int(done * parts + 1e-9)
@@ -150,15 +145,15 @@ def take_step(
     *,
     step: int,
     done: float,
-    config: TrainConfig,
+    config: OptimConfig,
     nll: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> float:
-    """One update from a batch (B, T), at the schedule's rate; its mean loss, in nats.
+    """Update the weights from a batch (B, T), and return its mean loss in nats.
 
     Args:
         step: counted from 1.
-        done: the part of the training that lies before it.
-        nll: the model's, compiled; None for as it is.
+        done: how much of the training lies before it, from 0 to 1.
+        nll: the model's `nll`, compiled; None for the plain one.
     """
     bf16 = config.bf16 and bf16_is_native(ids.device)
     with torch.autocast(ids.device.type, torch.bfloat16, enabled=bf16):

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from gptkit.config import TrainConfig
+from gptkit.config import OptimConfig
 from gptkit.models import Model
 
 # Each iteration's a, b, c in x -> a x + b x³ + c x⁵: the best for singular values from 0.001 to 1.
@@ -103,24 +103,16 @@ def bf16_is_native(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-def make_optimizers(model: Model, config: TrainConfig) -> list[Optimizer]:
-    """AdamW for embeddings, head and scalars; Muon for the body's matrices if it has a rate."""
-    hidden = []
-    if config.muon_learning_rate is not None:
-        hidden = [p for n, p in model.named_parameters() if n.startswith("blocks.") and p.ndim == 2]
-    muon = {id(p) for p in hidden}
-    tokens: list[nn.Parameter] = []
-    positions: list[nn.Parameter] = []
-    vectors: list[nn.Parameter] = []
-    decayed: list[nn.Parameter] = []
-    for name, p in model.named_parameters():
-        if id(p) not in muon:
-            rest = vectors if muon and p.ndim == 1 else decayed
-            part = {"embedding": tokens, "position": positions}.get(name.split(".")[0], rest)
-            part.append(p)
-    groups = [
+def make_optimizers(model: Model, config: OptimConfig) -> list[Optimizer]:
+    """AdamW for embeddings, head and vectors; Muon for the body's matrices if it has a rate."""
+    groups = model.parameter_groups()
+    muon = groups.pop("matrices", []) if config.muon_learning_rate is not None else []
+    embedding, positions = groups.pop("embedding", []), groups.pop("positions", [])
+    vectors = groups.pop("vectors", []) if muon else []
+    decayed = [p for group in groups.values() for p in group]
+    adamw_groups = [
         {
-            "params": tokens,
+            "params": embedding,
             "lr": config.embedding_learning_rate or config.learning_rate,
             "weight_decay": 0.0,
         },
@@ -129,46 +121,45 @@ def make_optimizers(model: Model, config: TrainConfig) -> list[Optimizer]:
     ]
     optimizers: list[Optimizer] = [
         torch.optim.AdamW(
-            [g for g in groups if g["params"]],
+            [group for group in adamw_groups if group["params"]],
             lr=config.learning_rate,
             betas=config.betas,
             fused=True,
         )
     ]
-    if hidden:
-        assert config.muon_learning_rate is not None
-        if bf16_is_native(hidden[0].device):
-            optimizers.append(
-                torch.optim.Muon(
-                    hidden,
-                    lr=config.muon_learning_rate,
-                    weight_decay=0.0,
-                    momentum=config.muon_momentum,
-                )
-            )
-        else:
-            optimizers.append(
-                Muon(
-                    hidden,
-                    lr=config.muon_learning_rate,
-                    momentum=config.muon_momentum,
-                    iterations=config.muon_iterations,
-                )
-            )
+    if muon:
+        optimizers.append(_make_muon(muon, config))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]
     return optimizers
 
 
-def rate_at(step: int, done: float, config: TrainConfig) -> float:
+def _make_muon(matrices: list[nn.Parameter], config: OptimConfig) -> Optimizer:
+    assert config.muon_learning_rate is not None
+    if bf16_is_native(matrices[0].device):
+        return torch.optim.Muon(
+            matrices,
+            lr=config.muon_learning_rate,
+            weight_decay=0.0,
+            momentum=config.muon_momentum,
+        )
+    return Muon(
+        matrices,
+        lr=config.muon_learning_rate,
+        momentum=config.muon_momentum,
+        iterations=config.muon_iterations,
+    )
+
+
+def rate_at(step: int, done: float, config: OptimConfig) -> float:
     """The fraction of the peak learning rate at a step.
 
     Args:
         step: counted from 0.
-        done: the part of the training, in steps or in seconds, that lies before it.
+        done: how much of the training, in steps or in seconds, lies before it: from 0 to 1.
 
-    >>> config = TrainConfig(learning_rate=1.0, steps=8, warmup_steps=2, decay_fraction=0.5)
+    >>> config = OptimConfig(learning_rate=1.0, warmup_steps=2, decay_fraction=0.5)
     >>> [rate_at(step, step / 8, config) for step in range(8)]
     [0.5, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
     """

@@ -1,4 +1,4 @@
-"""Encode a large text in pieces over threads: the same ids as in one go.
+"""Encode a large text in chunks over threads: the same ids as in one go.
 
 NumPy and tiktoken both let go of Python's lock while they work, so threads share the cores
 without copying the text to other processes.
@@ -20,38 +20,39 @@ if TYPE_CHECKING:
 # Between a letter and a space before another letter, GPT-2's pattern, and all of OpenAI's since,
 # begins a word: a text cut there keeps its ids.
 _BEFORE_WORD = re.compile(r"[A-Za-z](?= [A-Za-z])")
-PIECE = 8_000_000  # characters; a text up to four pieces long is encoded in one go
+CHUNK_CHARS = 8_000_000  # a text of up to four chunks is encoded in one go
 
 
-def encode_in_pieces(
+def encode_in_chunks(
     text: str,
     encode: Callable[[str], np.ndarray],
     *,
     next_cut: Callable[[str, int], int] = lambda text, index: index,
-    piece: int = PIECE,
+    chunk: int | None = None,
 ) -> np.ndarray:
     """`encode(text)`, cut where cutting cannot change an id.
 
     Args:
         encode: text -> ids (n,).
         next_cut: the first safe cut at or after an index; len(text) when there is none.
-        piece: characters per piece, about.
+        chunk: characters per chunk, about; None for `CHUNK_CHARS`.
     """
-    if len(text) <= 4 * piece:
+    chunk = chunk or CHUNK_CHARS
+    if len(text) <= 4 * chunk:
         return encode(text)
 
     import numpy as np
 
-    def pieces() -> Iterator[str]:
+    def chunks() -> Iterator[str]:
         start = 0
         while start < len(text):
-            end = next_cut(text, start + piece) if start + piece < len(text) else len(text)
+            end = next_cut(text, start + chunk) if start + chunk < len(text) else len(text)
             yield text[start:end]
             start = end
 
     try:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return np.concatenate(list(pool.map(encode, pieces())))
+            return np.concatenate(list(pool.map(encode, chunks())))
     except TokenizerError:
         return encode(text)  # raises it again, with the index in the whole text
 

@@ -1,4 +1,4 @@
-"""gptkit coverage: prove the verdict on differences that are known."""
+"""gptkit calibrate: check the verdict on differences that are known."""
 
 from __future__ import annotations
 
@@ -12,38 +12,35 @@ import typer
 from gptkit.cli.options import Json
 
 
-def coverage(
+def calibrate(
     trials: Annotated[
-        int, typer.Option(min=1, help="Of each kind of noise, and of groups of copies.")
+        int, typer.Option(min=1, help="Number of trials for each kind of noise, and of copies.")
     ] = 2000,
     copies: Annotated[
-        int, typer.Option(min=10, help="Of one tokenizer, trained with other seeds.")
+        int, typer.Option(min=10, help="Number of trainings that differ only in the seed.")
     ] = 600,
-    out: Annotated[
-        Path | None, typer.Option(help="A folder for report.md and results.json.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.md and results.json.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Prove the verdict: how often its intervals hold a known difference, or claim one falsely."""
-    import json
-
+    """Check how often the verdict's intervals hold a known difference, or claim one falsely."""
     from rich.console import Console
     from rich.progress import Progress
 
-    from gptkit.bench.calibration import SETTINGS, prove
-    from gptkit.files import write_json, write_text
+    from gptkit.bench.calibration import SETTINGS
+    from gptkit.bench.calibration import calibrate as run
+    from gptkit.files import to_json, write_json, write_text
     from gptkit.report.calibration import markdown
 
     console = Console(stderr=True)
     with Progress(console=console) if sys.stderr.isatty() else nullcontext() as progress:
         total = trials * len(SETTINGS) + copies
         task = progress.add_task("trials", total=total) if progress else None
-        proof = prove(
+        found = run(
             trials=trials,
             copies=copies,
             on_trial=lambda: progress.advance(task) if progress and task is not None else None,
         )
     if out is not None:
-        write_text(out / "report.md", markdown(proof))
-        write_json(out / "results.json", proof)
-    typer.echo(json.dumps(proof) if as_json else markdown(proof))
+        write_text(out / "report.md", markdown(found))
+        write_json(out / "results.json", found)
+    typer.echo(to_json(found) if as_json else markdown(found), nl=False)

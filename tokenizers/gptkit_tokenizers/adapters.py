@@ -1,0 +1,91 @@
+"""Tokenizer objects of other libraries, and any object with the three members, as tokenizers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from gptkit_tokenizers.base import Tokenizer, TokenizerError, unknown_id, utf8
+
+MEMBERS = ("vocab_size", "encode", "token_bytes")
+
+
+class ObjectTokenizer(Tokenizer):
+    """Any object with `vocab_size`, `encode(text)` and `token_bytes(id)`.
+
+    What the object offers beyond these is not used, except `encode_array` and `decode_bytes`.
+    """
+
+    rebuilds = False
+
+    def __init__(self, wrapped: Any, name: str) -> None:
+        missing = [member for member in MEMBERS if not hasattr(wrapped, member)]
+        if missing:
+            raise TokenizerError(
+                f"{name!r} is no tokenizer: {_kind(wrapped)} has no {', '.join(missing)}.\n"
+                "Give a spec such as gpt2, a tiktoken.Encoding, a tokenizers.Tokenizer, a "
+                f"SentencePieceProcessor, or an object with {', '.join(MEMBERS)}."
+            )
+        self.wrapped = wrapped
+        self.name = name
+        self.vocab_size = wrapped.vocab_size
+
+    def encode(self, text: str) -> list[int]:
+        utf8(text)
+        return list(self.wrapped.encode(text))
+
+    def token_bytes(self, token: int) -> bytes:
+        if not 0 <= token < self.vocab_size:
+            raise unknown_id(self, token)
+        return self.wrapped.token_bytes(token)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "object": _kind(self.wrapped)}
+
+
+def adapt(tokenizer: Any, name: str | None = None) -> Tokenizer:
+    """A tokenizer object as a `Tokenizer`.
+
+    Args:
+        tokenizer: a `Tokenizer`; a `tiktoken.Encoding`, a `tokenizers.Tokenizer`, a
+            `sentencepiece.SentencePieceProcessor`; or any object with the three members.
+        name: what tables call it; None for the object's own name.
+
+    Raises:
+        TokenizerError: an object that is no tokenizer.
+    """
+    if isinstance(tokenizer, Tokenizer):
+        return tokenizer
+    kind = _kind(tokenizer)
+    name = name or _own_name(tokenizer)
+    if kind == "tiktoken.core.Encoding":
+        from gptkit_tokenizers.bpe import TiktokenTokenizer
+
+        return TiktokenTokenizer.from_encoding(tokenizer, name)
+    if kind == "tokenizers.Tokenizer":
+        import json
+
+        from gptkit_tokenizers.huggingface import HuggingFaceTokenizer
+
+        return HuggingFaceTokenizer(name, json.loads(tokenizer.to_str()))
+    if kind.endswith(".SentencePieceProcessor"):
+        from gptkit_tokenizers.sentencepiece_model import SentencePieceTokenizer
+
+        return SentencePieceTokenizer(name, tokenizer.serialized_model_proto())
+    return ObjectTokenizer(tokenizer, name)
+
+
+def name_of(tokenizer: Any) -> str:
+    """The name of a spec or an object in tables: a spec is its own name."""
+    return tokenizer if isinstance(tokenizer, str) else _own_name(tokenizer)
+
+
+def _own_name(tokenizer: Any) -> str:
+    own = getattr(tokenizer, "name", None)
+    if isinstance(own, str) and own:
+        return own
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(tokenizer).__name__).lower()
+
+
+def _kind(tokenizer: Any) -> str:
+    return f"{type(tokenizer).__module__}.{type(tokenizer).__qualname__}"

@@ -1,0 +1,175 @@
+"""Options of commands that run an experiment, made from the fields of its configs.
+
+A value comes from the command line, else from `--config FILE.toml`, else from `--preset`, else from
+the config's default.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from gptkit.cli.options import split_names
+from gptkit.errors import ConfigError, check_known
+from gptkit.plan.experiment_config import (
+    ExecutionConfig,
+    ExperimentConfig,
+    find_unknown,
+    split_options,
+)
+
+FIELDS = {f.name: f for config in (ExperimentConfig, ExecutionConfig) for f in fields(config)}
+NONE = "none"  # in a recipe of a TOML file
+SCALARS: dict[str, type] = {
+    "seeds": int,
+    "context_bytes": int,
+    "bytes_per_step": int,
+    "stride_bytes": int,
+    "sample_bytes": int,
+    "temperature": float,
+    "top_k": int,
+    "jobs": int,
+}
+
+
+def with_config_options(
+    *,
+    without: Sequence[str] = (),
+    defaults: Mapping[str, str] | None = None,
+    shown: Mapping[str, str] | None = None,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each field of the configs.
+
+    The command's first argument is then a dictionary of the options that were given, parsed.
+
+    Args:
+        without: fields that get no option.
+        defaults: defaults that are not the config's, as the command line spells them.
+        shown: defaults in words, for options whose default is no single value.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        _, *own = inspect.signature(command, eval_str=True).parameters.values()
+        names = [name for name in FIELDS if name not in without]
+        made = [
+            _parameter(name, (defaults or {}).get(name), (shown or {}).get(name)) for name in names
+        ]
+
+        @functools.wraps(command)
+        def wrapper(ctx: typer.Context, **values: Any) -> None:
+            taken = {name: values.pop(name) for name in names}
+            given = {n: _parse(n, v) for n, v in taken.items() if _is_given(ctx, n)}
+            command(given, **values)
+
+        context = inspect.Parameter(
+            "ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+        )
+        signature = inspect.Signature([context, *made, *own])
+        wrapper.__signature__ = signature  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+        return wrapper
+
+    return decorate
+
+
+def _is_given(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
+def _parameter(name: str, default: str | None, shown: str | None) -> inspect.Parameter:
+    f = FIELDS[name]
+    about = f.metadata
+    flag = f"--{name.replace('_', '-')}"
+    names = (flag, about["short"]) if about["short"] else (flag,)
+    kind: Any = bool if about["flag"] else SCALARS.get(name, str) | None
+    value = default or (_spell(f.default) if isinstance(f.default, tuple) else f.default)
+    words = shown or about["shown"]
+    option = typer.Option(*names, help=about["help"], show_default=words or not about["flag"])
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=str(value) if kind == str | None and value is not None else value,
+        annotation=Annotated[kind, option],
+    )
+
+
+def _spell(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _parse(name: str, value: Any) -> Any:
+    if name in ("tokenizers", "models"):
+        return tuple(split_names(value))
+    if name == "split":
+        try:
+            shares = tuple(map(float, value.split(",")))
+        except ValueError:
+            raise ConfigError(
+                f"split {value!r} is not a share or shares, as in 0.9 or 0.9,0.05,0.05."
+            ) from None
+        return shares[0] if len(shares) == 1 else shares
+    return value
+
+
+def read_options(path: Path) -> dict[str, Any]:
+    """The options in a TOML file, whose keys are the fields of the configs.
+
+    Raises:
+        ConfigError: no such file, no such field, or a value of another type.
+    """
+    import msgspec
+
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as TOML: {error}.") from error
+    hints = get_type_hints(ExperimentConfig) | get_type_hints(ExecutionConfig)
+    options = {}
+    for name, value in found.items():
+        check_known(f"option in {path}", name, FIELDS)
+        if name == "models":
+            value = _read_none(value)
+        try:
+            options[name] = msgspec.convert(value, type=hints[name])
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"{path}: {name} cannot be {value!r}. {error}.") from error
+        if unknown := find_unknown(value, options[name]):
+            raise ConfigError(f"{path}: {name} cannot be {value!r}: no field {unknown!r}.")
+    return options
+
+
+def merge_options(*sources: Mapping[str, Any]) -> tuple[ExperimentConfig, ExecutionConfig]:
+    """Both configs from several sets of options; a later one wins over an earlier one."""
+    merged: dict[str, Any] = {}
+    for source in sources:
+        merged |= source
+    return split_options(merged)
+
+
+def to_toml(experiment: ExperimentConfig, execution: ExecutionConfig) -> str:
+    """Both configs as the text of a file for `--config`. An option without a value is left out."""
+    import tomli_w
+
+    values = asdict(experiment) | asdict(execution)
+    return tomli_w.dumps({k: _spell_none(v) for k, v in values.items() if v is not None})
+
+
+def _spell_none(value: Any) -> Any:
+    """None within recipes as a word: TOML has no null, and their defaults are other values."""
+    if isinstance(value, Mapping):
+        return {name: _spell_none(inner) for name, inner in value.items()}
+    return NONE if value is None else value
+
+
+def _read_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _read_none(inner) for name, inner in value.items()}
+    return None if value == NONE else value

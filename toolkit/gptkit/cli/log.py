@@ -1,0 +1,26 @@
+"""Messages of the commands: progress and notes go through logging to stderr."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+log = logging.getLogger("gptkit")
+
+
+class StderrHandler(logging.Handler):
+    """Writes messages to what is stderr at the time, without any prefix."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr, flush=True)
+
+
+def set_up(*, verbose: bool, quiet: bool) -> None:
+    """Show warnings alone if quiet, debugging messages too if verbose."""
+    log.handlers = [StderrHandler()]
+    log.propagate = False
+    log.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+
+
+def is_quiet() -> bool:
+    return not log.isEnabledFor(logging.INFO)

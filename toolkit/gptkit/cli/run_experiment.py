@@ -1,0 +1,77 @@
+"""What commands that run an experiment share: progress, the cost, and where results go."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import typer
+
+from gptkit.cli.config_options import to_toml
+from gptkit.cli.log import is_quiet
+from gptkit.errors import Stopped
+from gptkit.plan.experiment_config import ExecutionConfig, ExperimentConfig
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from gptkit.results.schema import Results
+
+
+def run_and_show(
+    config: ExperimentConfig,
+    execution: ExecutionConfig,
+    *,
+    show: Callable[[Results], list[RenderableType]],
+    print_config: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Run an experiment, or only say what it is or would cost.
+
+    Args:
+        show: what is printed of the results, unless they are printed as JSON.
+    """
+    if print_config:
+        typer.echo(to_toml(config, execution), nl=False)
+        return
+    from rich.console import Console
+
+    from gptkit.cli.progress import encode_shown, run_live, run_plain
+
+    console, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    live = sys.stdout.isatty() and sys.stderr.isatty() and not is_quiet()
+    with err.status("Loading PyTorch, the text and the tokenizers") if live else nullcontext():
+        from gptkit.engines.process_memory import keep_freed_memory
+        from gptkit.experiment import Experiment
+        from gptkit.files import to_json
+        from gptkit.report.terminal import costs
+
+        keep_freed_memory()
+        experiment = Experiment.from_configs(config, execution)
+    encode_shown(experiment, err, live=live)
+    with err.status("Making the plan") if live else nullcontext():
+        experiment.untuned_plan()
+        cost = experiment.cost() if dry_run else None
+    if cost is not None:
+        if as_json:
+            typer.echo(to_json(cost), nl=False)
+        else:
+            console.print(*costs(cost), sep="\n")
+        return
+    try:
+        result = run_live(experiment, err) if live else run_plain(experiment)
+    except Stopped as stopped:
+        kept = stopped.folder
+        message = f"finished arms are in {kept}; to continue, add --resume --name {kept.name}"
+        typer.echo(f"stopped; {message if kept.exists() else 'no arm was finished'}", err=True)
+        raise typer.Exit(130) from None
+    if as_json:
+        typer.echo(to_json(result.data), nl=False)
+    else:
+        console.print(*show(result.data), sep="\n")
+        console.print(
+            f"Written to {result.folder}. For a page: gptkit report {result.folder}", markup=False
+        )

@@ -1,0 +1,26 @@
+"""What results record about a corpus: everything but its text."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class CorpusFacts(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """A corpus without its text. Test sizes are None if there is no test text.
+
+    Attributes:
+        sha256: of the whole text's UTF-8 bytes.
+        entropy_bits_per_byte: of the source that wrote the text, if it is known.
+    """
+
+    name: str
+    sha256: str
+    train_bytes: int
+    val_bytes: int
+    train_chars: int
+    val_chars: int
+    test_bytes: int | None = None
+    test_chars: int | None = None
+    entropy_bits_per_byte: float | None = None

@@ -1,0 +1,42 @@
+"""The folder of an experiment: made new, or found again to be resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gptkit.config import slug
+from gptkit.errors import ConfigError
+from gptkit.plan.experiment_config import ExecutionConfig
+
+MAX_NAME_CHARS = 100  # of a folder that is named after its tokenizers
+MAX_TRIED_NAMES = 10_000
+
+
+def make_folder(tokenizers: Sequence[str], execution: ExecutionConfig) -> Path:
+    """The folder asked for, or the first free one after the tokenizers' names.
+
+    Raises:
+        ConfigError: it exists already, cannot be written, or is not there to be resumed.
+    """
+    out = Path(execution.out)
+    name = execution.name or "-vs-".join(map(slug, tokenizers))[:MAX_NAME_CHARS]
+    if execution.resume:
+        folder = out / name
+        if not folder.is_dir():
+            raise ConfigError(
+                f"{folder} does not exist: there is nothing to resume.\n"
+                "Name another folder, or leave out resume."
+            )
+        return folder
+    tails = ["", *(f"-{i}" for i in range(2, MAX_TRIED_NAMES))]
+    for tail in tails[:1] if execution.name else tails:
+        folder = out / f"{name}{tail}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise ConfigError(f"{folder} cannot be written: {error.strerror}.") from error
+        return folder
+    raise ConfigError(f"{out / name} exists already. Give another name, or remove it.")

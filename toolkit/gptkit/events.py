@@ -1,0 +1,66 @@
+"""Events: what an arm reports while it trains. They are small, picklable, and hold no arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from gptkit.config import Arm
+from gptkit.losses import Loss
+
+
+class StepDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="step"):
+    """A training step has ended.
+
+    Attributes:
+        step: counted from 1.
+        loss: of the step's batch, in nats per token.
+        seconds: of training since the start, without evaluation.
+        train_bytes, train_tokens: read since the start.
+    """
+
+    step: int
+    loss: float
+    seconds: float
+    train_bytes: int
+    train_tokens: int
+
+
+class Evaluated(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="evaluation"):
+    """The whole validation text was scored after a step; `best` says whether it is the best yet."""
+
+    step: int
+    seconds: float
+    train_bytes: int
+    loss: Loss
+    best: bool
+
+
+class TrialDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="trial"):
+    """A trial of a learning rate has ended.
+
+    Attributes:
+        factor: of the recipe's learning rates.
+        bits_per_byte: at its last evaluation; None if it diverged.
+        part: how much of its full length the trial ran before it was stopped.
+    """
+
+    factor: float
+    bits_per_byte: float | None
+    part: float
+
+
+class ArmDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="done"):
+    """An arm is finished and recorded; `kept` if an earlier run had trained it."""
+
+    loss: Loss
+    kept: bool = False
+
+
+Event = StepDone | Evaluated | TrialDone | ArmDone
+OnEvent = Callable[[Arm, Event], None]
+
+
+def ignore(arm: Arm, event: Event) -> None:
+    """An `OnEvent` that does nothing."""

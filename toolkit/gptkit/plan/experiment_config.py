@@ -1,0 +1,315 @@
+"""ExperimentConfig: what a user asks of an experiment, each option declared once.
+
+A field's metadata has its help text and how the command line spells it. The options of
+`gptkit compare`, the keys of a TOML file and the "run this again" line of a report all come from
+here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gptkit.config import Recipe, check_folders, split_shares
+from gptkit.errors import ConfigError, check_known
+from gptkit.plan.budget import DEFAULT_TIME_BUDGET, seconds_of, steps_of
+from gptkit.plan.recipes import RECIPES
+
+MATCH_NAMES = ("bytes", "tokens", "flops", "params", "time")
+TEXT_FIELDS = ("budget", "context_bytes", "bytes_per_step")  # a recipe's, unless the user gives one
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    shown: str | None = None,
+    short: str | None = None,
+    flag: bool = False,
+) -> Any:
+    """A field with what the command line needs of it.
+
+    Args:
+        help: what the option does, with its unit.
+        shown: the default in words; None to show its value.
+        short: a one-letter option, as in "-t".
+        flag: whether it is a switch without a value.
+    """
+    return field(
+        default=default, metadata={"help": help, "shown": shown, "short": short, "flag": flag}
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentConfig:
+    """What to compare: tokenizers x models x seeds on one corpus.
+
+    Attributes:
+        tokenizers: names; a spec for `get_tokenizer`, or the name of an object that is given.
+        models: names of recipes in `gptkit.plan.recipes.RECIPES`, or recipes by name.
+        data: a corpus for `load_corpus`; None for tinyshakespeare, or python-docs if it cannot be
+            downloaded.
+        budget: training text per arm ("600KB") or steps ("300steps"); matched by time, seconds
+            ("20s"). None for each recipe's own.
+        split: the training share of the characters, the rest being val; or the shares of train,
+            val and test. With a test text, val chooses each arm's weights and test gives the
+            reported loss.
+        prompt: text that samples continue; None for a line break or, if the text has none or a
+            tokenizer drops it, the text's first character or word.
+    """
+
+    tokenizers: tuple[str, ...] = option(
+        ("char", "gpt2"),
+        "Tokenizers, separated by commas: char, byte, gpt2, bpe:1024, unigram:N, wordpiece:N, a "
+        "file (tokenizer.json, .model, .tiktoken), hf:OWNER/NAME, a plug-in.",
+        short="-t",
+    )
+    models: tuple[str, ...] | dict[str, Recipe] = option(
+        ("bigram", "decoder"),
+        "Recipes, separated by commas: bigram, decoder, gpt2, qwen3, lecture, large, fast. fast "
+        "favours small vocabularies: on 300 kB of technical text it takes 0.27 bits per byte off "
+        "char+bytes and adds 0.04 to bpe:4096.",
+        short="-m",
+    )
+    data: str | None = option(
+        None,
+        "Text: tinyshakespeare, python-docs, a file, folder or glob, hf:NAME, or markov:ORDER.",
+        shown="tinyshakespeare; python-docs if it cannot be downloaded",
+        short="-d",
+    )
+    match: str = option(
+        "bytes", "What is made equal across tokenizers: bytes, tokens, flops, params or time."
+    )
+    budget: str | None = option(
+        None,
+        "Training per arm: text as in 2MB, steps as in 600steps, or with --match time seconds as "
+        "in 60s.",
+        shown="the recipe's, 600KB; 20s with --match time",
+    )
+    seeds: int = option(1, "Number of seeds; 5 give a verdict with intervals.")
+    tune: bool = option(False, "First choose learning rates by short trials.", flag=True)
+    context_bytes: int | None = option(
+        None, "How far back a model sees, in bytes of text.", shown="the recipe's, 160"
+    )
+    bytes_per_step: int | None = option(
+        None, "Training text per step, in bytes.", shown="the recipe's, 1024"
+    )
+    split: float | tuple[float, ...] = option(
+        0.9,
+        "Training share of the characters, the rest being val; or the shares of train, val and "
+        "test, as in 0.9,0.05,0.05. With a test text, the reported loss is from it.",
+    )
+    stride_bytes: int | None = option(
+        None, "Distance between evaluation windows, in bytes.", shown="the context"
+    )
+    lossy_ok: bool = option(
+        False, "Run tokenizers that lose bytes too; their loss includes what they lose.", flag=True
+    )
+    prompt: str | None = option(None, "Text that samples continue.", shown="a line break")
+    sample_bytes: int = option(300, "Length of a sample, in bytes.")
+    temperature: float = option(1.0, "Sampling temperature.")
+    top_k: int | None = option(None, "Sample from the k likeliest tokens.", shown="all")
+
+    def __post_init__(self) -> None:
+        for name in ("tokenizers", "models"):
+            if not isinstance(getattr(self, name), Mapping):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        if not isinstance(self.split, float):
+            object.__setattr__(self, "split", split_shares(self.split))
+        _check_names("tokenizers", self.tokenizers)
+        _check_names("models", self.models)
+        for model in self.models:
+            if not isinstance(self.models, Mapping):
+                check_known("model", model, RECIPES)
+            else:
+                check_folder_name("model", model)
+                if not isinstance(recipe := self.models[model], Recipe):
+                    raise ConfigError(
+                        f"model {model} is a {type(recipe).__name__}; it must be a Recipe."
+                    )
+        check_folders(self.tokenizers, self.models)
+        check_known("way to match", self.match, MATCH_NAMES)
+        split_shares(self.split)
+        counts = (
+            "seeds",
+            "context_bytes",
+            "bytes_per_step",
+            "sample_bytes",
+            "stride_bytes",
+            "top_k",
+        )
+        for name in counts:
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} is {value}; it must be at least 1.")
+        for recipe in self.recipes().values():
+            if self.stride_bytes is not None and self.stride_bytes > recipe.context_bytes:
+                raise ConfigError(
+                    f"stride_bytes is {self.stride_bytes}, more than context_bytes "
+                    f"{recipe.context_bytes}: text between the windows would not be scored."
+                )
+            if self.seconds() is None:
+                steps_of(recipe.budget, bytes_per_step=recipe.bytes_per_step)
+        if not 0 < self.temperature < math.inf:
+            raise ConfigError(f"temperature is {self.temperature}; it must be positive and finite.")
+        if self.prompt == "":
+            raise ConfigError("the prompt is empty; a sample needs a character to continue.")
+
+    def recipes(self) -> dict[str, Recipe]:
+        """The recipes by name, with the text fields that the user gave in place of their own."""
+        named = self.models
+        if not isinstance(named, Mapping):
+            named = {name: RECIPES[name]() for name in named}
+        given = {name: getattr(self, name) for name in TEXT_FIELDS}
+        if self.match == "time":
+            del given["budget"]
+        given = {name: value for name, value in given.items() if value is not None}
+        return {name: replace(recipe, **given) for name, recipe in named.items()}
+
+    def seconds(self) -> float | None:
+        """Seconds of training per arm if matched by time, else None."""
+        return seconds_of(self.budget or DEFAULT_TIME_BUDGET) if self.match == "time" else None
+
+    def resolved(self, data: str | None) -> ExperimentConfig:
+        """The config with the recipes' common text fields and the corpus's name filled in."""
+        common = {name: common_value(self.recipes().values(), name) for name in TEXT_FIELDS}
+        if self.match == "time":
+            common["budget"] = self.budget or DEFAULT_TIME_BUDGET
+        return replace(self, data=data, **common)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionConfig:
+    """Where and how to run an experiment; none of it changes what is measured.
+
+    Attributes:
+        name: the experiment's folder; None for one named after its tokenizers.
+        resume: whether to keep the finished arms in that folder and train only the others.
+        jobs: how many arms to train at a time, in processes that share the cores; None for as
+            many as there are cores if that is faster, and for one on a GPU or matched by time.
+    """
+
+    out: str = option("runs", "Folder that experiments are written to.")
+    name: str | None = option(
+        None, "Name of the experiment's folder.", shown="from the tokenizers' names"
+    )
+    resume: bool = option(
+        False, "Continue an experiment that was stopped; finished arms are kept.", flag=True
+    )
+    device: str = option("auto", "Device: auto, cpu or cuda.")
+    jobs: int | None = option(
+        None, "Number of arms to train at a time; they share the cores.", shown="automatic"
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "out", str(self.out))
+        if self.jobs is not None and self.jobs < 1:
+            raise ConfigError(f"jobs is {self.jobs}; it must be at least 1.")
+        if self.name is not None:
+            check_folder_name("name", self.name)
+
+    @property
+    def out_folder(self) -> Path:
+        return Path(self.out)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "cpu": {},
+    "gpu": {
+        "models": ("bigram", "large"),
+        "budget": "12MB",
+        "context_bytes": 256,
+        "bytes_per_step": 16_384,
+    },
+}
+"""Fields of ExperimentConfig for a machine, where they differ from its defaults."""
+
+
+def common_value(recipes: Iterable[Recipe], name: str) -> Any:
+    """The value that all recipes have in a field, or None if they differ.
+
+    >>> common_value([RECIPES["bigram"](), RECIPES["decoder"]()], "budget")
+    '600KB'
+    """
+    values = {getattr(recipe, name) for recipe in recipes}
+    return values.pop() if len(values) == 1 else None
+
+
+def split_options(options: Mapping[str, Any]) -> tuple[ExperimentConfig, ExecutionConfig]:
+    """Both configs from one set of options.
+
+    Raises:
+        ConfigError: no such option, or a value that cannot be used.
+    """
+    what = {f.name for f in fields(ExperimentConfig)}
+    how = {f.name for f in fields(ExecutionConfig)}
+    for name in options:
+        check_known("option", name, what | how)
+    return (
+        ExperimentConfig(**{k: v for k, v in options.items() if k in what}),
+        ExecutionConfig(**{k: v for k, v in options.items() if k in how}),
+    )
+
+
+def find_unknown(given: Any, config: Any) -> str | None:
+    """The first key of `given` that the config made from it has no field for, if there is one.
+
+    msgspec ignores such keys in dataclasses.
+    """
+    if is_dataclass(config) and isinstance(given, Mapping):
+        names = {f.name for f in fields(config)}
+        if unknown := [key for key in given if key not in names]:
+            return str(unknown[0])
+        pairs = [(value, getattr(config, name)) for name, value in given.items()]
+    elif isinstance(config, Mapping) and isinstance(given, Mapping):
+        pairs = [(value, config[name]) for name, value in given.items()]
+    else:
+        pairs = []
+    return next((key for pair in pairs if (key := find_unknown(*pair))), None)
+
+
+def to_command_line(message: str) -> str:
+    """A message of the library with its Python arguments as the command line spells them.
+
+    >>> to_command_line('Give seeds=5, prompt="TEXT" or lossy_ok=True.')
+    'Give --seeds 5, --prompt TEXT or --lossy-ok.'
+    >>> to_command_line("Give match='time' or tune=False.")
+    'Give --match time or no --tune.'
+    """
+    names = "|".join(
+        f.name for config in (ExperimentConfig, ExecutionConfig) for f in fields(config)
+    )
+
+    def spell(match: re.Match[str]) -> str:
+        flag, value = f"--{match[1].replace('_', '-')}", match[2].strip("\"'")
+        if value in ("True", "False"):
+            return flag if value == "True" else f"no {flag}"
+        return f"{flag} {value}"
+
+    values = r"""True|False|[0-9]+|"[^"\n]*"|'[^'\n]*'"""
+    return re.sub(rf"\b({names})=({values})", spell, message)
+
+
+def check_folder_name(what: str, name: str) -> None:
+    """Refuse a name that is not a plain folder name."""
+    if not re.fullmatch(r"[\w+-][\w.+-]{,99}", name):
+        raise ConfigError(
+            f"{what} {name!r} cannot be a folder's name: use letters, digits and . _ + - only, at "
+            "most 100."
+        )
+
+
+def _check_names(name: str, values: Sequence[str] | Mapping[str, Any]) -> None:
+    if not values:
+        raise ConfigError(f"{name} is empty; give at least one.")
+    if odd := [value for value in values if not isinstance(value, str)]:
+        raise ConfigError(
+            f"{name} has a {type(odd[0]).__name__} where a name belongs.\n"
+            "Give objects by name, as in {'mine': recipe}."
+        )
+    if len(set(values)) < len(values):
+        raise ConfigError(f"{name} has a name twice: {', '.join(values)}.")

@@ -1,0 +1,57 @@
+"""The command line that runs an experiment again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from gptkit.plan.experiment_config import TEXT_FIELDS, ExperimentConfig
+from gptkit.plan.ladder import STAGES
+from gptkit.results.schema import Results
+
+LADDER_OPTIONS = ("tokenizers", "data", "match", "budget", "seeds")  # of `gptkit lecture ladder`
+
+
+def command_line(results: Results) -> str | None:
+    """The command; None for a text or recipes that were given as objects."""
+    config = results.experiment
+    if config.data is None or (isinstance(config.models, Mapping) and results.ladder is None):
+        return None
+    options = given_options(config)
+    words = ["gptkit", "compare"]
+    if results.ladder is not None:
+        options.pop("models", None)
+        if set(options) - set(LADDER_OPTIONS):
+            return None
+        words = ["gptkit", "lecture", "ladder"]
+        if len(config.models) < len(STAGES):
+            options["stages"] = tuple(config.models)
+        if results.ladder != "cpu":
+            options["preset"] = results.ladder
+    for name, value in options.items():
+        words.append(f"--{name.replace('_', '-')}")
+        if value is not True:
+            words.append(spell(value))
+    return shlex.join(words)
+
+
+def given_options(config: ExperimentConfig) -> dict[str, Any]:
+    """The options that differ from their defaults, and always the tokenizers.
+
+    A budget, a context or a step that the recipes have anyway is not given.
+    """
+    untouched = ExperimentConfig(models=config.models, match=config.match).resolved(None)
+    options: dict[str, Any] = {}
+    for f in fields(ExperimentConfig):
+        value = getattr(config, f.name)
+        defaults = [f.default, *([getattr(untouched, f.name)] if f.name in TEXT_FIELDS else [])]
+        if f.name == "tokenizers" or value not in defaults:
+            options[f.name] = value
+    return options
+
+
+def spell(value: Any) -> str:
+    """A value as the command line takes it."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,86 @@
+"""What results say in words, for the terminal and for pages."""
+
+from __future__ import annotations
+
+from gptkit.report.formatting import printable, short
+from gptkit.results.balance import EQUAL_RATIO
+from gptkit.results.schema import ArmResult, Results, Verdict
+from gptkit.results.summary import best_arm, group_by_model, mean_bits
+
+SPLIT_NAMES = {"val": "validation", "test": "test"}
+
+
+def headline(results: Results) -> str:
+    """Which tokenizer is best, by how much over the next, and whether it depends on the model."""
+    seeds, closest = best_arm(results)
+    arm, corpus, spent = seeds[0], results.corpus.name, _spent(results, seeds[0])
+    figure = f"{mean_bits(seeds):.3f} bits per byte with {arm.model}"
+    robust = results.robustness
+    if closest is None:
+        text = f"{arm.tokenizer} models {corpus} after {spent}: {figure}."
+    elif robust is not None and robust.depends_on_model:
+        text = (
+            f"{robust.message} The lowest loss on {corpus} after {spent}: {arm.tokenizer}, "
+            f"{figure}."
+        )
+    else:
+        text = f"{arm.tokenizer} models {corpus} best after {spent}: {figure}."
+        if closest.significant is False:
+            text = f"{closest.a} and {closest.b} model {corpus} alike after {spent}: {figure}."
+        text = f"{text} {closest.message}. {'' if robust is None else robust.message}".rstrip()
+    return printable(text)
+
+
+def _spent(results: Results, arm: ArmResult) -> str:
+    by, train = results.match.by, arm.train
+    if by == "time":
+        return f"{train.seconds:.0f} s of training"
+    if by == "tokens":
+        return f"training on {short(train.tokens)} tokens"
+    if by == "flops" and train.flops:
+        return f"{short(train.flops)} FLOPs of training"
+    return f"{short(train.bytes)}B of training"
+
+
+def tokenizer_label(arm: ArmResult) -> str:
+    """An arm's tokenizer and the share of the text it loses, as in "lower (loses 3.1 %)"."""
+    lost = arm.reported.lost_bytes
+    if not lost:
+        return arm.tokenizer
+    return f"{arm.tokenizer} (loses {100 * lost / arm.reported.bytes:.2g} %)"
+
+
+def match_summary(results: Results) -> str:
+    """How the arms were matched, with what reservations, in one line."""
+    return "; ".join([f"Matched by {results.match.by}", *results.match.notes])
+
+
+def cost_notes(results: Results) -> str:
+    """How FLOPs and seconds were counted, and what the full softmax would have cost."""
+    more = [
+        f"{arm.tokenizer}-{arm.model} {short(arm.train.flops_full_softmax)}"
+        for arm, *_ in group_by_model(results.arms)
+        if arm.train.flops_full_softmax > EQUAL_RATIO * arm.train.flops
+    ]
+    note = "FLOPs as computed, with the compact softmax"
+    note = f"{note}; with the full one: {', '.join(more)}." if more else f"{note}."
+    at_a_time = results.machine.arms_at_a_time
+    return note if at_a_time == 1 else f"{note} Arms shared the cores, {at_a_time} at a time."
+
+
+def verdict_note(results: Results) -> str | None:
+    """What ± and the correction mean; None if no verdict has an interval."""
+    if not any(v.ci95 for v in results.verdict):
+        return None
+    return (
+        "± in a verdict is half of a 95 % interval, the widest of three: a paired block bootstrap "
+        "over the text, a t interval over the seeds, and both together. p-values are "
+        f"Holm-corrected for all {len(results.verdict)} pairs."
+    )
+
+
+def stretch_title(verdict: Verdict) -> str:
+    """The title of a table of stretches."""
+    return (
+        f"Where {verdict.a} saves most and least over {verdict.b} under {verdict.model}, bits/byte"
+    )

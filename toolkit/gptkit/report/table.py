@@ -1,0 +1,197 @@
+"""One table, three renderers: columns, rows and notes, shown by rich, Markdown or HTML.
+
+Each number is formatted once, where a table is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+
+from gptkit.report.formatting import printable
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A text, perhaps the best of its kind or less important than the others."""
+
+    text: str
+    style: Literal["best", "dim"] | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading; a line break in it is kept where there is little room.
+
+    Attributes:
+        align: numbers stand on the right, names on the left.
+        fold: whether its cells may be broken over lines.
+        ratio: share of the terminal's width that is left over; None to be as wide as its cells.
+    """
+
+    title: str
+    align: Literal["left", "right"] = "right"
+    fold: bool = False
+    ratio: int | None = None
+
+    @property
+    def heading(self) -> str:
+        """The heading on one line."""
+        return self.title.replace("\n", "")
+
+
+Row = Sequence["str | Cell"]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Rows under a heading of their own; "" for none."""
+
+    rows: list[Row]
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts.
+
+    Attributes:
+        title: one line; "" for none.
+        notes: sentences below it.
+        dense: whether its columns stand close, as those of a wide table must.
+    """
+
+    title: str
+    columns: list[Column]
+    sections: list[Section]
+    notes: list[str] = field(default_factory=list)
+    dense: bool = False
+
+    @property
+    def rows(self) -> list[Row]:
+        return [row for section in self.sections for row in section.rows]
+
+
+@dataclass(frozen=True)
+class Spec(Generic[T]):
+    """A column with how its cells are made of an item: one line adds a column to a table.
+
+    Attributes:
+        shown: whether the column is there, given all items.
+    """
+
+    column: Column
+    cell: Callable[[T], str | Cell]
+    shown: Callable[[Sequence[T]], bool] = lambda items: True
+
+
+def build_rows(specs: Sequence[Spec[T]], items: Sequence[T]) -> tuple[list[Column], list[Row]]:
+    """The columns that are shown for these items, and a row for each item."""
+    used = [spec for spec in specs if spec.shown(items)]
+    return [spec.column for spec in used], [[spec.cell(item) for spec in used] for item in items]
+
+
+def to_rich(table: Table) -> RichTable:
+    """The table for a terminal."""
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    styles = {"best": "bold green", "dim": "dim", None: ""}
+
+    def show(cell: str | Cell) -> Text:
+        cell = Cell(cell) if isinstance(cell, str) else cell
+        return Text(printable(cell.text), style=styles[cell.style])
+
+    rich = RichTable(
+        title=Text(printable(table.title)) if table.title else None,
+        caption=Text(printable(" ".join(table.notes))) if table.notes else None,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=0 if table.dense else (0, 1, 0, 0),
+        show_header=any(column.title for column in table.columns),
+        expand=any(column.ratio for column in table.columns),
+    )
+    for column in table.columns:
+        rich.add_column(
+            Text(printable(column.title)),
+            justify=column.align,
+            no_wrap=not column.fold,
+            overflow="fold",
+            ratio=column.ratio,
+            min_width=8 if column.fold and column.ratio is None else None,
+        )
+    for section in table.sections:
+        rich.add_section()
+        if section.title:
+            rich.add_row(Text(printable(section.title), style="dim"))
+        for row in section.rows:
+            rich.add_row(*map(show, row))
+    return rich
+
+
+def to_markdown(table: Table) -> list[str]:
+    """The table as lines of Markdown, without its title."""
+    lines = [
+        _markdown_row(escape_markdown(column.heading) for column in table.columns),
+        _markdown_row("---" if c.align == "left" else "---:" for c in table.columns),
+    ]
+    for section in table.sections:
+        if section.title:
+            blank = [""] * (len(table.columns) - 1)
+            lines.append(_markdown_row([f"*{escape_markdown(section.title)}*", *blank]))
+        for row in section.rows:
+            filled = [*map(_markdown_cell, row), *[""] * (len(table.columns) - len(row))]
+            lines.append(_markdown_row(filled))
+    return lines
+
+
+def to_html(table: Table) -> str:
+    """The table as an HTML element, everything in it escaped."""
+    head = "".join(f'<th scope="col">{_html(c.heading)}</th>' for c in table.columns)
+    body = ""
+    for section in table.sections:
+        if section.title:
+            span = len(table.columns)
+            body += f'<tr><th colspan="{span}" scope="rowgroup">{_html(section.title)}</th></tr>'
+        body += "".join(f"<tr>{_html_cells(table.columns, row)}</tr>" for row in section.rows)
+    caption = f"<caption>{_html(table.title)}</caption>" if table.title else ""
+    notes = "".join(f"<p>{_html(note)}</p>" for note in table.notes)
+    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
+
+
+def escape_markdown(text: str) -> str:
+    """A text as a Markdown cell or in a line: escaped, on one line."""
+    text = printable(text).replace("\\", "\\\\").replace("|", "\\|")
+    return text.replace("<", "&lt;").replace("\n", " ")
+
+
+def _markdown_row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _markdown_cell(cell: str | Cell) -> str:
+    cell = Cell(cell) if isinstance(cell, str) else cell
+    text = escape_markdown(cell.text)
+    return f"**{text}**" if cell.style == "best" and text else text
+
+
+def _html(text: str) -> str:
+    return escape(printable(text))
+
+
+def _html_cells(columns: Sequence[Column], row: Row) -> str:
+    shown = ""
+    for column, cell in zip(columns, row, strict=False):
+        cell = Cell(cell) if isinstance(cell, str) else cell
+        kind = "" if cell.style is None else f' class="{cell.style}"'
+        align = ' style="text-align:right"' if column.align == "right" else ""
+        shown += f"<td{kind}{align}>{_html(cell.text)}</td>"
+    return shown

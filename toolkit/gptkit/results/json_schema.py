@@ -1,0 +1,24 @@
+"""The JSON Schema of results.json: `python -m gptkit.results.json_schema` writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gptkit.results.schema import Results
+from gptkit.results.studies import Study
+
+SCHEMA_FILE = Path(__file__).with_name("results.schema.json")
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of results.json, of an experiment or of a study."""
+    return msgspec.json.schema(Results | Study)
+
+
+if __name__ == "__main__":
+    from gptkit.files import write_json
+
+    write_json(SCHEMA_FILE, json_schema())

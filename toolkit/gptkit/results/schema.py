@@ -1,0 +1,250 @@
+"""The types of results.json. `results.schema.json` beside this file is generated from them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from gptkit.data.corpus_facts import CorpusFacts
+from gptkit.losses import Baseline, Loss
+from gptkit.plan.experiment_config import ExperimentConfig
+
+Interval = tuple[float, float]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A JSON object; a key that it does not have is an error."""
+
+
+class Params(Record, frozen=True, kw_only=True):
+    """Parameters of the dense model."""
+
+    embedding: int
+    body: int
+    head: int
+    total: int
+
+
+class Training(Record, frozen=True, kw_only=True):
+    """What an arm's training used. `flops` are as computed, with the compact softmax."""
+
+    bytes: int
+    tokens: int
+    epochs: float
+    flops: float
+    flops_full_softmax: float
+    seconds: float
+
+
+class CurvePoint(Record, frozen=True, kw_only=True):
+    """An evaluation of the validation text during the training."""
+
+    step: int
+    train_bytes: int
+    seconds: float
+    val_bits_per_byte: float
+
+
+class LastEvaluation(Record, frozen=True, kw_only=True):
+    """The evaluation after the last step, which need not be the best."""
+
+    step: int
+    bits_per_byte: float
+
+
+class Sample(Record, frozen=True, kw_only=True):
+    """Text that the model wrote after a prompt."""
+
+    prompt: str
+    text: str
+
+
+class ArmResult(Record, frozen=True, kw_only=True):
+    """One arm: a tokenizer, a model and a seed.
+
+    Attributes:
+        vocab_seen: ids of the vocabulary that the training text uses.
+        context_bytes: block_size in bytes of training text, on average.
+        best_step: the step of the evaluation with the lowest validation loss; `val`, `test` and
+            the samples are of its weights.
+    """
+
+    id: str
+    tokenizer: str
+    model: str
+    seed: int
+    vocab_size: int
+    vocab_seen: int
+    block_size: int
+    context_bytes: float
+    batch_size: int
+    steps: int
+    learning_rate: float
+    params: Params
+    train: Training
+    last: LastEvaluation
+    curve: list[CurvePoint]
+    best_step: int
+    val: Loss
+    test: Loss | None = None
+    samples: list[Sample]
+
+    @property
+    def reported(self) -> Loss:
+        """The loss of the test text, or of the validation text if there is no test text."""
+        return self.val if self.test is None else self.test
+
+
+class Stretch(Record, frozen=True, kw_only=True):
+    """Part of the text; `bits_per_byte` is what tokenizer a spent on it less than b."""
+
+    start: int
+    end: int
+    text: str
+    bits_per_byte: float
+
+
+class Stretches(Record, frozen=True, kw_only=True):
+    """Where tokenizer a saves most over b, and least; the extreme first."""
+
+    most: list[Stretch]
+    least: list[Stretch]
+
+
+class Verdict(Record, frozen=True, kw_only=True):
+    """Two tokenizers under one model; a is the better one.
+
+    Attributes:
+        delta_bits_per_byte: b's mean over seeds less a's.
+        ci95: the widest of the three intervals below; None with one seed.
+        ci95_text, ci95_seeds, ci95_both: 95 % intervals that answer for the text, for the seeds,
+            and for both together; None with one block of text or one seed.
+        p_holm: p-value, corrected for all pairs; None with one seed.
+        significant: whether the difference is told apart from chance; None if there is one seed
+            and the text alone tells it apart.
+    """
+
+    a: str
+    b: str
+    model: str
+    delta_bits_per_byte: float
+    ci95: Interval | None
+    ci95_text: Interval | None
+    ci95_seeds: Interval | None
+    ci95_both: Interval | None
+    p_holm: float | None
+    seeds: int
+    significant: bool | None
+    message: str
+    stretches: Stretches
+
+
+class Best(Record, frozen=True, kw_only=True):
+    """The best tokenizer under a model, and those not told apart from it."""
+
+    tokenizer: str
+    not_told_apart: list[str]
+
+
+class Reversal(Record, frozen=True, kw_only=True):
+    """Two tokenizers that models tell apart in opposite directions.
+
+    Attributes:
+        bits_per_byte: the smaller of the largest differences in either direction.
+        significant: None with one seed: then the text alone tells them apart.
+    """
+
+    a: str
+    b: str
+    a_better_under: list[str]
+    b_better_under: list[str]
+    bits_per_byte: float
+    significant: bool | None
+
+
+class Robustness(Record, frozen=True, kw_only=True):
+    """Whether the answer depends on the model."""
+
+    best: dict[str, Best]
+    reversals: list[Reversal]
+    depends_on_model: bool
+    message: str
+
+
+class Match(Record, frozen=True, kw_only=True):
+    """What was made equal, and what came out equal.
+
+    Attributes:
+        by: bytes, tokens, flops, params or time.
+        equal, unequal: quantities that agree within 1 % under every model, and the others.
+        max_over_min: by model, each quantity's largest value over its smallest; None if that is 0.
+    """
+
+    by: str
+    notes: list[str]
+    equal: list[str]
+    unequal: list[str]
+    max_over_min: dict[str, dict[str, float | None]]
+
+
+class Machine(Record, frozen=True, kw_only=True):
+    """What the figures were computed on."""
+
+    torch: str
+    device: str
+    threads: int
+    arms_at_a_time: int
+
+
+class Trial(Record, frozen=True, kw_only=True):
+    """A learning rate that was tried; see `gptkit.events.TrialDone`."""
+
+    factor: float
+    bits_per_byte: float | None
+    part: float
+    learning_rate: float
+
+
+class Tuning(Record, frozen=True, kw_only=True):
+    """The trials for a tokenizer and a model; `factor` is the best one's."""
+
+    tokenizer: str
+    model: str
+    trials: list[Trial]
+    factor: float
+
+
+class Results(Record, frozen=True, kw_only=True, tag_field="kind", tag="experiment"):
+    """results.json of an experiment.
+
+    Attributes:
+        gptkit: version that wrote it.
+        name: the experiment's folder.
+        experiment: what was asked; `data` is None for a text given as an object.
+        ladder: preset of the lecture's ladder if the models are its stages, else None.
+        reported_split: the text that the losses are from: test if there is one.
+        seconds: of the whole experiment.
+    """
+
+    format: Literal[1] = 1
+    gptkit: str
+    name: str
+    experiment: ExperimentConfig
+    ladder: Literal["cpu", "gpu"] | None = None
+    corpus: CorpusFacts
+    reported_split: Literal["val", "test"]
+    match: Match
+    machine: Machine
+    tuning: list[Tuning]
+    arms: list[ArmResult]
+    baselines: list[Baseline]
+    verdict: list[Verdict]
+    robustness: Robustness | None
+    warnings: list[str]
+    seconds: float
+
+    @property
+    def reported_bytes(self) -> int:
+        """Bytes of the text that the losses are from."""
+        return self.arms[0].reported.bytes

@@ -1,0 +1,186 @@
+"""The types of results.json for studies that are not one experiment: speed, rates, calibration."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gptkit.data.corpus_facts import CorpusFacts
+from gptkit.results.schema import Machine, Record
+
+RULE = "rule"  # the recipe's own way of choosing rates, in place of a factor
+FAIR = 0.01  # bits per byte that a tokenizer may lose to its own best rate
+
+
+class MeasuredRow(Record, frozen=True, kw_only=True):
+    """One comparison of speed or size, ours against a baseline.
+
+    Attributes:
+        what, against: the work as we do it, and as the baseline does.
+        unit: of both; less is better.
+        goal: the ratio to be reached.
+        baseline, ours: medians over rounds.
+        ratio: baseline over ours; above 1 means that ours is better.
+        rounds: (baseline, ours) of each round.
+    """
+
+    name: str
+    what: str
+    against: str
+    unit: str
+    goal: float
+    baseline: float
+    ours: float
+    ratio: float
+    lowest: float
+    highest: float
+    rounds: list[tuple[float, float | None]]
+
+
+class SpeedMachine(Record, frozen=True, kw_only=True):
+    """What speed was measured on."""
+
+    processor: str
+    cores: int | None
+    threads: int
+    python: str
+    torch: str
+
+
+class StepsToLoss(Record, frozen=True, kw_only=True):
+    """The shortest training that reaches a loss without one of a recipe's choices."""
+
+    without: str
+    steps: int
+    seconds: float
+    reached: bool
+
+
+class BitsWithout(Record, frozen=True, kw_only=True):
+    """Bits per byte by tokenizer without one of a recipe's choices."""
+
+    without: str
+    bits_per_byte: dict[str, float]
+
+
+class Ablations(Record, frozen=True, kw_only=True):
+    """What each choice of the recipe `fast` is worth.
+
+    Attributes:
+        target: nats per character.
+        bits_per_byte: by corpus.
+    """
+
+    target: float
+    budget: str
+    time_to_loss: list[StepsToLoss]
+    bits_per_byte: dict[str, list[BitsWithout]]
+
+
+class Speed(Record, frozen=True, kw_only=True, tag_field="kind", tag="speed"):
+    """What `gptkit bench` measured."""
+
+    format: Literal[1] = 1
+    machine: SpeedMachine
+    rounds: int
+    measurements: list[MeasuredRow]
+    ablations: Ablations | None = None
+
+
+class Regret(Record, frozen=True, kw_only=True):
+    """What a setting costs a tokenizer: its loss above that at its own best, in bits per byte.
+
+    `error` is the standard error of the mean over texts and seeds.
+    """
+
+    mean: float
+    error: float
+
+
+class PairDifference(Record, frozen=True, kw_only=True):
+    """By how many bits per byte a is better than b on a text.
+
+    Attributes:
+        text: index of the text.
+        own_best: each at its own best setting.
+        by_way: under each way of choosing rates.
+    """
+
+    text: int
+    a: str
+    b: str
+    own_best: float
+    by_way: dict[str, float]
+
+
+class RecipeRates(Record, frozen=True, kw_only=True):
+    """A recipe at a grid of learning rates.
+
+    Attributes:
+        rates: at factor 1.
+        losses: by text, tokenizer and setting, of each seed, in bits per byte.
+        own_best: each tokenizer's best setting.
+        shared: the factor whose largest regret is smallest.
+        regret: by way of choosing, then by tokenizer.
+    """
+
+    model: str
+    rates: dict[str, float]
+    losses: list[dict[str, dict[str, list[float]]]]
+    own_best: dict[str, str]
+    shared: str
+    regret: dict[str, dict[str, Regret]]
+    pairs: list[PairDifference]
+
+
+class RatesStudy(Record, frozen=True, kw_only=True, tag_field="kind", tag="rates"):
+    """Whether recipes' learning rates favour a tokenizer.
+
+    Attributes:
+        texts: the training parts that were used.
+        data: corpora as they were named.
+    """
+
+    format: Literal[1] = 1
+    gptkit: str
+    tokenizers: list[str]
+    texts: list[CorpusFacts]
+    data: list[str]
+    factors: list[float]
+    seeds: int
+    budget: str
+    machine: Machine
+    recipes: list[RecipeRates]
+
+
+class Coverage(Record, frozen=True, kw_only=True):
+    """The share of 95 % intervals that hold a known difference, under one kind of noise.
+
+    Attributes:
+        text, seeds: standard deviations of the mean difference, in bits per byte.
+    """
+
+    text: float
+    seeds: float
+    n_seeds: int
+    covered: float
+
+
+class Copies(Record, frozen=True, kw_only=True):
+    """The share of comparisons between copies of one tokenizer that claim no difference."""
+
+    trained: int
+    seeds: int
+    not_told_apart: float
+
+
+class Calibration(Record, frozen=True, kw_only=True, tag_field="kind", tag="calibration"):
+    """The verdict held against known differences."""
+
+    format: Literal[1] = 1
+    trials: int
+    difference: float
+    coverage: list[Coverage]
+    copies: Copies
+
+
+Study = Speed | RatesStudy | Calibration
