@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 from gptkit.report.formatting import printable
 
 if TYPE_CHECKING:
-    from rich.table import Table as RichTable
+    from rich.console import RenderableType
 
 T = TypeVar("T")
 
@@ -98,9 +98,10 @@ def build_rows(specs: Sequence[Spec[T]], items: Sequence[T]) -> tuple[list[Colum
     return [spec.column for spec in used], [[spec.cell(item) for spec in used] for item in items]
 
 
-def to_rich(table: Table) -> RichTable:
-    """The table for a terminal."""
+def to_rich(table: Table) -> RenderableType:
+    """The table for a terminal, its notes below it over the whole width."""
     from rich import box
+    from rich.console import Group
     from rich.table import Table as RichTable
     from rich.text import Text
 
@@ -112,8 +113,6 @@ def to_rich(table: Table) -> RichTable:
 
     rich = RichTable(
         title=Text(printable(table.title)) if table.title else None,
-        caption=Text(printable(" ".join(table.notes))) if table.notes else None,
-        caption_justify="left",
         box=box.SIMPLE_HEAD,
         padding=0 if table.dense else (0, 1, 0, 0),
         show_header=any(column.title for column in table.columns),
@@ -134,7 +133,9 @@ def to_rich(table: Table) -> RichTable:
             rich.add_row(Text(printable(section.title), style="dim"))
         for row in section.rows:
             rich.add_row(*map(show, row))
-    return rich
+    if not table.notes:
+        return rich
+    return Group(rich, Text(printable(" ".join(table.notes)), style="dim italic"))
 
 
 def to_markdown(table: Table) -> list[str]:
