@@ -9,6 +9,7 @@ import pytest
 from factories import make_arm, make_results, make_verdict
 from msgspec.structs import replace
 from rich.console import Console
+from rich.table import Table as RichTable
 
 from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.plan.ladder import ladder
@@ -165,7 +166,8 @@ def test_a_best_cell_is_marked_in_each_renderer():
     table = table_of(Cell("2.406", "best"), Cell("2.506"), Cell("", "best"))
     assert to_markdown(table)[-1] == "| **2.406** | 2.506 |  |"
     assert '<td class="best">2.406</td>' in to_html(table)
-    (style,) = {str(cell.style) for cell in to_rich(table).columns[0].cells}
+    (grid,) = [part for part in to_rich(table).renderables if isinstance(part, RichTable)]
+    (style,) = {str(cell.style) for cell in grid.columns[0].cells}
     assert style == "bold green"
 
 

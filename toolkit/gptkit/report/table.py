@@ -99,7 +99,7 @@ def build_rows(specs: Sequence[Spec[T]], items: Sequence[T]) -> tuple[list[Colum
 
 
 def to_rich(table: Table) -> RenderableType:
-    """The table for a terminal, its notes below it over the whole width."""
+    """The table for a terminal, its title and its notes over the whole width."""
     from rich import box
     from rich.console import Group
     from rich.table import Table as RichTable
@@ -112,7 +112,6 @@ def to_rich(table: Table) -> RenderableType:
         return Text(printable(cell.text), style=styles[cell.style])
 
     rich = RichTable(
-        title=Text(printable(table.title)) if table.title else None,
         box=box.SIMPLE_HEAD,
         padding=0 if table.dense else (0, 1, 0, 0),
         show_header=any(column.title for column in table.columns),
@@ -133,9 +132,9 @@ def to_rich(table: Table) -> RenderableType:
             rich.add_row(Text(printable(section.title), style="dim"))
         for row in section.rows:
             rich.add_row(*map(show, row))
-    if not table.notes:
-        return rich
-    return Group(rich, Text(printable(" ".join(table.notes)), style="dim italic"))
+    title = [Text(printable(table.title), style="italic")] if table.title else []
+    notes = [Text(printable(" ".join(table.notes)), style="dim italic")] if table.notes else []
+    return Group(*title, rich, *notes)
 
 
 def to_markdown(table: Table) -> list[str]:
