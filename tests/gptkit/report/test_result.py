@@ -148,8 +148,12 @@ def test_a_result_is_read_as_it_was_written(tmp_path):
         lambda data: {key: value for key, value in data.items() if key != "arms"},
         lambda data: data | {"seconds": "long"},
         lambda data: data | {"arms": [data["arms"][0] | {"told": 1}]},
+        lambda data: data | {"experiment": data["experiment"] | {"sedes": 3}},
     ],
-    ids=["format", "kind", "unknown key", "missing key", "wrong type", "unknown key of an arm"],
+    ids=[
+        *("format", "kind", "unknown key", "missing key", "wrong type"),
+        *("unknown key of an arm", "unknown key of the experiment"),
+    ],
 )
 def test_what_is_not_results_is_refused(tmp_path, break_it):
     write_json(tmp_path / "results.json", break_it(result().to_dict() | {"kind": "experiment"}))

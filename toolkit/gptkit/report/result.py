@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from gptkit.errors import ConfigError, RunError, check_known
+from gptkit.plan.experiment_config import find_unknown
 from gptkit.results.byte_losses import read_losses
 from gptkit.results.schema import ArmResult, Results, Robustness, Stretches, Verdict
 from gptkit.results.studies import Study
@@ -160,10 +161,19 @@ def read_results(path: str | Path) -> Results | Study:
             "Give the folder of a finished one, as in runs/char-vs-gpt2."
         )
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Results | Study)
+        data = file.read_bytes()
+        found = msgspec.json.decode(data, type=Results | Study)
     except OSError as error:
         raise RunError(f"{file} cannot be read: {error}.") from error
     except ValueError as error:
         raise RunError(
             f"{file} does not hold results in the format of this version: {error}."
         ) from error
+    if isinstance(found, Results):
+        asked = msgspec.json.decode(data)["experiment"]
+        if unknown := find_unknown(asked, found.experiment):
+            raise RunError(
+                f"{file} does not hold results in the format of this version: an experiment has no "
+                f"field {unknown!r}."
+            )
+    return found
