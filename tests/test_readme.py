@@ -175,3 +175,18 @@ def test_the_readmes_verdicts_are_the_committed_ones():
     shown = re.findall(r"^    (\w+ vs \w+ under .*)$", README, re.MULTILINE)
     assert shown
     assert set(shown) <= {v.message for v in results("char-byte-gpt2").verdict}
+
+
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
+    *(ROOT / room / "README.md" for room in ("toolkit", "tokenizers", "tests", "reports")),
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_a_page_names_is_there(page):
+    text = page.read_text(encoding="utf-8")
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text)]
+    near = [page.parent / link for link in links if link and "://" not in link]
+    scripts = [ROOT / script for script in re.findall(r"`python (tests/\S+\.py)`", text)]
+    assert [str(path) for path in (*near, *scripts) if not path.exists()] == []

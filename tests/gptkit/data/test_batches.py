@@ -91,7 +91,7 @@ def test_targets_are_the_inputs_one_later():
 
 @st.composite
 def texts(draw):
-    """Where the tokens of a text end, under two tokenizers."""
+    """Draw where the tokens of a text end, under two tokenizers."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     ends = []
     for longest in draw(st.tuples(st.integers(1, 12), st.integers(1, 12))):

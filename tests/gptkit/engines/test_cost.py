@@ -1,4 +1,4 @@
-"""What an experiment will cost."""
+"""Estimates say what an experiment will cost."""
 
 import json
 from types import SimpleNamespace

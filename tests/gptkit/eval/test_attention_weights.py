@@ -97,7 +97,7 @@ def test_attention_without_positions_is_blind_to_order(attention, positions):
 
 
 def score_variances(config, n=200):
-    """Of n freshly drawn attentions, the variance of the scores of unit-variance inputs."""
+    """Measure the variance of scores over n fresh attentions, for inputs of unit variance."""
     found, unscaled = [], []
     for seed in range(n):
         torch.manual_seed(seed)

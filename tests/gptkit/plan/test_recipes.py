@@ -48,7 +48,7 @@ class Ours:
 
 
 def halves_swapped(weight, n_head):
-    """Of each head's rows, the second half first: nanochat rotates the other way round."""
+    """Put the second half of each head's rows first: nanochat rotates the other way round."""
     heads = weight.view(n_head, 2, -1, weight.shape[1])
     return heads.flip(1).reshape(weight.shape)
 

@@ -27,16 +27,7 @@ from gptkit.plan.experiment_config import (
 
 FIELDS = {f.name: f for config in (ExperimentConfig, ExecutionConfig) for f in fields(config)}
 NONE = "none"  # in a recipe of a TOML file
-SCALARS: dict[str, type] = {
-    "seeds": int,
-    "context_bytes": int,
-    "bytes_per_step": int,
-    "stride_bytes": int,
-    "sample_bytes": int,
-    "temperature": float,
-    "top_k": int,
-    "jobs": int,
-}
+NUMBERS: dict[str, type] = {"int": int, "int | None": int, "float": float}  # by annotation
 
 
 def with_config_options(
@@ -89,7 +80,7 @@ def _parameter(name: str, default: str | None, shown: str | None) -> inspect.Par
     about = f.metadata
     flag = f"--{name.replace('_', '-')}"
     names = (flag, about["short"]) if about["short"] else (flag,)
-    kind: Any = bool if about["flag"] else SCALARS.get(name, str) | None
+    kind: Any = bool if about["flag"] else NUMBERS.get(str(f.type), str) | None
     value = default or (_spell(f.default) if isinstance(f.default, tuple) else f.default)
     words = shown or about["shown"]
     option = typer.Option(*names, help=about["help"], show_default=words or not about["flag"])
