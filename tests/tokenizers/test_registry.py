@@ -106,7 +106,7 @@ def test_plug_ins_are_rebuilt_from_json(plug_in):
         ("broken", "'broken' .* cannot be built: RuntimeError.'out of paint'"),
         ("absent", "'absent' .* cannot be imported: ModuleNotFoundError"),
         ("stranger", "'stranger' .* calls itself 'somebody else'"),
-        ("bare", "'bare' .*: 'bare' is no tokenizer: .*Bare has no encode, token_bytes"),
+        ("bare", "'bare' .*: 'bare' is not a tokenizer: .*Bare has no encode, token_bytes"),
     ],
 )
 def test_a_failing_plug_in_is_named(plug_in, spec, says):

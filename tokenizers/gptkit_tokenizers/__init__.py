@@ -1,4 +1,4 @@
-"""gptkit_tokenizers: text <-> ids, exact to the byte, behind one contract; without torch."""
+"""gptkit_tokenizers: text to ids and back, exact to the byte, by one contract; without torch."""
 
 from gptkit_tokenizers.adapters import adapt, name_of
 from gptkit_tokenizers.audit import LossyTokenizer, audit, check_rebuild, check_repeats

@@ -1,11 +1,11 @@
-"""Tokenizer objects of other libraries, and any object with the three members, as tokenizers."""
+"""Adapt tokenizer objects of other libraries, and any object with the three members."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from gptkit_tokenizers.base import Tokenizer, TokenizerError, unknown_id, utf8
+from gptkit_tokenizers.base import JsonObject, Tokenizer, TokenizerError, unknown_id, utf8
 
 MEMBERS = ("vocab_size", "encode", "token_bytes")
 
@@ -13,7 +13,7 @@ MEMBERS = ("vocab_size", "encode", "token_bytes")
 class ObjectTokenizer(Tokenizer):
     """Any object with `vocab_size`, `encode(text)` and `token_bytes(id)`.
 
-    What the object offers beyond these is not used, except `encode_array` and `decode_bytes`.
+    Only these three members of the object are used.
     """
 
     rebuilds = False
@@ -22,7 +22,7 @@ class ObjectTokenizer(Tokenizer):
         missing = [member for member in MEMBERS if not hasattr(wrapped, member)]
         if missing:
             raise TokenizerError(
-                f"{name!r} is no tokenizer: {_kind(wrapped)} has no {', '.join(missing)}.\n"
+                f"{name!r} is not a tokenizer: {_kind(wrapped)} has no {', '.join(missing)}.\n"
                 "Give a spec such as gpt2, a tiktoken.Encoding, a tokenizers.Tokenizer, a "
                 f"SentencePieceProcessor, or an object with {', '.join(MEMBERS)}."
             )
@@ -39,20 +39,20 @@ class ObjectTokenizer(Tokenizer):
             raise unknown_id(self, token)
         return self.wrapped.token_bytes(token)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         return {"name": self.name, "object": _kind(self.wrapped)}
 
 
 def adapt(tokenizer: Any, name: str | None = None) -> Tokenizer:
-    """A tokenizer object as a `Tokenizer`.
+    """Adapt a tokenizer object to a `Tokenizer`.
 
     Args:
         tokenizer: a `Tokenizer`; a `tiktoken.Encoding`, a `tokenizers.Tokenizer`, a
             `sentencepiece.SentencePieceProcessor`; or any object with the three members.
-        name: what tables call it; None for the object's own name.
+        name: its name in tables; None for the object's own name.
 
     Raises:
-        TokenizerError: an object that is no tokenizer.
+        TokenizerError: the object is not a tokenizer.
     """
     if isinstance(tokenizer, Tokenizer):
         return tokenizer
@@ -76,7 +76,7 @@ def adapt(tokenizer: Any, name: str | None = None) -> Tokenizer:
 
 
 def name_of(tokenizer: Any) -> str:
-    """The name of a spec or an object in tables: a spec is its own name."""
+    """Return the name of a spec or an object in tables; a spec is its own name."""
     return tokenizer if isinstance(tokenizer, str) else _own_name(tokenizer)
 
 

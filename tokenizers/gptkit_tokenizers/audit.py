@@ -1,7 +1,7 @@
-"""Byte accounting, the hard gate before any training.
+"""Check a tokenizer's bytes before any training.
 
-A loss per byte is only as good as the bytes: a tokenizer that loses, adds or changes some would
-be scored on another text than the rest.
+A tokenizer that loses, adds or changes bytes would be scored on another text than the others. So
+its loss per byte could not be compared.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class LossyTokenizer(TokenizerError):
-    """A tokenizer does not give a text's bytes back: `data` are the text's, `spelled` its own."""
+    """A tokenizer does not give a text's bytes back: it gives `spelled` instead of `data`."""
 
     def __init__(self, message: str, data: bytes, spelled: bytes) -> None:
         super().__init__(message)
@@ -28,12 +28,12 @@ class LossyTokenizer(TokenizerError):
 def audit(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> int:
     """Check that `ids` spell `text` exactly, and return its UTF-8 bytes.
 
-    Three checks: every id inside the vocabulary; the bytes of the single tokens add up to those
-    of all together; these are the text's.
+    There are three checks. Every id is inside the vocabulary. The bytes of the single tokens add up
+    to the bytes that decode_bytes gives. These bytes are the text's.
 
     Raises:
-        LossyTokenizer: the third alone fails; with the first offending span.
-        TokenizerError: one of the others does.
+        LossyTokenizer: only the third check fails. The message shows the first difference.
+        TokenizerError: another check fails.
     """
     import numpy as np
 
@@ -54,8 +54,8 @@ def audit(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> int:
     total = sum(len(tokenizer.token_bytes(i)) * n for i, n in enumerate(counts) if n)
     if total != len(spelled):
         raise TokenizerError(
-            f"{tokenizer.name} fails the audit: its tokens' bytes add up to {total:,}, what it "
-            f"decodes has {len(spelled):,}.\ntoken_bytes and decode_bytes must agree."
+            f"{tokenizer.name} fails the audit: token_bytes gives {total:,} bytes in all, and "
+            f"decode_bytes gives {len(spelled):,}.\nThe two must agree."
         )
     if spelled != data:
         raise LossyTokenizer(_round_trip_failure(tokenizer, data, spelled), data, spelled)
@@ -63,26 +63,25 @@ def audit(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> int:
 
 
 def check_repeats(tokenizer: Tokenizer, text: str) -> None:
-    """Check that two calls give a text the same ids.
+    """Check that two calls give the same ids for a text.
 
     Raises:
-        TokenizerError: they differ.
+        TokenizerError: the ids differ.
     """
     if tokenizer.encode(text) != tokenizer.encode(text):
         raise TokenizerError(
-            f"{tokenizer.name} fails the audit: two calls give a text different ids.\n"
-            "Switch off what is random in it, such as BPE dropout."
+            f"{tokenizer.name} fails the audit: two calls give different ids for one text.\n"
+            "Switch off everything random in it, such as BPE dropout."
         )
 
 
 def check_rebuild(tokenizer: Tokenizer, text: str) -> None:
-    """Check that what `to_dict` says, as JSON, rebuilds a tokenizer with the same ids for a text.
+    """Check that the JSON of `to_dict` rebuilds a tokenizer that gives the same ids for a text.
 
-    A run is only as good as its record: one that cannot be loaded again is found here, before
-    it is trained. Whatever a plug-in raises on the way is reported as its failure.
+    This finds a tokenizer that cannot be loaded again before anything is trained with it.
 
     Raises:
-        TokenizerError: with what failed.
+        TokenizerError: the rebuilt tokenizer differs, or the plug-in raised an error.
     """
     if not tokenizer.rebuilds:
         return
@@ -97,7 +96,8 @@ def check_rebuild(tokenizer: Tokenizer, text: str) -> None:
         raise TokenizerError(f"{tokenizer.name} fails the audit: {error!r}.") from error
     if not rebuilt:
         raise TokenizerError(
-            f"{tokenizer.name} fails the audit: from_dict does not rebuild what to_dict describes."
+            f"{tokenizer.name} fails the audit: from_dict does not rebuild the tokenizer "
+            "that to_dict describes."
         )
 
 
@@ -109,9 +109,9 @@ def _round_trip_failure(tokenizer: Tokenizer, data: bytes, spelled: bytes) -> st
     at = int(differ.argmax()) if differ.any() else n
     span = slice(max(0, at - 12), at + 12)
     return (
-        f"{tokenizer.name} fails the audit: what it decodes differs from the text at byte {at:,}.\n"
+        f"{tokenizer.name} fails the audit: its ids decode to another text, from byte {at:,} on.\n"
         f"the text:   {data[span].decode(errors='replace')!r}\n"
         f"decoded to: {spelled[span].decode(errors='replace')!r}\n"
-        "Only a tokenizer that gives every byte back can be compared by bits per byte. With "
-        "lossy_ok=True\nthis one can too; its loss then includes what it loses."
+        "A comparison by bits per byte needs a tokenizer that gives every byte back.\n"
+        "lossy_ok=True accepts this one, and adds the cost of the lost bytes to its loss."
     )

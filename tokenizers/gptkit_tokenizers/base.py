@@ -1,4 +1,4 @@
-"""The contract of every tokenizer: three members to write, everything else is here.
+"""The contract of every tokenizer: three members to write; this class has the rest.
 
 A tokenizer has `vocab_size`, `encode` and `token_bytes`. A subclass may replace any other method by
 a faster one that returns the same.
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-if TYPE_CHECKING:  # numpy takes a fifth of a second, which `gptkit encode` need not wait for
+if TYPE_CHECKING:  # importing numpy takes 0.2 s, and `gptkit encode` does not need it
     import numpy as np
+
+
+JsonObject: TypeAlias = dict[str, Any]  # as JSON is read and written
 
 
 class TokenizerError(ValueError):
@@ -19,14 +22,14 @@ class TokenizerError(ValueError):
 
 
 class NeedsText(TokenizerError):
-    """A tokenizer that is built from text was asked for without any."""
+    """A tokenizer that is built from text was asked for without a text."""
 
 
 class Tokenizer(ABC):
-    """Text <-> ids. Text is ordinary text: `<|endoftext|>` in it is thirteen characters.
+    """Text to ids and back. Text is ordinary text: `<|endoftext|>` is thirteen characters.
 
     Attributes:
-        name: its spec, or the name it is given.
+        name: the spec, or a name given to the tokenizer.
         vocab_size: V; every id is in [0, V).
         rebuilds: whether `from_dict` makes the same tokenizer from what `to_dict` returns.
     """
@@ -37,39 +40,39 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
-        """The ids of a text. Raises TokenizerError where it cannot spell a character."""
+        """Return the ids of a text. Raises TokenizerError for a character it cannot spell."""
 
     @abstractmethod
     def token_bytes(self, token: int) -> bytes:
-        """The bytes of one id; empty for a number that the vocabulary leaves unassigned."""
+        """Return the bytes of one id; empty for an id that the vocabulary does not use."""
 
     def encode_array(self, text: str) -> np.ndarray:
-        """The ids of `encode` as an array (N,) in `id_dtype(vocab_size)`."""
+        """Return the ids of `encode` as an array (N,) in `id_dtype(vocab_size)`."""
         import numpy as np
 
         return np.array(self.encode(text), dtype=id_dtype(self.vocab_size))
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """The exact bytes that ids spell. Raises TokenizerError for an id outside [0, V)."""
+        """Return the exact bytes that ids spell. Raises TokenizerError for an id outside [0, V)."""
         ids = ids.tolist() if hasattr(ids, "tolist") else ids
         return b"".join(map(self.token_bytes, ids))
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The bytes as text. Lossy: bytes that are not UTF-8 become U+FFFD."""
+        """Return the bytes as text; bytes that are not UTF-8 become U+FFFD."""
         return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Everything that `from_dict` needs, as JSON; "name" is in it."""
+    def to_dict(self) -> JsonObject:
+        """Return everything that `from_dict` needs as a JSON object; it has a "name"."""
         return {"name": self.name}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The tokenizer that `to_dict` described."""
+    def from_dict(cls, data: JsonObject) -> Self:
+        """Rebuild the tokenizer that `to_dict` described."""
         return cls()
 
 
 def id_dtype(vocab_size: int) -> np.dtype:
-    """The smallest unsigned dtype that holds the ids 0 to vocab_size - 1.
+    """Return the smallest unsigned dtype that holds the ids 0 to vocab_size - 1.
 
     >>> id_dtype(256), id_dtype(257)
     (dtype('uint8'), dtype('uint16'))
@@ -80,10 +83,10 @@ def id_dtype(vocab_size: int) -> np.dtype:
 
 
 def utf8(text: str) -> bytes:
-    r"""The text's UTF-8 bytes.
+    r"""Return the text's UTF-8 bytes.
 
     Raises:
-        TokenizerError: for a lone surrogate, half a character that no UTF-8 can spell.
+        TokenizerError: the text has a lone surrogate, half a character that UTF-8 cannot spell.
 
     >>> utf8("é")
     b'\xc3\xa9'
@@ -106,7 +109,7 @@ def unknown_id(tokenizer: Tokenizer, token: int) -> TokenizerError:
 
 
 def token_lengths(tokenizer: Tokenizer) -> np.ndarray:
-    """The UTF-8 bytes that each id spells (V,), from which text is weighed in bytes."""
+    """Return the number of bytes that each id spells (V,)."""
     import numpy as np
 
     return np.array(

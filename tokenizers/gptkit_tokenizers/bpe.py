@@ -1,5 +1,5 @@
-"""Byte-pair encodings by tiktoken: gpt2 from the ranks shipped here, its others by name, and any
-other table of ranks: learned, or read from a file."""
+"""Byte-pair encodings by tiktoken: gpt2 from the ranks in this package, others by name or from a
+table of ranks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import tiktoken
 from tiktoken_ext import openai_public
 
-from gptkit_tokenizers.base import Tokenizer, TokenizerError, id_dtype, unknown_id, utf8
+from gptkit_tokenizers.base import JsonObject, Tokenizer, TokenizerError, id_dtype, unknown_id, utf8
 from gptkit_tokenizers.chunking import encode_in_chunks, next_word
 
 if TYPE_CHECKING:
@@ -28,11 +28,12 @@ RANKS_SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930
 
 
 class TiktokenTokenizer(Tokenizer):
-    """
+    """A byte-pair encoding that tiktoken runs.
+
     Args:
-        name: one of tiktoken's; with `ranks`, the spec they came by.
-        ranks: 0, 1, 2, … of each token's bytes, all 256 single bytes among them.
-        pattern: of the words that no token crosses, with `ranks`; OpenAI's.
+        name: the name of one of tiktoken's encodings; with `ranks`, the spec of the tokenizer.
+        ranks: the rank (0, 1, 2, …) of each token's bytes; every single byte has one.
+        pattern: with `ranks`, a regular expression for words. No token crosses a word's end.
 
     >>> TiktokenTokenizer("gpt2").encode("Hello, world!")
     [15496, 11, 995, 0]
@@ -54,7 +55,7 @@ class TiktokenTokenizer(Tokenizer):
                 name, pat_str=pattern, mergeable_ranks=dict(ranks), special_tokens={}
             )
         self.vocab_size = self._encoding.n_vocab
-        # Nothing is known of the patterns that tiktoken plug-ins bring.
+        # A tiktoken plug-in may have any pattern, so its text is not cut.
         self._cuts_known = ranks is not None or name in openai_public.ENCODING_CONSTRUCTORS
 
     def encode(self, text: str) -> list[int]:
@@ -86,7 +87,7 @@ class TiktokenTokenizer(Tokenizer):
         except KeyError:
             return b""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         if self._ranks is None:
             return {"name": self.name}
         in_order = sorted(self._ranks, key=self._ranks.__getitem__)
@@ -97,7 +98,7 @@ class TiktokenTokenizer(Tokenizer):
         }
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
+    def from_dict(cls, data: JsonObject) -> Self:
         if "ranks" not in data:
             return cls(data["name"])
         ranks = {a2b_base64(token): rank for rank, token in enumerate(data["ranks"])}
@@ -105,10 +106,10 @@ class TiktokenTokenizer(Tokenizer):
 
     @classmethod
     def from_encoding(cls, encoding: tiktoken.Encoding, name: str) -> Self:
-        """The tokenizer of an encoding that was made in Python; one of tiktoken's by its name.
+        """Adapt an encoding that was made in Python.
 
         Raises:
-            TokenizerError: its ranks do not count from 0, or a single byte has none.
+            TokenizerError: the ranks do not count from 0, or a single byte has none.
         """
         if encoding.name == name and name in openai_public.ENCODING_CONSTRUCTORS:
             return cls(name)
@@ -162,10 +163,10 @@ def _pattern_of(name: str) -> str:
 
 
 def shipped_ranks() -> dict[bytes, int]:
-    """GPT-2's mergeable ranks, from the table shipped in the package.
+    """Read GPT-2's mergeable ranks from the table in this package.
 
     Raises:
-        TokenizerError: when the file is not the one that was shipped.
+        TokenizerError: the file was changed.
     """
     path = files("gptkit_tokenizers") / "data" / "r50k_base.tiktoken.xz"
     try:
@@ -183,7 +184,7 @@ def shipped_ranks() -> dict[bytes, int]:
 
 @cache
 def load_encoding(name: str) -> tiktoken.Encoding:
-    """A tiktoken encoding by name; all but OFFLINE_ENCODINGS need the network the first time."""
+    """Load a tiktoken encoding by name; only OFFLINE_ENCODINGS never need the network."""
     if name in OFFLINE_ENCODINGS:
         ranks = shipped_ranks()
         return tiktoken.Encoding(

@@ -1,4 +1,4 @@
-"""One id per UTF-8 byte: the control that can never fail."""
+"""One id per UTF-8 byte: a baseline that can spell any text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from gptkit_tokenizers.base import Tokenizer, unknown_id, utf8
 
 
 class ByteTokenizer(Tokenizer):
-    """
+    """The id of a byte is its value.
+
     >>> ByteTokenizer().encode("é!")
     [195, 169, 33]
     """

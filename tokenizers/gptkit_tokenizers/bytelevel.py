@@ -1,7 +1,7 @@
-"""How byte-level vocabularies write bytes: each as one visible character.
+"""The alphabet in which byte-level vocabularies write bytes: one visible character per byte.
 
-Radford et al., "Language models are unsupervised multitask learners", 2019: a byte that prints in
-Latin-1 is its own character, the 68 others are those from U+0100 on, in order.
+A byte that prints in Latin-1 is its own character. The 68 others are the characters from U+0100
+on, in order. Radford et al., "Language models are unsupervised multitask learners", 2019.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ BYTE_OF = {char: byte for byte, char in CHAR_OF.items()}
 
 
 def spell(token: str) -> bytes:
-    r"""The bytes that a byte-level token stands for.
+    r"""Return the bytes that a byte-level token stands for.
 
     >>> spell("ĠtoĊ")
     b' to\n'

@@ -1,21 +1,21 @@
-"""One id per character, from the alphabet of a corpus; optionally bytes for all the others."""
+"""One id per character of a corpus, and optionally one per byte for all other characters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-from gptkit_tokenizers.base import Tokenizer, TokenizerError, id_dtype, unknown_id, utf8
+from gptkit_tokenizers.base import JsonObject, Tokenizer, TokenizerError, id_dtype, unknown_id, utf8
 from gptkit_tokenizers.chunking import encode_in_chunks
 
 
 class CharTokenizer(Tokenizer):
     """Ids are the ranks of the characters in code-point order, as in the lecture.
 
-    With `byte_fallback` (the spec `char+bytes`) 256 ids for bytes follow, which spell the
-    UTF-8 of any character outside the alphabet.
+    With `byte_fallback` (the spec `char+bytes`), 256 ids for bytes follow. They spell the UTF-8
+    of any character outside the alphabet.
 
     >>> char = CharTokenizer.from_text("hello")
     >>> char.vocab_size, char.encode("hole")
@@ -31,13 +31,13 @@ class CharTokenizer(Tokenizer):
         self.vocab_size = len(alphabet) + (256 if byte_fallback else 0)
         self._code_points = _code_points(alphabet)
         self._unknown = self.vocab_size
-        top = int(self._code_points.max(initial=0)) + 2  # every higher code point is unknown too
+        top = int(self._code_points.max(initial=0)) + 2  # the last is for all higher ones
         self._table = np.full(top, self._unknown, dtype=id_dtype(self.vocab_size + 1))
         self._table[self._code_points] = np.arange(len(alphabet))
 
     @classmethod
     def from_text(cls, text: str, *, byte_fallback: bool = False) -> Self:
-        """Take the alphabet from a text; raises TokenizerError for a lone surrogate."""
+        """Take the alphabet from a text. Raises TokenizerError for a lone surrogate."""
         alphabet = "".join(sorted(set(text)))
         utf8(alphabet)
         return cls(alphabet, byte_fallback=byte_fallback)
@@ -97,11 +97,11 @@ class CharTokenizer(Tokenizer):
         n = len(self.alphabet)
         return self.alphabet[token].encode() if token < n else bytes([token - n])
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         return {"name": self.name, "alphabet": self.alphabet}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
+    def from_dict(cls, data: JsonObject) -> Self:
         return cls(data["alphabet"], byte_fallback=data["name"] == "char+bytes")
 
 

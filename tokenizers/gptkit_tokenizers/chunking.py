@@ -1,7 +1,7 @@
-"""Encode a large text in chunks over threads: the same ids as in one go.
+"""Encode a large text in chunks over threads, with the same ids as in one call.
 
-NumPy and tiktoken both let go of Python's lock while they work, so threads share the cores
-without copying the text to other processes.
+NumPy and tiktoken release Python's lock while they work. So threads use all cores without copying
+the text to other processes.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from gptkit_tokenizers.base import TokenizerError
 if TYPE_CHECKING:
     import numpy as np
 
-# Between a letter and a space before another letter, GPT-2's pattern, and all of OpenAI's since,
-# begins a word: a text cut there keeps its ids.
+# GPT-2's pattern, and all later ones of OpenAI, begin a word between a letter and a space before
+# another letter. So cutting the text there does not change its ids.
 _BEFORE_WORD = re.compile(r"[A-Za-z](?= [A-Za-z])")
-CHUNK_CHARS = 8_000_000  # a text of up to four chunks is encoded in one go
+CHUNK_CHARS = 8_000_000  # a text of up to four chunks is encoded in one call
 
 
 def encode_in_chunks(
@@ -30,11 +30,11 @@ def encode_in_chunks(
     next_cut: Callable[[str, int], int] = lambda text, index: index,
     chunk: int | None = None,
 ) -> np.ndarray:
-    """`encode(text)`, cut where cutting cannot change an id.
+    """Return `encode(text)`; a large text is cut at places that cannot change an id.
 
     Args:
         encode: text -> ids (n,).
-        next_cut: the first safe cut at or after an index; len(text) when there is none.
+        next_cut: returns the first safe cut at or after an index, or len(text) without one.
         chunk: characters per chunk, about; None for `CHUNK_CHARS`.
     """
     chunk = chunk or CHUNK_CHARS
@@ -54,11 +54,11 @@ def encode_in_chunks(
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return np.concatenate(list(pool.map(encode, chunks())))
     except TokenizerError:
-        return encode(text)  # raises it again, with the index in the whole text
+        return encode(text)  # raises again, with the index in the whole text
 
 
 def next_word(text: str, index: int) -> int:
-    """The first cut at or after an index where GPT-2's pattern begins a word; else the end.
+    """Return the first place at or after an index where GPT-2's pattern begins a word, or the end.
 
     >>> next_word("to be, or not", 3)
     9

@@ -1,4 +1,4 @@
-"""A HuggingFace `tokenizer.json`, from a file, the hub, or our own training, byte by byte."""
+"""Use a Hugging Face `tokenizer.json` from a file, the hub, or our own training."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from gptkit_tokenizers.base import Tokenizer, TokenizerError, id_dtype, unknown_id, utf8
+from gptkit_tokenizers.base import JsonObject, Tokenizer, TokenizerError, id_dtype, unknown_id, utf8
 from gptkit_tokenizers.bytelevel import BYTE_OF, spell
 from gptkit_tokenizers.chunking import CHUNK_CHARS, encode_in_chunks, next_word
 
@@ -20,19 +20,19 @@ _BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")  # SentencePiece's way to writ
 
 
 class HuggingFaceTokenizer(Tokenizer):
-    """What a `tokenizer.json` describes, on ordinary text.
+    """The tokenizer that a `tokenizer.json` describes, applied to ordinary text.
 
-    Its special tokens are text like any other, nothing is put before or after a text (no [CLS],
-    no space in front), and nothing is cut off or filled up. What its normaliser changes and its
-    unknown token hides stays changed and hidden: the audit finds it.
+    Special tokens are ordinary text. Nothing is added to a text (no [CLS], no space in front), and
+    nothing is truncated or padded. The normaliser and the unknown token still work as the file
+    says; the audit finds what they change.
 
     Args:
         name: the spec.
-        saved: the file's content, parsed.
+        saved: the parsed content of the file.
         cuts_known: whether a text may be cut between a letter and a space before a letter.
     """
 
-    def __init__(self, name: str, saved: dict[str, Any], *, cuts_known: bool = False) -> None:
+    def __init__(self, name: str, saved: JsonObject, *, cuts_known: bool = False) -> None:
         from tokenizers import Tokenizer
 
         self.name = name
@@ -99,7 +99,7 @@ class HuggingFaceTokenizer(Tokenizer):
 
     @cached_property
     def _space(self) -> str | None:
-        """The character that stands for a space, if one does."""
+        """The character that stands for a space, or None."""
         for part in _parts(self._saved):
             if part["type"] == "Metaspace":
                 return part.get("replacement", "▁")
@@ -107,11 +107,11 @@ class HuggingFaceTokenizer(Tokenizer):
                 return part["content"]
         return None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         return {"name": self.name, "cuts_known": self._cuts_known, "huggingface": self._saved}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
+    def from_dict(cls, data: JsonObject) -> Self:
         return cls(data["name"], data["huggingface"], cuts_known=data["cuts_known"])
 
     @classmethod
@@ -130,7 +130,7 @@ class HuggingFaceTokenizer(Tokenizer):
 
     @classmethod
     def from_hub(cls, name: str) -> Self:
-        """The `tokenizer.json` of a model on the hub, `hf:OWNER/NAME`, or of the hub's cache."""
+        """Load the `tokenizer.json` of `hf:OWNER/NAME` from the hub or from the hub's cache."""
         from huggingface_hub import constants, hf_hub_download
 
         from gptkit_tokenizers.reachability import reachable
@@ -151,8 +151,8 @@ class HuggingFaceTokenizer(Tokenizer):
         return cls.from_file(name, Path(path))
 
 
-def _plain(saved: dict[str, Any]) -> dict[str, Any]:
-    """The same tokenizer without what it adds to a text or takes from its end."""
+def _plain(saved: JsonObject) -> JsonObject:
+    """Return the same tokenizer without the parts that add to a text or truncate it."""
     plain = saved | {"truncation": None, "padding": None, "post_processor": None}
     normalizer = plain.get("normalizer")
     if normalizer is not None and normalizer["type"] == "Sequence":
@@ -165,7 +165,7 @@ def _plain(saved: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def _without_space_in_front(part: dict[str, Any]) -> dict[str, Any]:
+def _without_space_in_front(part: JsonObject) -> JsonObject:
     if part["type"] == "Sequence":
         return part | {"pretokenizers": [*map(_without_space_in_front, part["pretokenizers"])]}
     if part["type"] == "ByteLevel":
@@ -177,8 +177,8 @@ def _without_space_in_front(part: dict[str, Any]) -> dict[str, Any]:
     return part
 
 
-def _parts(saved: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every normaliser, pre-tokeniser and decoder, those inside sequences too."""
+def _parts(saved: JsonObject) -> Iterator[JsonObject]:
+    """Yield every normaliser, pre-tokeniser and decoder, also those inside sequences."""
     waiting = [saved.get(name) for name in ("normalizer", "pre_tokenizer", "decoder")]
     while waiting:
         part = waiting.pop(0)

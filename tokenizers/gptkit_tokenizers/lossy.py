@@ -1,10 +1,10 @@
-"""How far what a tokenizer spells is from the text, and what that costs in nats.
+"""Measure how many bytes a tokenizer loses, and the cost of restoring them in nats.
 
-A tokenizer that lower-cases, normalises or hides characters behind an unknown token has less to
-model. Compared on those bytes alone it would win for what it lost. It is therefore charged for a
-description of the rest: which bytes it spelled are not the text's, where the text has others, and
-what those are. With that added its loss is the length of a code from which the whole text could be
-read, as everybody else's is, and no loss of bytes can pay.
+A tokenizer that lower-cases, normalises or hides characters behind an unknown token has less text
+to model. Compared on those bytes alone, it would win because of what it lost. So we add the cost of
+a description of the lost bytes: which of the spelled bytes are wrong, where bytes are missing, and
+what the missing bytes are. The loss is then the length of a code for the whole text, as it is for
+every other tokenizer, and losing bytes is no advantage.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-ALIGNED_BYTES = 2048  # bytes of the text that are aligned at a time
+ALIGNED_BYTES = 2048  # bytes of the text aligned at a time
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossReport:
-    """What a tokenizer did to a text of `n_bytes`.
+    """The bytes that a tokenizer kept and lost of a text of `n_bytes`.
 
     Attributes:
-        spelled: bytes that its tokens spell.
-        kept: of them, those that are the text's, in order.
+        spelled: number of bytes that the tokens spell.
+        kept: number of spelled bytes that are in the text, in the same order.
     """
 
     n_bytes: int
@@ -30,15 +30,15 @@ class LossReport:
 
     @property
     def lost(self) -> int:
-        """Bytes of the text that no token spells."""
+        """The number of bytes of the text that no token spells."""
         return self.n_bytes - self.kept
 
     @property
     def nats(self) -> float:
-        """What tells the text from the bytes spelled, at most.
+        """An upper bound on the nats that describe the text, given the spelled bytes.
 
-        How many bytes are lost and how many added; which, among the text's and among those
-        spelled, every choice alike; and each lost byte as one of 256. 0 where nothing is lost.
+        The description has the number of lost and of added bytes, their positions (all choices
+        equally likely), and each lost byte as one of 256. It is 0 if nothing is lost.
 
         >>> LossReport(n_bytes=4, spelled=4, kept=4).nats
         0.0
@@ -61,12 +61,11 @@ def _log_choices(n: int, k: int) -> float:
 
 
 def measure_loss(text: bytes, spelled: bytes) -> LossReport:
-    """Align the bytes spelled with the text's, in order.
+    """Align the spelled bytes with the text, and count the kept ones.
 
-    `ALIGNED_BYTES` of the text at a time are matched with what lies ahead in the bytes spelled, by
-    their longest common subsequence: an alignment as a whole, if not always the best one, so
-    that the cost is never too low. Bit-parallel, by Hyyrö, "Bit-parallel LCS-length computation
-    revisited", 2004.
+    A block of `ALIGNED_BYTES` of the text is matched with the next spelled bytes by their longest
+    common subsequence. The alignment need not be the best one, so the cost can be too high but
+    never too low. Bit-parallel, by Hyyrö, "Bit-parallel LCS-length computation revisited", 2004.
 
     >>> measure_loss(b"The King", b"the ing")
     LossReport(n_bytes=8, spelled=7, kept=6)
@@ -83,7 +82,7 @@ def measure_loss(text: bytes, spelled: bytes) -> LossReport:
 
 
 def _match(block: bytes, ahead: bytes) -> tuple[int, int]:
-    """How many bytes of `ahead` go with the block, and how many of them both have."""
+    """Return how many bytes of `ahead` belong to the block, and how many of them are in both."""
     where: dict[int, int] = {}
     for k, byte in enumerate(ahead):
         where[byte] = where.get(byte, 0) | 1 << k
@@ -95,6 +94,6 @@ def _match(block: bytes, ahead: bytes) -> tuple[int, int]:
     taken, common, best, found = 0, 0, 0, 0
     for k in range(len(ahead)):
         found += not same >> k & 1
-        if 2 * found - (k + 1) > best:  # a byte in common is worth what a byte passed over costs
+        if 2 * found - (k + 1) > best:  # a common byte gains as much as a skipped byte costs
             best, taken, common = 2 * found - (k + 1), k + 1, found
     return taken, common

@@ -13,9 +13,9 @@ import numpy as np
 from gptkit_tokenizers.base import Tokenizer, token_lengths
 
 WORD = re.compile(r"\w+")
-MAX_TIMED_CHARS = 500_000  # of the text, encoded and decoded to measure the speed
-TIMING_SECONDS = 0.2  # for encoding, and for decoding
-MAX_LISTED_TOKENS = 10  # of the most frequent, and of the longest
+MAX_TIMED_CHARS = 500_000  # characters of the text that the speed is measured on
+TIMING_SECONDS = 0.2  # for encoding, and again for decoding
+MAX_LISTED_TOKENS = 10  # most frequent tokens, and longest tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,16 +30,16 @@ class CountedToken:
 
 @dataclass(frozen=True, kw_only=True)
 class Measures:
-    r"""What a tokenizer makes of a text.
+    r"""Measures of a tokenizer on a text.
 
     Attributes:
-        vocab_used: ids that the text uses.
-        tokens_per_word: over the runs of characters between white space.
+        vocab_used: number of ids that the text uses.
+        tokens_per_word: tokens per run of characters between white space.
         single_byte_share: share of the tokens that spell one byte.
-        entropy_bits_per_byte: of the ids' unigram distribution.
+        entropy_bits_per_byte: entropy of the ids' unigram distribution.
         renyi_efficiency: see the function of that name.
         words_whole: share of the text's words (\w+) that no token border cuts.
-        encode_mb_per_s, decode_mb_per_s: in 10^6 bytes.
+        encode_mb_per_s, decode_mb_per_s: speed in 10^6 bytes per second.
     """
 
     vocab_size: int
@@ -61,7 +61,7 @@ def measure(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> Measures:
     """Measure compression, use of the vocabulary, and speed.
 
     Args:
-        ids: the text's (N,).
+        ids: the ids (N,) of the text.
 
     >>> from gptkit_tokenizers import get_tokenizer
     >>> byte = get_tokenizer("byte")
@@ -97,10 +97,10 @@ def measure(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> Measures:
 
 
 def renyi_efficiency(share: np.ndarray, *, order: float = 2.5) -> float:
-    """The Rényi entropy of the ids' distribution over that of ids all alike: 0 to 1.
+    """Return the Rényi entropy of the ids, divided by its largest possible value: 0 to 1.
 
-    H_a = ln(Σ p^a) / (1 - a), over ln of the number of ids that occur. Zouhar et al.,
-    "Tokenization and the noiseless channel", 2023, where order 2.5 went best with translation
+    H_a = ln(Σ p^a) / (1 - a), divided by ln of the number of ids that occur. In Zouhar et al.,
+    "Tokenization and the noiseless channel", 2023, order 2.5 agreed best with translation
     quality.
 
     >>> renyi_efficiency(np.full(8, 1 / 8))
@@ -112,7 +112,7 @@ def renyi_efficiency(share: np.ndarray, *, order: float = 2.5) -> float:
 
 
 def words_whole(text: str, ends: np.ndarray) -> float:
-    """The share of a text's words that lie inside one token, `ends` (N,) being where tokens end.
+    """Return the share of a text's words that are inside one token; tokens end at `ends` (N,).
 
     >>> words_whole("to be", np.array([1, 5]))
     0.5
@@ -132,7 +132,7 @@ def words_whole(text: str, ends: np.ndarray) -> float:
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    """Duration of the fastest of as many runs as fit in `TIMING_SECONDS`, at least one."""
+    """Return the shortest duration of the runs that fit in `TIMING_SECONDS`, at least one."""
     best, until = math.inf, time.perf_counter() + TIMING_SECONDS
     while True:
         began = time.perf_counter()

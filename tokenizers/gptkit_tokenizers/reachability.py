@@ -1,4 +1,4 @@
-"""Whether a host can be reached, asked before a library waits for it."""
+"""Check whether a host can be reached, before a library waits for it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import threading
 import urllib.request
 from urllib.parse import urlsplit
 
-CONNECT = 3.0  # seconds, the look-up of a name among them
+CONNECT_SECONDS = 3.0  # includes the look-up of the host's name
 
 
-def reachable(url: str, *, timeout: float = CONNECT) -> bool:
-    """Whether the host of a URL, or the proxy set for it, accepts a connection within `timeout`.
+def reachable(url: str, *, timeout: float = CONNECT_SECONDS) -> bool:
+    """Return whether the host of a URL, or its proxy, accepts a connection within `timeout`.
 
-    The look-up of a name has no time limit of its own, so all of it runs in a thread that is
-    left behind when the time is up.
+    Looking up a name has no time limit of its own. So everything runs in a thread, which is
+    abandoned when the time is up.
     """
     parts = urlsplit(url)
     proxy = urllib.request.getproxies().get(parts.scheme)

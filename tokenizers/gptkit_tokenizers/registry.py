@@ -1,8 +1,9 @@
-"""Spec string or object -> tokenizer, by one table of kinds.
+"""Build a tokenizer from its spec or from its record, by one table of kinds.
 
-A kind says which specs are its own, how such a tokenizer is built, and how it is built again from
-what `to_dict` returned. A plug-in is an entry point in the group `gptkit.tokenizers`: a class or a
-function, called with no argument, or with `text=` the training text if it takes one.
+A kind says which specs belong to it, how to build such a tokenizer, and how to rebuild it from what
+`to_dict` returned. A plug-in is an entry point in the group `gptkit.tokenizers`: a class or a
+function. It is called with `text=` (the training text) if it has that parameter, else without
+arguments.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from gptkit_tokenizers.base import NeedsText, Tokenizer, TokenizerError
+from gptkit_tokenizers.base import JsonObject, NeedsText, Tokenizer, TokenizerError
 
-GROUP = "gptkit.tokenizers"
+ENTRY_POINT_GROUP = "gptkit.tokenizers"
 FILE_KINDS = "a file ending in .json, .model or .tiktoken; hf:OWNER/NAME"
 
 
@@ -27,25 +28,25 @@ class Kind:
     """A kind of tokenizer.
 
     Attributes:
-        names: specs by name, each with a line on it.
-        owns: whether a spec is of this kind.
-        load: the spec, and the training text or None -> the tokenizer.
-        describes: whether what `to_dict` returned is of this kind.
-        home: module and class with `from_dict`, imported when first used.
+        names: fixed specs, each with a description.
+        owns: returns whether a spec is of this kind.
+        load: builds the tokenizer from the spec and the training text (or None).
+        describes: returns whether a record of `to_dict` is of this kind.
+        home: the module and class with `from_dict`, imported at first use.
     """
 
     names: dict[str, str]
     owns: Callable[[str], bool]
     load: Callable[[str, str | None], Tokenizer]
-    describes: Callable[[dict[str, Any]], bool]
+    describes: Callable[[JsonObject], bool]
     home: str
 
-    def rebuild(self, data: dict[str, Any]) -> Tokenizer:
+    def rebuild(self, data: JsonObject) -> Tokenizer:
         return _class(self.home).from_dict(data)
 
 
 def available() -> dict[str, str]:
-    """Every spec that `get_tokenizer` knows by name, with a line on each."""
+    """Return every spec that `get_tokenizer` knows by name, each with a description."""
     import tiktoken
 
     specs = {name: about for kind in KINDS for name, about in kind.names.items()}
@@ -65,8 +66,8 @@ def get_tokenizer(spec: str, text: str | None = None) -> Tokenizer:
             `bpe:N` learns from it.
 
     Raises:
-        TokenizerError: an unknown spec (with the nearest name), text missing, a file that holds
-            something else, or a plug-in that fails.
+        TokenizerError: the spec is unknown, the text is missing, the file holds something else,
+            or the plug-in fails.
 
     >>> get_tokenizer("byte").vocab_size
     256
@@ -79,8 +80,8 @@ def get_tokenizer(spec: str, text: str | None = None) -> Tokenizer:
     return _build(_plug_in(spec), text)
 
 
-def tokenizer_from_dict(data: dict[str, Any]) -> Tokenizer:
-    """The tokenizer that `to_dict` described.
+def tokenizer_from_dict(data: JsonObject) -> Tokenizer:
+    """Rebuild the tokenizer that `to_dict` described.
 
     >>> tokenizer_from_dict({"name": "char", "alphabet": "abc"}).encode("cab")
     [2, 0, 1]
@@ -162,7 +163,7 @@ KINDS = (
         },
         owns=lambda spec: spec.partition(":")[0] in ("bpe", "unigram", "wordpiece"),
         load=_load_learned,
-        describes=lambda data: False,  # recorded as ranks or as a tokenizer.json
+        describes=lambda data: False,  # a record is of ranks or of a tokenizer.json
         home="trained:train_tokenizer",
     ),
     Kind(
@@ -213,7 +214,7 @@ def _needed(text: str | None, spec: str) -> str:
 
 
 def _plug_ins() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
 
 
 def _plug_in(spec: str) -> EntryPoint:

@@ -1,4 +1,4 @@
-"""A new plug-in package: pyproject.toml, one module, and the contract suite as its tests."""
+"""Write a new plug-in package: pyproject.toml, one module, and the contract suite as tests."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def new_plug_in(name: str, *, under: Path) -> Path:
     """Write the package `under/gptkit-NAME`, whole or not at all, and return its folder.
 
     Raises:
-        TokenizerError: a name that is none, or is taken; a folder that is there or cannot be made.
+        TokenizerError: the name is invalid or taken; the folder exists or cannot be made.
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", name):
         raise TokenizerError(

@@ -1,32 +1,29 @@
-"""A SentencePiece `.model`, byte by byte. Needs the extra `sentencepiece`."""
+"""Use a SentencePiece `.model`. Needs the extra `sentencepiece`."""
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from gptkit_tokenizers.base import Tokenizer, TokenizerError, unknown_id, utf8
-
-if TYPE_CHECKING:
-    pass
+from gptkit_tokenizers.base import JsonObject, Tokenizer, TokenizerError, unknown_id, utf8
 
 SPACE = "▁"
-# A serialised ModelProto of which only normalizer_spec.add_dummy_prefix is set, to false. Protocol
-# buffers merge what is appended: of a field that is there twice, the last counts.
+# A serialised ModelProto in which only normalizer_spec.add_dummy_prefix is set, to false. Protocol
+# buffers merge appended messages: the last value of a field counts.
 NO_DUMMY_PREFIX = b"\x1a\x02\x18\x00"
 
 
 class SentencePieceTokenizer(Tokenizer):
-    """What a `.model` file describes, on ordinary text, with no space put in front of it.
+    """The tokenizer that a `.model` file describes, without a space in front of the text.
 
-    Its normaliser stays as it is: most change some characters (NFKC) and drop spaces, which the
-    audit finds.
+    The normaliser works as the file says. Most normalisers change characters (NFKC) and drop
+    spaces; the audit finds that.
 
     Args:
         name: the spec.
-        model: the file's content.
+        model: the content of the file.
     """
 
     def __init__(self, name: str, model: bytes) -> None:
@@ -58,16 +55,16 @@ class SentencePieceTokenizer(Tokenizer):
                 spelled.append(piece.replace(SPACE, " ").encode())
         return spelled
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         return {"name": self.name, "sentencepiece": b64encode(self._model).decode()}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
+    def from_dict(cls, data: JsonObject) -> Self:
         return cls(data["name"], b64decode(data["sentencepiece"]))
 
     @classmethod
     def from_file(cls, name: str, path: Path) -> Self:
-        """Read a `.model` file. Raises TokenizerError for one that is none."""
+        """Read a `.model` file. Raises TokenizerError for any other file."""
         try:
             return cls(name, path.read_bytes())
         except OSError as error:

@@ -1,4 +1,4 @@
-"""A tokenizer to start from: one id per UTF-8 byte, and one per byte with a space before it."""
+"""A tokenizer to start from: one id per byte, and one id per byte with a space before it."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Vocabularies learned from a training text: `bpe:N`, `unigram:N`, `wordpiece:N`.
+"""Learn vocabularies from a training text: `bpe:N`, `unigram:N`, `wordpiece:N`.
 
-HuggingFace's trainers learn them, all byte-level: the 256 bytes are in every vocabulary, there is
-no normaliser and no unknown token, so they spell any text exactly. Words are GPT-2's, a space at
-their front. `bpe:N` is then encoded by tiktoken. WordPiece has no "##" within words: a byte-level
-word that starts one has a space in front already.
+Hugging Face's trainers learn them on bytes. Every vocabulary has the 256 bytes, no normaliser and
+no unknown token, so it spells any text exactly. Words are those of GPT-2, with a space at their
+front. tiktoken then encodes `bpe:N`. WordPiece needs no "##" inside words, because a byte-level
+word begins with its space.
 
-What was learned is cached by the text's hash, the spec and the library's version.
+A learned vocabulary is cached by the text's hash, the spec and the library's version.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from typing import Any
 
 import platformdirs
 
-from gptkit_tokenizers.base import Tokenizer, TokenizerError, utf8
+from gptkit_tokenizers.base import JsonObject, Tokenizer, TokenizerError, utf8
 from gptkit_tokenizers.bpe import TiktokenTokenizer
 from gptkit_tokenizers.bytelevel import CHAR_OF, spell
 from gptkit_tokenizers.chunking import next_word
 from gptkit_tokenizers.huggingface import HuggingFaceTokenizer
 
-N_BYTES = 256  # ids that every vocabulary begins with
-MAX_WORD_BYTES = 100  # WordPiece's time grows with the square
-TRAINER_CHUNK_CHARS = 1_000_000  # given to the trainer at a time
+N_BYTES = 256  # every vocabulary begins with the single bytes
+MAX_WORD_BYTES = 100  # WordPiece's time grows with the square of this
+TRAINER_CHUNK_CHARS = 1_000_000  # characters given to the trainer at a time
 
 
 def train_tokenizer(spec: str, text: str) -> Tokenizer:
-    """The tokenizer `KIND:N` learned from a text, or from the cache.
+    """Learn the tokenizer `KIND:N` from a text, or load it from the cache.
 
     The same text gives the same vocabulary.
 
     Raises:
-        TokenizerError: N is no number, is below 256, or is more than the text can fill.
+        TokenizerError: N is not a number, is below 256, or is larger than the text can fill.
 
     >>> train_tokenizer("bpe:258", "to be or not to be").encode("to be")
     [257, 220, 256]
@@ -62,7 +62,7 @@ def train_tokenizer(spec: str, text: str) -> Tokenizer:
 
 
 def parse(spec: str) -> tuple[str, int]:
-    """The kind and the size that a spec names. Raises TokenizerError for a size that is none.
+    """Split a spec into kind and size. Raises TokenizerError for an invalid size.
 
     >>> parse("bpe:1024")
     ('bpe', 1024)
@@ -78,14 +78,14 @@ def parse(spec: str) -> tuple[str, int]:
     return kind, int(size)
 
 
-def _train(kind: str, n: int, text: str) -> dict[str, Any]:
-    """What the library learned, as its JSON."""
+def _train(kind: str, n: int, text: str) -> JsonObject:
+    """Train with the library, and return its JSON."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     tokenizer: Tokenizer
     trainer: Any
     words: list[Any] = [pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    options: dict[str, Any] = {
+    options: JsonObject = {
         "vocab_size": n,
         "initial_alphabet": sorted(CHAR_OF.values()),
         "show_progress": False,
@@ -105,26 +105,26 @@ def _train(kind: str, n: int, text: str) -> dict[str, Any]:
     tokenizer.train_from_iterator(_pieces(text), trainer)
     saved = json.loads(tokenizer.to_str())
     if kind == "unigram":
-        saved["model"]["vocab"] = _settled(saved["model"]["vocab"], n)
+        saved["model"]["vocab"] = _canonical_vocab(saved["model"]["vocab"], n)
     return saved
 
 
-def _settled(vocab: list[list[Any]], n: int) -> list[list[Any]]:
-    """A unigram vocabulary of at most n, without what differs from one training to the next.
+def _canonical_vocab(vocab: list[list[Any]], n: int) -> list[list[Any]]:
+    """Remove from a unigram vocabulary what differs between trainings, and cut it to n pieces.
 
-    The trainer sums in the order of a hash table, which is random: scores differ in their last
-    digits. Single bytes that it has no use for get the lowest score plus 0.0001 for each before
-    them, in that order too. And it keeps some pieces too many when few are wanted.
+    The trainer sums in the random order of a hash table, so the last digits of scores differ.
+    Unused single bytes get the lowest score plus 0.0001 times their place in that order. The
+    trainer can also return more than n pieces.
     """
     lowest = round(min(score for _, score in vocab), 6)
     unused = lowest + N_BYTES * 0.0001
-    settled = [
+    canonical = [
         [piece, lowest if len(piece) == 1 and score <= unused else round(score, 6)]
         for piece, score in vocab
     ]
-    settled.sort(key=lambda entry: (-entry[1], entry[0]))
-    spare = {piece for piece, _ in [e for e in settled if len(e[0]) > 1][max(0, n - N_BYTES) :]}
-    return [entry for entry in settled if entry[0] not in spare]
+    canonical.sort(key=lambda entry: (-entry[1], entry[0]))
+    spare = {piece for piece, _ in [e for e in canonical if len(e[0]) > 1][max(0, n - N_BYTES) :]}
+    return [entry for entry in canonical if entry[0] not in spare]
 
 
 def _pieces(text: str) -> Iterator[str]:
@@ -147,7 +147,7 @@ def _cache_path(spec: str, text: str) -> Path:
     return folder / f"{spec.replace(':', '-')}-{digest}-{version('tokenizers')}.json"
 
 
-def _cached(path: Path, spec: str) -> dict[str, Any] | None:
+def _cached(path: Path, spec: str) -> JsonObject | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -155,8 +155,8 @@ def _cached(path: Path, spec: str) -> dict[str, Any] | None:
     return data if isinstance(data, dict) and data.get("name") == spec else None
 
 
-def _keep(path: Path, data: dict[str, Any]) -> None:
-    with suppress(OSError):  # with no cache it is learned again
+def _keep(path: Path, data: JsonObject) -> None:
+    with suppress(OSError):  # without a cache, it is learned again
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         temporary.write_text(json.dumps(data), encoding="utf-8")

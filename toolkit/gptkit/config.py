@@ -1,6 +1,6 @@
-"""Frozen configs: a model, its optimiser, a schedule, an arm, and what the user asks of them.
+"""Frozen configs of a model, its optimiser, a schedule, a recipe and an arm.
 
-An arm is complete. A recipe has what a user chooses once; a plan adds the rest for each tokenizer.
+A recipe has what a user chooses once. A plan adds the rest for each tokenizer. An arm is complete.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from gptkit.errors import ConfigError
 
 TRIAL_PART = 4  # a trial of a learning rate is 1 / TRIAL_PART of the arm's training
 RATES = ("learning_rate", "embedding_learning_rate", "muon_learning_rate")
-MAX_SLUG_CHARS = 48  # of a tokenizer's name in a folder's name
+MAX_SLUG_CHARS = 48  # characters of a tokenizer's name in a folder's name
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """One model without its context length. The defaults are a standard decoder.
+    """A model without its context length. The defaults are a standard decoder.
 
-    The bigram reads `architecture` alone.
+    The bigram uses only `architecture`.
 
     Attributes:
         n_hidden: width of the MLP; None for 4 · n_embd.
-        attention: "softmax" weighs positions by scores; "average" weighs them all alike.
+        attention: "softmax" weighs positions by scores; "average" gives all the same weight.
         mlp: whether an MLP follows attention.
         residual: whether the outputs of attention and MLP are projected and added to their input.
             If False, they replace it.
         norm: "rms" is RMSNorm without a gain, "rms_gain" with one, "layer" is LayerNorm.
-        positions: how the model tells positions apart; None if it cannot.
+        positions: how positions enter the model; None if they do not.
         qk_norm: whether RMSNorm is applied to each head's queries and keys; with "rms_gain" it has
             a gain too.
         embedding_norm: whether the norm is also applied to the embedding.
         token_shift: whether half of the channels come from the position before; see
             `gptkit.models.ngrams`.
         ngram_rows: rows of the table of hashed n-grams; None for no table.
-        activation: the MLP's. "gelu" is GPT-2's tanh form; "swiglu" has two matrices of width
-            n_hidden, and one gates the other.
+        activation: the activation of the MLP. "gelu" is GPT-2's tanh form; "swiglu" has two
+            matrices of width n_hidden, and one gates the other.
         bias: whether linear layers and LayerNorm have biases.
-        dropout: probability; None for none.
+        dropout: the probability of dropping a value; None for no dropout.
         init: "unit" draws weights of variance 1 / inputs, so that activations keep unit variance,
             and starts learned positions from sinusoids; "gpt2" draws all weights at a standard
             deviation of 0.02, as GPT-2 did; "torch" keeps PyTorch's own, a third of unit variance.
@@ -103,21 +103,22 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
-    """How weights are updated: what a recipe decides about training.
+    """How weights are updated: the part of training that a recipe decides.
 
     Attributes:
-        learning_rate: AdamW's peak.
-        embedding_learning_rate: AdamW's peak for the token embedding; None for learning_rate.
-            Under Adam its best rate does not fall as the width grows, unlike other layers' rates:
+        learning_rate: the peak learning rate of AdamW.
+        embedding_learning_rate: the same for the token embedding; None for learning_rate. Under
+            Adam, its best rate does not fall as the width grows, unlike other layers' rates:
             Yang et al., "Tensor Programs V", 2022.
-        muon_learning_rate: Muon's peak, for the hidden matrices; None gives all weights to AdamW.
+        muon_learning_rate: the peak learning rate of Muon, which updates the matrices of the
+            body. None: AdamW updates all weights.
         muon_iterations: iterations of the orthogonalisation in each step of Muon on a CPU.
         muon_momentum: momentum of Muon's running mean gradient.
-        betas, weight_decay: AdamW's. The embeddings of tokens and positions never decay; with
-            Muon, gains and biases do not either.
-        warmup_steps: steps over which the rate rises linearly to its peak.
-        decay_fraction: the last part of the training, over which the rate falls linearly to 0;
-            None keeps it at its peak.
+        betas, weight_decay: parameters of AdamW. The embeddings of tokens and positions never
+            decay; with Muon, gains and biases do not either.
+        warmup_steps: the rate rises linearly to its peak during these steps.
+        decay_fraction: the rate falls linearly to 0 during this last part of the training. None
+            keeps it at its peak.
         grad_clip: largest gradient norm, counted as in the dense model; None for no limit.
         bf16: whether training's forward passes use bfloat16 on a GPU that has it. Evaluation
             never does.
@@ -153,18 +154,18 @@ class OptimConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How long and on which batches an arm trains: what a plan adds to a recipe.
+    """How long and on which batches an arm trains: the part that a plan adds to a recipe.
 
     Attributes:
         block_size: T, the model's context and a training window, in tokens.
-        steps, seconds: length of the training; exactly one of them. Seconds are of training alone.
+        steps, seconds: length of the training; exactly one is given. Evaluation does not count.
         batch_size: B, windows per step; the mean if `bytes_per_step` is given.
         bytes_per_step: target bytes of training text per step. The number of windows varies by
-            about one per step to meet it. None for batch_size windows at every step.
-        evaluations: how often the validation text is scored, evenly over the training; the last
-            time after the last step.
+            about one per step to meet it. None: every step has batch_size windows.
+        evaluations: how often the validation text is scored, at even intervals; the last time
+            after the last step.
         eval_stride: how many tokens evaluation windows advance; None for disjoint windows.
-        seed: of the initial weights, the batches and the dropout.
+        seed: the seed for the initial weights, the batches and the dropout.
     """
 
     block_size: int
@@ -187,18 +188,18 @@ class Schedule:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A model, how its weights are updated, and on how much text if an experiment does not say.
+    """A model, its optimiser, and the default amount of text.
 
     Attributes:
         budget: training text per arm or steps, as in "600KB" or "5000steps".
         context_bytes: how far back the model sees, in bytes of text.
-        bytes_per_step: bytes of training text per step; at least twice the context, because with
-            fewer windows the tokenizers could not be kept level.
+        bytes_per_step: bytes of training text per step; at least twice the context. With fewer
+            windows per step, tokenizers would not read equally much text.
         evaluations: how often the validation text is scored during the training.
         rates_follow_tokens: whether learning rates are multiplied by √(tokens / bytes) of a step.
-            A coarser tokenizer makes fewer tokens of the same text, and their mean gradient is
-            noisier. Adam's best rate goes with the square root of the batch: Malladi et al., "On
-            the SDEs and scaling rules for adaptive gradient algorithms", 2022.
+            A coarser tokenizer has fewer tokens in the same text, and their mean gradient is
+            noisier. Adam's best rate grows with the square root of the batch size: Malladi et al.,
+            "On the SDEs and scaling rules for adaptive gradient algorithms", 2022.
     """
 
     model: ModelConfig
@@ -214,22 +215,22 @@ class Recipe:
         if self.bytes_per_step < 2 * self.context_bytes:
             raise ConfigError(
                 f"bytes_per_step is {self.bytes_per_step}, less than twice context_bytes "
-                f"{self.context_bytes}: with so few windows per step, tokenizers cannot be kept "
-                "level.\nGive more bytes per step, or a shorter context."
+                f"{self.context_bytes}: with so few windows per step, tokenizers would not read "
+                "equally much text.\nGive more bytes per step, or a shorter context."
             )
 
     def optim_for(self, bytes_per_token: float) -> OptimConfig:
-        """The optimiser's config under a tokenizer with so many bytes per token."""
+        """Return the optimiser's config for a tokenizer with this many bytes per token."""
         return self.optim.at_rate(bytes_per_token**-0.5) if self.rates_follow_tokens else self.optim
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One training of an experiment, complete: a tokenizer, a model and a seed.
+    """One training of an experiment: a tokenizer, a model and a seed, with all settings.
 
     Attributes:
-        tokenizer: its name in the experiment.
-        recipe: name of the recipe in the experiment.
+        tokenizer: the tokenizer's name in the experiment.
+        recipe: the recipe's name in the experiment.
     """
 
     tokenizer: str
@@ -240,15 +241,15 @@ class Arm:
 
     @property
     def id(self) -> str:
-        """Name of the arm's folder, as in `char-decoder-s0`: legal on every file system."""
+        """The name of the arm's folder, as in `char-decoder-s0`; every file system allows it."""
         return f"{slug(self.tokenizer)}-{self.recipe}-s{self.schedule.seed}"
 
 
 def slug(tokenizer: str) -> str:
-    """A tokenizer's name as part of a folder's name: ASCII, short, and its own.
+    """Turn a tokenizer's name into a part of a folder's name: ASCII, short and unique.
 
-    A name that loses characters, or the folders before it, gets eight digits of its hash, so that
-    `a/b.json` and `a_b.json` stay apart. The specs of learned vocabularies are short as they are.
+    If characters or parent folders are dropped, eight digits of the name's hash are added. So
+    `a/b.json` and `a_b.json` give different names. Specs of learned vocabularies get no hash.
 
     >>> slug("char+bytes"), slug("bpe:1024"), slug("my/tok.json")
     ('char+bytes', 'bpe_1024', 'tok.json-a48990d4')
@@ -264,10 +265,10 @@ def slug(tokenizer: str) -> str:
 
 
 def check_folders(tokenizers: Iterable[str], recipes: Collection[str]) -> None:
-    """Refuse names whose arms would share a folder, also where file names ignore case.
+    """Refuse names whose arms would share a folder; upper and lower case count as equal.
 
     Raises:
-        ConfigError: two arms with the same id; it names both.
+        ConfigError: two arms have the same id; the message names both.
     """
     owners: dict[str, tuple[str, str]] = {}
     for tokenizer, recipe in product(tokenizers, recipes):
@@ -281,10 +282,10 @@ def check_folders(tokenizers: Iterable[str], recipes: Collection[str]) -> None:
 
 
 def split_shares(split: float | Sequence[float]) -> tuple[float, ...]:
-    """The shares of train, val and perhaps test: 0.9 is (0.9, 0.1).
+    """Return the shares of train, val and perhaps test: 0.9 gives (0.9, 0.1).
 
     Raises:
-        ConfigError: not two or three positive shares that sum to 1.
+        ConfigError: these are not two or three positive shares that sum to 1.
     """
     given = (split,) if isinstance(split, int | float) else tuple(split)
     shares = (*given, 1 - given[0]) if len(given) == 1 else given

@@ -1,11 +1,11 @@
-"""What can go wrong for a user, and how it is said.
+"""Errors that a user can mend.
 
     GptkitError
-    ├── ConfigError    an option that cannot be used as given
-    ├── CorpusError    a text that cannot be had, or is not what it should be
-    │   └── DownloadError  a text that is elsewhere, out of reach
-    ├── TrainingError  a training that cannot go on
-    └── RunError       a run folder that is missing, partial or altered
+    ├── ConfigError        an option cannot be used as given
+    ├── CorpusError        a text is not available, or is not as expected
+    │   └── DownloadError  a text cannot be downloaded
+    ├── TrainingError      a training cannot continue
+    └── RunError           a run folder is missing, incomplete or changed
 
 Tokenizers raise `gptkit_tokenizers.TokenizerError`. A message names the input, the bound and
 the remedy; the command line prints it without a traceback and exits with 2.
@@ -23,31 +23,31 @@ class GptkitError(Exception):
 
 
 class ConfigError(GptkitError, ValueError):
-    """An option that cannot be used as given."""
+    """An option cannot be used as given."""
 
 
 class CorpusError(GptkitError):
-    """A text that cannot be had, or is not what it should be."""
+    """A text is not available, or is not as expected."""
 
 
 class DownloadError(CorpusError):
-    """A text that is elsewhere, out of reach."""
+    """A text cannot be downloaded."""
 
 
 class CorpusWarning(UserWarning):
-    """Another text is used than the one asked for first."""
+    """The text that is used differs from the first choice."""
 
 
 class TrainingError(GptkitError):
-    """A training that cannot go on."""
+    """A training cannot continue."""
 
 
 class RunError(GptkitError):
-    """A run folder that is missing, partial or altered."""
+    """A run folder is missing, incomplete or changed."""
 
 
 class Stopped(KeyboardInterrupt):
-    """An experiment was interrupted; what it had finished is in `folder`, if anything."""
+    """An experiment was interrupted. Its finished arms are in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(str(folder))
@@ -55,7 +55,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def check_known(what: str, name: str, known: Iterable[str]) -> None:
-    """Raise a ConfigError for a name that is none of those known, with the nearest of them."""
+    """Raise a ConfigError for an unknown name; the message has the nearest known name."""
     known = list(known)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)

@@ -14,10 +14,10 @@ class StepDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
     """A training step has ended.
 
     Attributes:
-        step: counted from 1.
-        loss: of the step's batch, in nats per token.
-        seconds: of training since the start, without evaluation.
-        train_bytes, train_tokens: read since the start.
+        step: the number of the step, from 1.
+        loss: the loss of the step's batch, in nats per token.
+        seconds: seconds of training since the start, without evaluation.
+        train_bytes, train_tokens: bytes and tokens read since the start.
     """
 
     step: int
@@ -28,7 +28,7 @@ class StepDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
 
 
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="evaluation"):
-    """The whole validation text was scored after a step; `best` says whether it is the best yet."""
+    """The whole validation text was scored after a step. `best`: it is the best score so far."""
 
     step: int
     seconds: float
@@ -52,7 +52,7 @@ class TrialDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", ta
 
 
 class ArmDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="done"):
-    """An arm is finished and recorded; `kept` if an earlier run had trained it."""
+    """An arm is finished and recorded. `kept`: an earlier run trained it."""
 
     loss: Loss
     kept: bool = False

@@ -11,7 +11,7 @@ import msgspec
 
 
 def temporary_name(path: Path) -> Path:
-    """A free hidden name in the same folder, so that a rename to `path` is atomic."""
+    """Return an unused hidden name in the same folder, so that a rename to `path` is atomic."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
 
@@ -30,7 +30,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def to_json(data: Any) -> str:
-    """Typed or plain data as indented JSON."""
+    """Write typed or plain data as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(data), indent=1).decode() + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Losses of a whole text: a model's, and a baseline's."""
+"""The types of a loss and of a baseline."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The loss of a whole text.
 
     Attributes:
-        bytes, chars, tokens: of the text.
-        lost_bytes: bytes that a lossy tokenizer's tokens do not spell; the losses include what it
-            costs to restore them.
-        nats_per_token: cannot be compared across tokenizers.
-        bits_per_byte: can.
+        bytes, chars, tokens: the length of the text.
+        lost_bytes: bytes of the text that the tokens do not spell; the losses include the cost
+            of restoring them.
+        nats_per_token: the mean loss of a token; it cannot be compared across tokenizers.
+        bits_per_byte: the loss per byte; it can be compared.
     """
 
     bytes: int
@@ -29,8 +29,8 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A model without attention, or a compressor, on the same text.
 
     Attributes:
-        tokenizer: whose ids are counted; None for a compressor.
-        primer_bytes: bytes of the training text that a compressor knew; None for counts.
+        tokenizer: the tokenizer whose ids are counted; None for a compressor.
+        primer_bytes: bytes of training text that a compressor used; None for counts.
     """
 
     name: str

@@ -7,7 +7,9 @@ import sys
 import pytest
 
 import gptkit.engines.processes as processes
+from gptkit.cli.config_options import merge_options, read_options
 from gptkit.experiment import Experiment
+from gptkit.models import MODELS
 
 SMALL = ["--budget=8steps", "--bytes-per-step=256", "--context-bytes=32", "--sample-bytes=30"]
 
@@ -280,18 +282,22 @@ def test_a_full_disk_is_a_message():
     assert b"No space left" in done.stderr
 
 
-def test_a_preset_fills_in_what_was_not_asked(gptkit, text_file):
-    words = ("compare", "-d", text_file, "-t", "char", "--dry-run", "--json")
-    cost = json.loads(gptkit(*words, "--preset", "gpu", "--context-bytes", "64")[1])
-    bigram, large = cost["arms"]
-    assert [bigram["model"], large["model"]] == ["bigram", "large"]
-    assert large["steps"] == round(12e6 / 16_384)
-    assert 10e6 < large["params"] < 13e6  # nanoGPT's has 10.65M
-    (decoder,) = json.loads(
-        gptkit(*words, "--preset", "gpu", "-m", "decoder", "--budget", "99KB")[1]
-    )["arms"]
-    assert (decoder["model"], decoder["steps"]) == ("decoder", 6)
-    code, out, err = gptkit(*words, "--preset", "tpu")
+def test_a_preset_fills_in_what_was_not_asked(gptkit, text_file, tmp_path):
+    def plan(*words):
+        code, config, _ = gptkit("compare", "-d", text_file, "-t", "char", *words, "--print-config")
+        assert code == 0
+        toml = tmp_path / "printed.toml"
+        toml.write_text(config, encoding="utf-8")
+        return Experiment.from_configs(*merge_options(read_options(toml))).untuned_plan()
+
+    bigram, large = plan("--preset", "gpu", "--context-bytes", "64").arms
+    assert [bigram.recipe, large.recipe] == ["bigram", "large"]
+    assert large.schedule.steps == round(12e6 / 16_384)
+    params = MODELS["decoder"].count_params(large.model, vocab_size=65, block_size=256)
+    assert 10e6 < params.total < 13e6  # nanoGPT's has 10.65M
+    (decoder,) = plan("--preset", "gpu", "-m", "decoder", "--budget", "99KB").arms
+    assert (decoder.recipe, decoder.schedule.steps) == ("decoder", 6)
+    code, out, err = gptkit("compare", "-d", text_file, "--preset", "tpu")
     assert (code, out) == (2, "")
     assert "There are: cpu, gpu." in err
 

@@ -70,7 +70,7 @@ def server(monkeypatch):
         monkeypatch.setattr(corpus_module, "TINY_SHAKESPEARE_URL", url)
         digest = hashlib.sha256(TEXT.encode()).hexdigest()
         monkeypatch.setattr(corpus_module, "TINY_SHAKESPEARE_SHA256", digest)
-        monkeypatch.setattr(download_module, "SILENCE", 1.0)
+        monkeypatch.setattr(download_module, "SILENCE_SECONDS", 1.0)
         yield server
         server.shutdown()
 

@@ -22,9 +22,9 @@ from gptkit.data import corpus as corpus_module
 from gptkit.data.batches import ids_read
 from gptkit.data.corpus import load_corpus
 from gptkit.data.encoding import EncodedCorpus, EncodedText, encode_corpus, encode_text
-from gptkit.data.hf_datasets import gathered
-from gptkit.data.shards import Shards, Speller, encode_shards
-from gptkit.data.text_on_disk import index
+from gptkit.data.hf_datasets import join_rows
+from gptkit.data.shards import Shards, TokenBytes, encode_shards
+from gptkit.data.text_on_disk import index_files
 from gptkit.errors import CorpusError, CorpusWarning
 from gptkit.experiment import Experiment
 from gptkit.models import Bigram, Decoder
@@ -38,24 +38,24 @@ SPECS = ["char", "byte", "gpt2", "bpe:300", "wordpiece:300"]
 @pytest.fixture
 def small(monkeypatch):
     """Pieces, shards and blocks so small that a short text has many of each."""
-    monkeypatch.setattr(text_on_disk, "PIECE", 1009)
-    monkeypatch.setattr(shards, "SHARD", 2000)
-    monkeypatch.setattr(shards, "BLOCK", 16)
-    monkeypatch.setattr(shards, "CHECKED", 100)
+    monkeypatch.setattr(text_on_disk, "READ_CHUNK_BYTES", 1009)
+    monkeypatch.setattr(shards, "SHARD_CHARS", 2000)
+    monkeypatch.setattr(shards, "BLOCK_TOKENS", 16)
+    monkeypatch.setattr(shards, "VERIFY_CHUNK_TOKENS", 100)
     monkeypatch.setattr(corpus_module, "LARGE_TEXT_BYTES", 5000)
     monkeypatch.setattr(corpus_module, "MAX_HELD_OUT_CHARS", 500)
 
 
 @pytest.fixture
 def text(small, text_file):
-    return index([text_file])[0]
+    return index_files([text_file])[0]
 
 
 def test_a_large_text_is_the_text(small, text_file, english, tmp_path):
     second = tmp_path / "second.txt"
     second.write_bytes("🦆".encode() * 700)
     whole = english + "🦆" * 700
-    found, digest = index([text_file, second])
+    found, digest = index_files([text_file, second])
     assert len(found) == len(whole)
     assert found[:] == whole == "".join(found.pieces())
     assert found.n_bytes() == len(whole.encode())
@@ -78,7 +78,7 @@ def test_a_large_text_is_the_text(small, text_file, english, tmp_path):
 def test_a_large_text_that_is_no_text(small, tmp_path, data, at):
     (tmp_path / "bad.txt").write_bytes(data)
     with pytest.raises(CorpusError, match=f"not UTF-8: byte 0x.. at offset {at:,}"):
-        index([tmp_path / "bad.txt"])
+        index_files([tmp_path / "bad.txt"])
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -177,10 +177,10 @@ import sys, time
 from pathlib import Path
 from gptkit.data import shards, text_on_disk
 from gptkit.files import write_bytes
-text_on_disk.PIECE, shards.SHARD = 1009, 300
-from gptkit.data.text_on_disk import index
+text_on_disk.READ_CHUNK_BYTES, shards.SHARD_CHARS = 1009, 300
+from gptkit.data.text_on_disk import index_files
 from gptkit_tokenizers import get_tokenizer
-text, _ = index([Path(sys.argv[1])])
+text, _ = index_files([Path(sys.argv[1])])
 shards.encode_shards(get_tokenizer("gpt2"), text, Path(sys.argv[2]))
 """
 
@@ -188,8 +188,8 @@ shards.encode_shards(get_tokenizer("gpt2"), text, Path(sys.argv[2]))
 def test_a_kill_at_any_moment_leaves_nothing_that_passes_for_whole(
     text_file, english, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(text_on_disk, "PIECE", 1009)
-    monkeypatch.setattr(shards, "SHARD", 300)
+    monkeypatch.setattr(text_on_disk, "READ_CHUNK_BYTES", 1009)
+    monkeypatch.setattr(shards, "SHARD_CHARS", 300)
     gpt2 = get_tokenizer("gpt2")
     folder = tmp_path / "s"
     rng = random.Random(3)
@@ -208,7 +208,7 @@ def test_a_kill_at_any_moment_leaves_nothing_that_passes_for_whole(
             with pytest.raises(FileNotFoundError):
                 Shards(folder, gpt2)
     assert killed
-    found = encode_shards(gpt2, index([text_file])[0], folder)
+    found = encode_shards(gpt2, index_files([text_file])[0], folder)
     assert gpt2.decode_bytes(found.ids[:]) == english.encode()
 
 
@@ -217,7 +217,7 @@ def test_a_lossy_tokenizer_is_refused_and_says_where(text, tmp_path):
         def encode_array(self, text):
             return super().encode_array(text.replace("k", "c"))
 
-    with pytest.raises(LossyTokenizer, match="differs from the text at byte"):
+    with pytest.raises(LossyTokenizer, match="decode to another text, from byte"):
         encode_shards(Lowering(), text, tmp_path / "s")
     with pytest.raises(FileNotFoundError):
         Shards(tmp_path / "s", Lowering())
@@ -227,10 +227,10 @@ def test_speller():
     gpt2 = get_tokenizer("gpt2")
     text = "the king 🦆\n" * 50
     ids = gpt2.encode_array(text)
-    speller = Speller(gpt2)
-    assert speller.spells(ids, text.encode())
+    speller = TokenBytes(gpt2)
+    assert speller.match(ids, text.encode())
     for data in (text.encode()[:-1], text.encode() + b"x", text.encode().replace(b"k", b"c", 1)):
-        assert not speller.spells(ids, data)
+        assert not speller.match(ids, data)
 
 
 def test_a_large_corpus_keeps_little_in_memory(small, text_file, english):
@@ -320,12 +320,12 @@ def test_a_bigram_keeps_the_pairs_that_training_reads(text, english, tmp_path, m
     assert ids_read(on_disk, schedule) is on_disk.ids
 
 
-def test_a_large_dataset_is_gathered_in_a_file(small, tmp_path):
+def test_a_large_dataset_is_joined_in_a_file(small, tmp_path):
     strings = [f"row {i} of it" for i in range(1000)]
-    (path,) = gathered(iter(strings), tmp_path / "texts" / "copy.txt", large=5000)
+    (path,) = join_rows(iter(strings), tmp_path / "texts" / "copy.txt", large=5000)
     assert path.read_text() == "\n".join(strings)
     assert os.listdir(path.parent) == ["copy.txt"]
-    assert gathered(iter(strings[:5]), path, large=5000) == "\n".join(strings[:5])
+    assert join_rows(iter(strings[:5]), path, large=5000) == "\n".join(strings[:5])
 
 
 def test_a_file_changed_in_between_is_noticed(text, text_file):

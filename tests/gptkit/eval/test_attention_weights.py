@@ -261,7 +261,7 @@ def test_attention_of_a_run(gptkit, run):
     code, out, err = gptkit("lecture", "attention", run, "the king shall not speak of love and so")
     assert code == 0
     assert "a softmax of query times key" in out
-    assert "of 39 tokens the last 30 are shown: the model's window" in err
+    assert "only the last 30 of 39 tokens are shown: the model's window" in err
     assert gptkit("lecture", "attention", run, "a" * 39, "--json")[2].startswith("note: of 39")
 
 

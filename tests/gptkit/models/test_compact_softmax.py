@@ -66,7 +66,7 @@ def decoder(support, recipe):
 @pytest.mark.parametrize("recipe", ["decoder", "gpt2", "qwen3", "fast", "lecture"])
 @pytest.mark.parametrize(("grad_clip", "block_columns"), [(None, 2048), (0.05, 30), (None, 7)])
 def test_decoder_trains_as_the_dense_one_does(texts, recipe, grad_clip, block_columns, monkeypatch):
-    monkeypatch.setattr(compact_softmax, "BLOCK_COLUMNS", block_columns)
+    monkeypatch.setattr(compact_softmax, "HEAD_BLOCK_COLUMNS", block_columns)
     train, other = texts
     config = replace(RECIPES[recipe]().optim, weight_decay=0.1)
     compact = decoder(Decoder.find_support(train, V), recipe)
@@ -133,7 +133,7 @@ def test_head_without_unused_ids_is_linear_and_cross_entropy():
 
 
 def test_a_target_too_unlikely_for_floats_keeps_its_loss_and_gradient(monkeypatch):
-    monkeypatch.setattr(compact_softmax, "BLOCK_COLUMNS", 8)
+    monkeypatch.setattr(compact_softmax, "HEAD_BLOCK_COLUMNS", 8)
     head = CompactHead(V, 5, torch.arange(0, V, 2))
     torch.nn.init.normal_(head.weight, std=40)
     x = torch.randn(2, 3, 5, requires_grad=True)

@@ -58,7 +58,8 @@ def test_a_sound_result_has_no_warning():
         ),
         (
             {"bits": 6.01},
-            "char-decoder-s1: worse than guessing: 6.010 bits per byte; all ids alike give 6.000",
+            "char-decoder-s1: worse than guessing: 6.010 bits per byte; "
+            "uniform guessing gives 6.000",
         ),
         ({"epochs": 4.1}, "char-decoder-s1: read the training text 4.1 times"),
     ],
@@ -85,8 +86,8 @@ def test_two_arms_share_a_sentence_in_the_singular():
 
 def test_a_decoder_that_loses_to_counting_is_named():
     (only,) = check_result(results(arm(), arm(1, bits=3.61)))
-    assert only.startswith("char-decoder-s1: learned less than counts of pairs of ids give")
-    assert "3.610 bits per byte, 3.600 by counts" in only
+    assert only.startswith("char-decoder-s1: worse than bigram counts")
+    assert "3.610 bits per byte; counting pairs of ids gives 3.600" in only
     bigram = [arm(s, model="bigram", bits=3.61, body=0) for s in (0, 1)]
     assert check_result(results(*bigram)) == []  # a bigram can do no better
 
@@ -139,7 +140,7 @@ def test_digits_that_the_text_does_not_bear_are_named():
 def test_a_learning_rate_at_the_edge_is_named():
     assert check_result(results(*TWO_SEEDS, tuning=tuned(1.0))) == []
     (only,) = check_result(results(*TWO_SEEDS, tuning=tuned(2.0)))
-    assert "at the edge of those tried, 2 times" in only
+    assert "2 times the recipe's, is at the edge" in only
 
 
 def test_a_tokenizer_that_loses_bytes_is_named():

@@ -1,4 +1,4 @@
-"""What `gptkit bench` measures: ours against a baseline, one file per name."""
+"""The measurements of `gptkit bench`: ours against a baseline, one file per name."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ NAMES = ("time-to-loss", "compact", "parallel", "generate", "encode", "sweep", "
 
 
 def measure(name: str, *, rounds: int) -> list[Measurement]:
-    """The measurements of one of `NAMES`."""
+    """Run the measurements of one of `NAMES`."""
     assert name in NAMES
     return import_module(f"gptkit.bench.{name.replace('-', '_')}").measure(rounds)

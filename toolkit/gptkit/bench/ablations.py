@@ -1,22 +1,22 @@
-"""What each choice of the recipe `fast` is worth: without it, the time to a loss, and losses."""
+"""Measure the recipe `fast` without each of its choices: the time to a loss, and losses."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 from gptkit.bench.time_to_loss import TARGET, Configs, ours, trained
 from gptkit.config import ModelConfig, OptimConfig
 from gptkit.data.corpus import load_corpus
 from gptkit.data.encoding import EncodedCorpus, encode_corpus
 from gptkit.data.prepare import prepare
+from gptkit.plan.experiment_config import Options
 from gptkit.plan.matching import Request, match_bytes
 from gptkit.plan.recipes import fast
 from gptkit.results.studies import Ablations, BitsWithout, StepsToLoss
 
 # Each choice with what takes it out. AdamW alone diverges at Muon's rates: it has 3e-3.
-CHOICES: dict[str, dict[str, Any]] = {
+CHOICES: dict[str, Options] = {
     "nothing": {},
     "token shift": {"token_shift": False},
     "hashed n-grams": {"ngram_rows": None},
@@ -32,7 +32,7 @@ GROWTH = 1.25  # of the number of steps from one attempt to the next
 
 
 def without(choice: str, configs: Configs) -> Configs:
-    """The configs without one of `CHOICES`."""
+    """Return the configs without one of `CHOICES`."""
     model, optim, schedule = configs
     off = CHOICES[choice]
     of_model = {k: v for k, v in off.items() if k in ModelConfig.__dataclass_fields__}
@@ -43,7 +43,7 @@ def without(choice: str, configs: Configs) -> Configs:
 def time_to_loss(
     choice: str, corpus: EncodedCorpus, *, target: float = TARGET, first: int = 60
 ) -> StepsToLoss:
-    """The shortest training, of lengths that grow by a quarter, that ends at the target."""
+    """Find the shortest training that reaches the target; each try is longer by a quarter."""
     steps = first
     while True:
         configs = without(choice, ours(fast(), steps=steps, batch_size=16))
@@ -55,7 +55,7 @@ def time_to_loss(
 
 
 def bits_without(choice: str, texts: dict[str, EncodedCorpus], budget: str) -> BitsWithout:
-    """Each tokenizer's bits per byte, as `gptkit compare` trains `fast`, without the choice."""
+    """Return each tokenizer's bits per byte under `fast` without the choice."""
     request = Request(recipes={"fast": replace(fast(), budget=budget, evaluations=1)}, seeds=(0,))
     bits = {}
     for arm in match_bytes(texts, request).arms:
@@ -65,7 +65,7 @@ def bits_without(choice: str, texts: dict[str, EncodedCorpus], budget: str) -> B
 
 
 def measure_ablations(*, budget: str = "300KB") -> Ablations:
-    """Both kinds of rows on tiny Shakespeare; losses on the interpreter's own docs as well."""
+    """Measure times and losses on tiny Shakespeare, and losses on python-docs too."""
     char = encode_corpus(load_corpus(), "char")
     tables = {}
     for data in ("tinyshakespeare", "python-docs"):

@@ -31,7 +31,7 @@ LINE_BYTES = 40  # of text that share the same noise
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """Standard deviations of the mean difference in bits per byte.
+    """Standard deviations of the mean difference, in bits per byte.
 
     Attributes:
         text: due to the text, which all seeds share.
@@ -56,7 +56,7 @@ SETTINGS = (
 
 @dataclass(frozen=True)
 class SeededLosses:
-    """What an arm with a seed spent on each byte."""
+    """An arm's losses by byte, and its seed."""
 
     seed: int
     losses: ByteLosses
@@ -73,7 +73,7 @@ def share_covered(
     n_bytes: int = 100_000,
     on_trial: Callable[[], None] = lambda: None,
 ) -> float:
-    """The share of trials whose 95 % interval covers the true difference of two synthetic arms."""
+    """Return the share of trials whose 95 % interval covers the true difference of two arms."""
     rng = np.random.default_rng(0)
     covered = 0
     for _ in range(trials):
@@ -89,7 +89,7 @@ def share_covered(
 def synthetic_arms(
     rng: np.random.Generator, noise: Noise, *, n_bytes: int
 ) -> tuple[list[ByteLosses], list[ByteLosses]]:
-    """Two arms' losses by seed: b spends `DIFFERENCE` more than a, plus noise.
+    """Make two arms' losses by seed: b's loss is `DIFFERENCE` above a's, plus noise.
 
     a's tokens are single bytes, b's are of one to eight.
     """
@@ -110,7 +110,7 @@ def synthetic_arms(
 
 
 def small_corpus() -> Corpus:
-    """60 kB of English to train on, and 16 kB to be scored: the head of python-docs."""
+    """Take 60 kB of python-docs to train on, and 16 kB to score."""
     text = load_corpus("python-docs").text[:76_000]
     return replace(load_corpus("python-docs"), train=text[:60_000], val=text[60_000:])
 
@@ -118,7 +118,7 @@ def small_corpus() -> Corpus:
 def train_copies(
     n: int, *, corpus: Corpus, steps: int = 40, on_trial: Callable[[], None] = lambda: None
 ) -> list[ByteLosses]:
-    """What a small character decoder spends on each byte, trained n times with other seeds."""
+    """Train a small character decoder with n seeds, and return its losses by byte."""
     encoded = encode_corpus(corpus, "char")
     recipe = decoder()
     model_config = replace(recipe.model, n_layer=1, n_head=2, n_embd=16)
@@ -140,7 +140,7 @@ def train_copies(
 
 
 def share_significant(copies: Sequence[ByteLosses], *, groups: np.ndarray) -> float:
-    """The share of trials in which copies of one tokenizer are claimed to differ.
+    """Return the share of trials that report a difference between copies of one tokenizer.
 
     Args:
         groups: (trials, 2, S) which copies are the seeds of the one and of the other.
@@ -156,7 +156,7 @@ def share_significant(copies: Sequence[ByteLosses], *, groups: np.ndarray) -> fl
 
 
 def random_groups(n: int, *, trials: int, n_seeds: int) -> np.ndarray:
-    """For each trial, (trials, 2, S), other copies out of n, none twice in a trial."""
+    """Draw copies out of n for each trial, (trials, 2, S); none is twice in a trial."""
     rng = np.random.default_rng(0)
     return np.stack([rng.permutation(n)[: 2 * n_seeds] for _ in range(trials)]).reshape(
         trials, 2, n_seeds

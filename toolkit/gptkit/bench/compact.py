@@ -1,4 +1,4 @@
-"""A training step on GPT-2's ids, with the compact softmax and with the full one."""
+"""Time a training step on GPT-2's ids, with the compact softmax and with the full one."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ MAX_DIFFERENCE = 1e-4  # nats: the losses of both, which are the same function i
 
 
 def plain_nll(weight: Tensor, x: Tensor, targets: Tensor) -> Tensor:
-    """PyTorch's cross-entropy over every id: x (B, T, C), targets (B, T) -> (B, T)."""
+    """Compute PyTorch's cross-entropy over every id: x (B, T, C), targets (B, T) -> (B, T)."""
     logits = F.linear(x, weight).flatten(0, -2)  # (B T, V)
     return F.cross_entropy(logits, targets.flatten(), reduction="none").view_as(targets)
 
 
 def measure(rounds: int, *, steps: int = 10) -> list[Measurement]:
-    """The default decoder and step of `gptkit compare`, over the same batches again and again."""
+    """Time the default decoder's step in `gptkit compare`, on the same batches each round."""
     keep_freed_memory()
     corpus = encode_corpus(load_corpus(), "gpt2")
     V = corpus.tokenizer.vocab_size

@@ -1,4 +1,4 @@
-"""Encoding 100 MB of text, in memory and into shards on disk."""
+"""Time the encoding of 100 MB of text, in memory and into shards on disk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from gptkit.bench.measure import Measurement, alternate
 from gptkit.data.corpus import load_corpus
 from gptkit.data.shards import encode_shards
-from gptkit.data.text_on_disk import LargeText, index
+from gptkit.data.text_on_disk import LargeText, index_files
 from gptkit_tokenizers import Tokenizer, get_tokenizer
 from gptkit_tokenizers.bpe import load_encoding
 
@@ -16,7 +16,7 @@ N_BYTES = 100_000_000
 
 
 def measure(rounds: int, *, n_bytes: int = N_BYTES) -> list[Measurement]:
-    """Char against a list comprehension, gpt2 on all cores against one call of tiktoken."""
+    """Time char against a list comprehension, and gpt2 on all cores against one tiktoken call."""
     corpus = load_corpus().text
     text = corpus * max(1, n_bytes // len(corpus.encode()))
     size = f"{len(text.encode()) / 1e6:.0f} MB"
@@ -26,7 +26,7 @@ def measure(rounds: int, *, n_bytes: int = N_BYTES) -> list[Measurement]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "text.txt"
         file.write_text(text, encoding="utf-8")
-        on_disk, _ = index([file])
+        on_disk, _ = index_files([file])
         shards = alternate(
             lambda: gpt2.encode_array(text), lambda: _into_shards(gpt2, on_disk), rounds=rounds
         )

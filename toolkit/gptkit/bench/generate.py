@@ -1,4 +1,4 @@
-"""Writing 512 tokens, with the keys and values kept."""
+"""Time the generation of 512 tokens, with a cache of keys and values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VOCAB_SIZE, BLOCK_SIZE = 65, 256
 
 @torch.inference_mode()
 def recompute(model: Model, n: int) -> list[int]:
-    """N ids, the whole window read again for each."""
+    """Generate n ids; each reads the whole window again."""
     generator = torch.Generator().manual_seed(0)
     ids = [0]
     for _ in range(n):
@@ -27,7 +27,7 @@ def recompute(model: Model, n: int) -> list[int]:
 
 
 def measure(rounds: int, *, n_tokens: int = 512) -> list[Measurement]:
-    """A decoder of four layers, width 128, block 256, over characters."""
+    """Time a decoder of four layers, width 128 and block size 256, over characters."""
     model = build_model(
         ModelConfig(n_layer=4, n_head=4, n_hidden=None),
         block_size=BLOCK_SIZE,

@@ -1,4 +1,4 @@
-"""Two ways to do the same work, timed in turns, so that noise of the machine falls on both."""
+"""Time two ways to do the same work in turns, so that noise of the machine affects both."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Measurement:
 
     @property
     def ratio(self) -> float:
-        """The baseline's median over ours: above 1, ours is better."""
+        """The baseline's median divided by ours; above 1, ours is better."""
         return self.baseline / self.ours
 
     def to_row(self) -> MeasuredRow:
-        """The comparison as it is recorded. A round that missed its goal has None for ours."""
+        """Return the comparison as it is recorded; ours is None in a round that missed its goal."""
         ratios = [baseline / ours for baseline, ours in self.rounds]
         return MeasuredRow(
             name=self.name,
@@ -65,7 +65,7 @@ class Measurement:
 def alternate(
     baseline: Callable[[], object], ours: Callable[[], object], *, rounds: int
 ) -> tuple[tuple[float, float], ...]:
-    """Seconds of each in every round, after one unmeasured run of both."""
+    """Return the seconds of both in every round, after one unmeasured run of each."""
     baseline()
     ours()
     return tuple((seconds(baseline), seconds(ours)) for _ in range(rounds))
@@ -78,12 +78,12 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def tightest(rows: Sequence[MeasuredRow]) -> MeasuredRow:
-    """The row that is nearest to its goal, or furthest below it."""
+    """Return the row that is nearest to its goal, or furthest below it."""
     return min(rows, key=lambda row: row.ratio / row.goal)
 
 
 def machine() -> SpeedMachine:
-    """What the figures depend on."""
+    """Describe the machine that the measurements depend on."""
     import torch
 
     return SpeedMachine(

@@ -1,4 +1,4 @@
-"""The default comparison: its arms in parallel processes, and one after another."""
+"""Time the default comparison with its arms in parallel, and one after another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_MEMORY_GB = 2.0  # of all processes together
 
 
 def compare(words: Sequence[str]) -> tuple[float, float, Results]:
-    """A whole command: its seconds, its peak memory in GB, and its results.json."""
+    """Run a whole command; return its seconds, its peak memory in GB, and its results."""
     peak = 0.0
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as out, (Path(out) / "stdout").open("w+b") as stdout:
@@ -34,7 +34,7 @@ def compare(words: Sequence[str]) -> tuple[float, float, Results]:
 
 
 def memory(pid: int) -> float:
-    """GB of a process and its children, pages that several share counted once; 0 off Linux."""
+    """Return the GB of a process and its children, with shared pages counted once; 0 off Linux."""
     total, tasks = 0.0, Path(f"/proc/{pid}/task")
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
@@ -47,7 +47,7 @@ def memory(pid: int) -> float:
 
 
 def measure(rounds: int, *, words: Sequence[str] = ()) -> list[Measurement]:
-    """Whole commands, loading PyTorch included; says how far apart the losses are.
+    """Time whole commands, and say how far apart their losses are.
 
     They differ by rounding alone, as an arm beside another has fewer threads.
     """

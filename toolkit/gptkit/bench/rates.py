@@ -1,4 +1,4 @@
-"""Whether a recipe's learning rates favour a tokenizer: all of them at the same grid of rates.
+"""Study whether a recipe's learning rates favour a tokenizer, by the same grid for all.
 
 The best rate depends on the tokenizer: one that makes few tokens of a text has noisier gradients.
 So every tokenizer is trained at the same multiples of a recipe's rates, on training text alone.
@@ -34,7 +34,7 @@ Losses = dict[str, list[float]]  # by setting, a factor or the rule: of each tex
 
 
 def training_part(corpus: Corpus) -> Corpus:
-    """The training text alone, as a corpus whose val is its end."""
+    """Make a corpus of the training text alone; its val is the end of that text."""
     text = corpus.train[-(MAX_TRAINING_CHARS + MAX_HELD_OUT_CHARS) :]
     held_out = min(MAX_HELD_OUT_CHARS, len(text) // 10)
     return Corpus(
@@ -46,7 +46,7 @@ def training_part(corpus: Corpus) -> Corpus:
 
 
 def variants(name: str, factors: Sequence[float]) -> dict[str, Recipe]:
-    """A recipe at each factor of its rates for every tokenizer, and by its rule if it has one.
+    """Return a recipe at each factor of its rates, and by its rule if it has one.
 
     >>> list(variants("decoder", (0.5, 1.0)))
     ['decoder-0.5', 'decoder-1', 'decoder-rule']
@@ -74,7 +74,7 @@ def study_rates(
     jobs: int | None = None,
     run: Callable[[Experiment], Result] = Experiment.run,
 ) -> RatesStudy:
-    """Train every tokenizer and recipe at every factor, and measure what a shared rate costs each.
+    """Train every tokenizer and recipe at every factor, and measure the cost of a shared rate.
 
     Args:
         texts: corpora, as `load_corpus` takes them; their validation text is not touched.
@@ -125,7 +125,7 @@ def study_rates(
 
 
 def find_regret(losses: Losses, setting: str) -> Regret:
-    """A tokenizer's regret at a setting, against the best of all settings tried."""
+    """Compute a tokenizer's regret at a setting, against its best setting."""
     pairs = zip(losses[setting], losses[best_setting(losses)], strict=True)
     differences = [here - best for here, best in pairs]
     error = stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else 0.0
@@ -133,12 +133,12 @@ def find_regret(losses: Losses, setting: str) -> Regret:
 
 
 def best_setting(losses: Losses) -> str:
-    """The setting of the lowest mean loss."""
+    """Return the setting with the lowest mean loss."""
     return min(losses, key=lambda setting: fmean(losses[setting]))
 
 
 def shared_factor(by_tokenizer: dict[str, Losses]) -> str:
-    """The factor whose largest regret over the tokenizers is smallest: minimax regret.
+    """Return the factor whose largest regret over the tokenizers is smallest (minimax regret).
 
     >>> shared_factor({"a": {"0.5": [2.0], "1": [2.1]}, "b": {"0.5": [3.3], "1": [3.0]}})
     '1'
@@ -150,7 +150,7 @@ def shared_factor(by_tokenizer: dict[str, Losses]) -> str:
 
 
 def summarise(name: str, texts: Sequence[Sequence[ArmResult]]) -> RecipeRates:
-    """A recipe's losses, its shared factor, and what each way of choosing costs.
+    """Return a recipe's losses, its shared factor, and the cost of each way of choosing.
 
     Args:
         texts: the arms of each text's experiment.
@@ -188,7 +188,7 @@ def summarise(name: str, texts: Sequence[Sequence[ArmResult]]) -> RecipeRates:
 def _pairs(
     by_text: Sequence[dict[str, Losses]], pooled: dict[str, Losses], ways: Sequence[str]
 ) -> list[PairDifference]:
-    """For each text and pair, b's loss less a's: each at its own best, and under each way."""
+    """Return b's loss minus a's for each text and pair, under each way of choosing rates."""
     best = {tokenizer: best_setting(losses) for tokenizer, losses in pooled.items()}
     return [
         PairDifference(

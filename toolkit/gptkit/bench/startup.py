@@ -1,4 +1,4 @@
-"""What a user waits for before anything happens."""
+"""Time how long commands take to start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gptkit.bench.measure import Measurement, alternate
 
 
 def measure(rounds: int) -> list[Measurement]:
-    """Two commands against the import of the libraries that every command needs."""
+    """Time two commands against the import of the libraries that every command needs."""
 
     def baseline() -> None:
         subprocess.run([sys.executable, "-c", "import typer, rich"], check=True)

@@ -1,4 +1,4 @@
-"""The loss of the whole validation text, every byte once."""
+"""Time the loss of the whole validation text, every byte once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BLOCK_SIZE, BATCH_SIZE, BATCHES = 64, 12, 200
 
 
 def measure(rounds: int) -> list[Measurement]:
-    """A decoder of four layers, width 128, block 64, over characters."""
+    """Time a decoder of four layers, width 128 and block size 64, over characters."""
     corpus = encode_corpus(load_corpus(), "char")
     model = build_model(
         ModelConfig(n_layer=4, n_head=4, n_hidden=None),

@@ -1,4 +1,4 @@
-"""How soon our recipes reach a well-known loss, and what they reach in the same time."""
+"""Time how fast our recipes reach a well-known loss, and the loss they reach in the same time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BLOCK_SIZE = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Entrant:
-    """A recipe that is held against the baseline.
+    """A recipe that is compared with the baseline.
 
     Attributes:
         steps: of its training to `TARGET`.
@@ -43,7 +43,7 @@ Configs = tuple[ModelConfig, OptimConfig, Schedule]
 
 
 def baseline(*, steps: int = 2000) -> Configs:
-    """The lecture's decoder with nanoGPT's hyper-parameters for tiny Shakespeare on a CPU."""
+    """Return the lecture's decoder with nanoGPT's settings for tiny Shakespeare on a CPU."""
     recipe = lecture()
     return (
         replace(recipe.model, n_layer=4, bias=False, dropout=None),
@@ -62,7 +62,7 @@ def baseline(*, steps: int = 2000) -> Configs:
 def ours(
     recipe: Recipe, *, steps: int | None = None, seconds: float | None = None, batch_size: int
 ) -> Configs:
-    """One of the kit's recipes, at its own rates, for a number of steps or seconds."""
+    """Return one of our recipes, at its own rates, for a number of steps or seconds."""
     schedule = Schedule(
         block_size=BLOCK_SIZE, batch_size=batch_size, steps=steps, seconds=seconds, evaluations=1
     )
@@ -70,7 +70,7 @@ def ours(
 
 
 def trained(configs: Configs, corpus: EncodedCorpus, *, seed: int) -> tuple[float, Loss]:
-    """Seconds of training alone, and the validation text's loss after it."""
+    """Return the seconds of training, and the validation loss after it."""
     model_config, optim, schedule = configs
     model = build_model(
         model_config,
@@ -90,7 +90,7 @@ def measure(
     target: float = TARGET,
     corpus: EncodedCorpus | None = None,
 ) -> list[Measurement]:
-    """Characters of tiny Shakespeare, context 64; each round has a seed of its own.
+    """Time training on characters of tiny Shakespeare, context 64; each round has its own seed.
 
     A round in which a recipe misses the target counts as one that never ends.
     """

@@ -58,7 +58,7 @@ def options(
         bool, typer.Option("--verbose", "-v", help="Show debugging messages too.")
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Show results, warnings and errors alone.")
+        bool, typer.Option("--quiet", "-q", help="Show only results, warnings and errors.")
     ] = False,
 ) -> None:
     set_up(verbose=verbose, quiet=quiet)

@@ -20,7 +20,7 @@ def bench(
         ),
     ] = None,
     rounds: Annotated[
-        int, typer.Option(min=1, help="How often baseline and ours are measured, in turns.")
+        int, typer.Option(min=1, help="Number of rounds; each measures the baseline and ours.")
     ] = 5,
     out: Annotated[Path | None, typer.Option(help="Folder for report.md and results.json.")] = None,
     ablations: Annotated[

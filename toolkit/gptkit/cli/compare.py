@@ -7,12 +7,12 @@ from typing import Any
 from gptkit.cli.config_options import merge_options, read_options, with_config_options
 from gptkit.cli.options import ConfigFile, DryRun, Preset, PrintConfig, ResultsJson
 from gptkit.errors import check_known
-from gptkit.plan.experiment_config import PRESETS
+from gptkit.plan.experiment_config import PRESETS, Options
 
 
 @with_config_options()
 def compare(
-    given: dict[str, Any],
+    given: Options,
     *,
     preset: Preset = "cpu",
     config: ConfigFile = None,

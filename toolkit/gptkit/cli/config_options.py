@@ -1,4 +1,4 @@
-"""Options of commands that run an experiment, made from the fields of its configs.
+"""Make the options of commands from the fields of the experiment's configs.
 
 A value comes from the command line, else from `--config FILE.toml`, else from `--preset`, else from
 the config's default.
@@ -21,6 +21,7 @@ from gptkit.errors import ConfigError, check_known
 from gptkit.plan.experiment_config import (
     ExecutionConfig,
     ExperimentConfig,
+    Options,
     find_unknown,
     split_options,
 )
@@ -43,7 +44,7 @@ def with_config_options(
     Args:
         without: fields that get no option.
         defaults: defaults that are not the config's, as the command line spells them.
-        shown: defaults in words, for options whose default is no single value.
+        shown: defaults in words, for options without a single default value.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -110,11 +111,11 @@ def _parse(name: str, value: Any) -> Any:
     return value
 
 
-def read_options(path: Path) -> dict[str, Any]:
-    """The options in a TOML file, whose keys are the fields of the configs.
+def read_options(path: Path) -> Options:
+    """Read options from a TOML file; its keys are the fields of the configs.
 
     Raises:
-        ConfigError: no such file, no such field, or a value of another type.
+        ConfigError: the file is missing, a field is unknown, or a value has the wrong type.
     """
     import msgspec
 
@@ -138,15 +139,15 @@ def read_options(path: Path) -> dict[str, Any]:
 
 
 def merge_options(*sources: Mapping[str, Any]) -> tuple[ExperimentConfig, ExecutionConfig]:
-    """Both configs from several sets of options; a later one wins over an earlier one."""
-    merged: dict[str, Any] = {}
+    """Make both configs from several sets of options; a later set overrides an earlier one."""
+    merged: Options = {}
     for source in sources:
         merged |= source
     return split_options(merged)
 
 
 def to_toml(experiment: ExperimentConfig, execution: ExecutionConfig) -> str:
-    """Both configs as the text of a file for `--config`. An option without a value is left out."""
+    """Write both configs as a file for `--config`. An option without a value is left out."""
     import tomli_w
 
     values = asdict(experiment) | asdict(execution)
@@ -154,7 +155,7 @@ def to_toml(experiment: ExperimentConfig, execution: ExecutionConfig) -> str:
 
 
 def _spell_none(value: Any) -> Any:
-    """None within recipes as a word: TOML has no null, and their defaults are other values."""
+    """Write None in recipes as a word: TOML has no null, and the defaults are other values."""
     if isinstance(value, Mapping):
         return {name: _spell_none(inner) for name, inner in value.items()}
     return NONE if value is None else value

@@ -14,11 +14,12 @@ from gptkit.errors import ConfigError
 def decode(
     ids: Annotated[list[str], typer.Argument(help="The ids; - reads them from standard input.")],
     tokenizer: Annotated[
-        str, typer.Option("--tokenizer", "--tokenizers", "-t", help="gpt2, char, byte, …")
+        str,
+        typer.Option("--tokenizer", "--tokenizers", "-t", help="Tokenizer: gpt2, char, byte, …"),
     ] = "gpt2",
     data: Annotated[
         str | None,
-        typer.Option("--data", "-d", help="The corpus that char takes its alphabet from."),
+        typer.Option("--data", "-d", help="The text that char takes its alphabet from."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
 from urllib.parse import urlsplit
 
 import typer
 
 from gptkit.cli.options import Json
+from gptkit_tokenizers.base import JsonObject
 
 PACKAGES = (
     *("gptkit", "torch", "tiktoken", "datasets", "numpy", "scipy", "optuna", "safetensors", "rich"),
@@ -45,7 +45,7 @@ def doctor(
     Console(highlight=False).print(table)
 
 
-def _facts() -> dict[str, dict[str, Any]]:
+def _facts() -> dict[str, JsonObject]:
     import platform
     from concurrent.futures import ThreadPoolExecutor
 

@@ -20,13 +20,14 @@ STYLES = ("black on bright_cyan", "black on bright_yellow")
 def encode(
     text: Annotated[str, typer.Argument(help="The text; - reads standard input.")],
     tokenizer: Annotated[
-        str, typer.Option("--tokenizer", "--tokenizers", "-t", help="gpt2, char, byte, …")
+        str,
+        typer.Option("--tokenizer", "--tokenizers", "-t", help="Tokenizer: gpt2, char, byte, …"),
     ] = "gpt2",
     data: Annotated[
         str | None,
-        typer.Option("--data", "-d", help="The corpus that char takes its alphabet from."),
+        typer.Option("--data", "-d", help="The text that char takes its alphabet from."),
     ] = None,
-    ids: Annotated[bool, typer.Option("--ids", help="Print the ids alone.")] = False,
+    ids: Annotated[bool, typer.Option("--ids", help="Print only the ids.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show a text's tokens: id, bytes and text of each."""

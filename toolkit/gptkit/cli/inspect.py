@@ -13,10 +13,11 @@ from gptkit.cli.options import Json, split_names
 
 def inspect(
     tokenizers: Annotated[
-        str, typer.Option("--tokenizers", "-t", help="Specs, separated by commas.")
+        str,
+        typer.Option("--tokenizers", "-t", help="Tokenizers, separated by commas, as for compare."),
     ] = "char,gpt2",
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="The corpus, as compare takes it.")
+        str | None, typer.Option("--data", "-d", help="A text, as for compare.")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -19,15 +19,16 @@ from gptkit.cli.options import (
     ResultsJson,
     split_names,
 )
+from gptkit.plan.experiment_config import Options
 
-LADDER_DEFAULTS: dict[str, Any] = {"tokenizers": ("char",), "out": "runs/ladder"}
+LADDER_DEFAULTS: Options = {"tokenizers": ("char",), "out": "runs/ladder"}
 NOT_LADDER_OPTIONS = (
     *("models", "tune", "context_bytes", "bytes_per_step", "split", "stride_bytes", "lossy_ok"),
     *("prompt", "sample_bytes", "temperature", "top_k"),
 )
 
 app = typer.Typer(
-    help="Walk through the lecture that builds GPT from nothing, under any tokenizer.",
+    help="Walk through the lecture that builds GPT from nothing, with any tokenizer.",
     no_args_is_help=True,
 )
 
@@ -68,7 +69,7 @@ def trick(as_json: Json = False) -> None:
     shown={"budget": "each stage's own"},
 )
 def ladder(
-    given: dict[str, Any],
+    given: Options,
     *,
     stages: Annotated[
         str | None,
@@ -129,7 +130,7 @@ def attention(
     kept = min(block_size, len(ids) if as_json else fitting(console.width, tokens))
     if kept < len(ids):
         why = "the model's window" if kept == block_size else "the terminal's width"
-        log.warning("note: of %d tokens the last %d are shown: %s", len(ids), kept, why)
+        log.warning("note: only the last %d of %d tokens are shown: %s", kept, len(ids), why)
     ids, tokens = ids[-kept:], tokens[-kept:]
     weights = attention_weights(trained.model, torch.tensor(ids))  # (L, H, T, T)
     for name, asked, there in zip(("layer", "head"), (layer, head), weights.shape, strict=False):
@@ -147,7 +148,7 @@ def attention(
 
 
 def _shown(token: bytes) -> str:
-    """A token's text, or its bytes where they are part of a character."""
+    """Return a token's text, or its bytes if they are part of a character."""
     try:
         return token.decode()
     except UnicodeDecodeError:

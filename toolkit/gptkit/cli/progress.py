@@ -1,4 +1,4 @@
-"""Progress of an experiment: bars on a terminal, lines in a log, both on stderr."""
+"""Show an experiment's progress on stderr: bars on a terminal, lines in a log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def encode_shown(experiment: Experiment, err: Console, *, live: bool) -> None:
-    """A bar per tokenizer, in bytes, where the text is so large that it takes time."""
+    """Encode the text; for a large text, show a bar per tokenizer, in bytes."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     if not live:
@@ -45,7 +45,7 @@ def encode_shown(experiment: Experiment, err: Console, *, live: bool) -> None:
 
 
 def _say_tenths() -> Callable[[str, int, int], None]:
-    """For a log: a line at each tenth of a text."""
+    """Return a callback that logs a line at each tenth of a text."""
     said: dict[str, int] = {}
 
     def say(spec: str, done: int, n_bytes: int) -> None:
@@ -58,7 +58,7 @@ def _say_tenths() -> Callable[[str, int, int], None]:
 
 
 def run_live(experiment: Experiment, err: Console) -> Result:
-    """A bar per arm, with its loss so far and the time it will still take."""
+    """Run the experiment; show a bar per arm, with its loss and its remaining time."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -108,7 +108,7 @@ def run_live(experiment: Experiment, err: Console) -> Result:
 
 
 def _length(arm: Arm) -> float:
-    """The length of an arm's training, in steps or in seconds."""
+    """Return the length of an arm's training, in steps or in seconds."""
     return arm.schedule.seconds or arm.schedule.steps or 0
 
 
@@ -119,7 +119,7 @@ def _trial(trial: TrialDone) -> str:
 
 
 def run_plain(experiment: Experiment) -> Result:
-    """A line per evaluation, for a log."""
+    """Run the experiment; log a line per evaluation."""
     from gptkit.events import ArmDone, Evaluated, StepDone, TrialDone
 
     latest: dict[str, StepDone] = {}

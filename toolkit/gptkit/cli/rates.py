@@ -12,7 +12,8 @@ from gptkit.cli.options import Json, split_names
 
 def rates(
     tokenizers: Annotated[
-        str, typer.Option("--tokenizers", "-t", help="Separated by commas, as for compare.")
+        str,
+        typer.Option("--tokenizers", "-t", help="Tokenizers, separated by commas, as for compare."),
     ] = "char,bpe:1024,bpe:4096,gpt2",
     models: Annotated[
         str, typer.Option("--models", "-m", help="Recipes, separated by commas.")
@@ -29,18 +30,14 @@ def rates(
     factors: Annotated[
         str, typer.Option(help="Multiples of the recipe's learning rates.")
     ] = "0.5,0.71,1,1.41",
-    seeds: Annotated[int, typer.Option(min=1, help="How many.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 3,
     budget: Annotated[
         str | None, typer.Option(help="Training text per arm.", show_default="600KB")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="A folder for report.md and results.json.")
-    ] = None,
-    runs: Annotated[Path, typer.Option(help="The folder the runs are written under.")] = Path(
-        "runs"
-    ),
+    out: Annotated[Path | None, typer.Option(help="Folder for report.md and results.json.")] = None,
+    runs: Annotated[Path, typer.Option(help="Folder that the runs are written to.")] = Path("runs"),
     resume: Annotated[
-        bool, typer.Option("--resume", help="Keep runs that are finished, and train the others.")
+        bool, typer.Option("--resume", help="Keep finished runs, and train only the others.")
     ] = False,
     jobs: Annotated[
         int | None,

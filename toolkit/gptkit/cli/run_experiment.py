@@ -1,4 +1,4 @@
-"""What commands that run an experiment share: progress, the cost, and where results go."""
+"""Run an experiment from a command: progress, cost, and output."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def run_and_show(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Run an experiment, or only say what it is or would cost.
+    """Run an experiment, or only print its config or its cost.
 
     Args:
-        show: what is printed of the results, unless they are printed as JSON.
+        show: makes what is printed of the results, unless they are printed as JSON.
     """
     if print_config:
         typer.echo(to_toml(config, execution), nl=False)

@@ -16,12 +16,16 @@ from gptkit.cli.options import Json
 def sample(
     run: Annotated[Path, typer.Argument(help="An arm's folder, runs/<experiment>/<arm>.")],
     prompt: Annotated[
-        str | None, typer.Option(help="What the text goes on from; the experiment's by default.")
+        str | None, typer.Option(help="Text to continue.", show_default="the run's own prompt")
     ] = None,
-    n_bytes: Annotated[int, typer.Option("--bytes", min=1, help="How much to write.")] = 500,
-    temperature: Annotated[float, typer.Option(help="Below 1 is safer, above is wilder.")] = 1.0,
-    top_k: Annotated[int | None, typer.Option(help="Draw from the k likeliest tokens.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    n_bytes: Annotated[
+        int, typer.Option("--bytes", min=1, help="Length of the text, in bytes.")
+    ] = 500,
+    temperature: Annotated[
+        float, typer.Option(help="Sampling temperature; below 1 gives safer text.")
+    ] = 1.0,
+    top_k: Annotated[int | None, typer.Option(help="Sample from the k most likely tokens.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed for sampling.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Stream text that a trained run writes after a prompt."""

@@ -16,8 +16,8 @@ def tokenizer() -> None: ...
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(help="Of the tokenizer, which will be its spec.")],
-    out: Annotated[Path, typer.Option(help="The folder the package is written under.")] = Path(),
+    name: Annotated[str, typer.Argument(help="Name of the new tokenizer, which is its spec.")],
+    out: Annotated[Path, typer.Option(help="Folder that the package is written to.")] = Path(),
 ) -> None:
     """Write a plug-in package that installs, passes the contract suite, and can be compared."""
     from gptkit_tokenizers.scaffold import new_plug_in

@@ -1,10 +1,10 @@
-"""Ids -> windows for training, at seeded positions counted in bytes of the text.
+"""Draw training windows at seeded positions that are counted in bytes of the text.
 
-Positions are drawn in bytes and then moved to the token they fall in, so every tokenizer reads
-the same places of the text in the same order. Its windows spell about the same number of bytes,
-not exactly: a step therefore takes as many windows as bring the bytes read so far closest to
-step · bytes_per_step, and at least one. Tokenizers stay level at every step, to within half a
-window.
+A position is drawn in bytes and then moved to the token that contains it. So every tokenizer reads
+the same places of the text in the same order. Windows of different tokenizers spell about the same
+number of bytes, but not exactly. A step therefore takes as many windows as bring the bytes read so
+far closest to step · bytes_per_step, and at least one. After every step, all tokenizers have read
+the same number of bytes, plus or minus half a window.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from gptkit.config import Schedule
 from gptkit.data.encoding import EncodedText
 from gptkit.data.id_array import EndsArray, IdArray
 
-MAX_WINDOW_IDS = 16_000_000  # ids of windows that are kept in memory at a time
-POSITIONS_PER_DRAW = 4096  # the sequence of positions does not depend on it
+MAX_WINDOW_IDS = 16_000_000  # ids of windows kept in memory at a time
+POSITIONS_PER_DRAW = 4096  # changes the speed only, not the positions
 
 
 def window_starts(
@@ -32,14 +32,14 @@ def window_starts(
     batch_size: int,
     seed: int,
 ) -> Iterator[np.ndarray]:
-    """For each step, without end, the first tokens (B,) of its windows.
+    """Yield the first tokens (B,) of each step's windows, without end.
 
     Args:
         ends: (N,) the byte of the text at which each token ends; N > block_size.
-        block_size: targets in a window.
-        bytes_per_step: the mean number of target bytes per step; None for `batch_size` windows
-            at every step, whatever they spell.
-        seed: of the positions.
+        block_size: the number of targets in a window.
+        bytes_per_step: the mean number of target bytes per step. None: every step has
+            `batch_size` windows, however many bytes they spell.
+        seed: the seed for drawing positions.
     """
     per_step = batch_size if bytes_per_step is None else bytes_per_step
     rng = np.random.default_rng(seed)
@@ -62,9 +62,10 @@ def window_starts(
 
 
 def ids_read(text: EncodedText, schedule: Schedule) -> IdArray:
-    """The ids (N,) of all windows that a training will read, one after another.
+    """Return the ids (N,) of all windows that a training will read, one after another.
 
-    If they are more than `MAX_WINDOW_IDS`, or the training ends by the clock: the whole text's.
+    Returns all ids of the text if the windows have more than `MAX_WINDOW_IDS` ids, or if the
+    training ends by the clock.
     """
     if schedule.steps is None:
         return text.ids
@@ -92,10 +93,10 @@ def ids_read(text: EncodedText, schedule: Schedule) -> IdArray:
 def make_batch(
     ids: IdArray, starts: np.ndarray, *, block_size: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Inputs and targets (B, T), int64, of the windows that begin at `starts` (B,)."""
+    """Return inputs and targets (B, T), int64, of the windows that begin at `starts` (B,)."""
     windows = ids[starts[:, None] + np.arange(block_size + 1)].astype(np.int64)  # (B, T + 1)
     batch = torch.from_numpy(windows)
     if device.type == "cuda":
-        batch = batch.pin_memory()  # the copy then goes on beside the step before
+        batch = batch.pin_memory()  # so that the copy runs during the step before
     batch = batch.to(device, non_blocking=True)
     return batch[:, :-1], batch[:, 1:]

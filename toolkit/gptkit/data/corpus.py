@@ -1,4 +1,4 @@
-"""Named corpora, files and datasets -> one text, hashed and cut in two or three by characters.
+"""Load a named corpus, files or a dataset as one text, hash it, and split it by characters.
 
 Files of more than `LARGE_TEXT_BYTES` are not read into memory: their training text is a
 `LargeText`.
@@ -24,7 +24,7 @@ from gptkit.data.corpus_facts import CorpusFacts
 from gptkit.data.download import download_text
 from gptkit.data.hf_datasets import dataset_text
 from gptkit.data.markov import markov_text
-from gptkit.data.text_on_disk import LargeText, index
+from gptkit.data.text_on_disk import LargeText, index_files
 from gptkit.errors import CorpusError, CorpusWarning, DownloadError
 
 TINY_SHAKESPEARE_URL = (
@@ -32,20 +32,21 @@ TINY_SHAKESPEARE_URL = (
 )
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 CORPUS_NAMES = ("tinyshakespeare", "python-docs")
-LARGE_TEXT_BYTES = 256_000_000  # bytes, from which on a text stays on disk
-MAX_HELD_OUT_CHARS = 1_000_000  # characters of val, and of test, that a large text has at most
+LARGE_TEXT_BYTES = 256_000_000  # a text with more bytes stays on disk
+MAX_HELD_OUT_CHARS = 1_000_000  # the most characters of val, and of test, in a large text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """A text, cut once for every tokenizer: `train`, then `val`, then `test` if there is one.
+    """A text, split once for all tokenizers: `train`, then `val`, then `test` if there is one.
 
     Attributes:
-        name: the spec it was loaded by.
-        val: chooses each arm's checkpoint; the claim is from it too where there is no `test`.
-        sha256: of the whole text's UTF-8 bytes.
-        entropy_bits_per_byte: of the source that wrote it, which no model can beat; None where
-            it is unknown.
+        name: the spec that it was loaded by.
+        val: the text that chooses each arm's best weights. Without a `test`, reported losses
+            are from it too.
+        sha256: the hash of the whole text's UTF-8 bytes.
+        entropy_bits_per_byte: the entropy of the source that wrote the text, which no model
+            can beat; None if it is unknown.
     """
 
     name: str
@@ -67,11 +68,11 @@ class Corpus:
 
     @property
     def text(self) -> str:
-        """All of it, in memory."""
+        """The whole text, in memory."""
         return self.train[:] + self.val + (self.test or "")
 
     def alphabet(self) -> str:
-        """Every character of the whole text, once, in order."""
+        """Return every character of the whole text once, in code-point order."""
         train = self.train.alphabet() if isinstance(self.train, LargeText) else self.train
         return "".join(sorted(set(train) | set(self.val) | set(self.test or "")))
 
@@ -90,18 +91,18 @@ class Corpus:
 
 
 def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9) -> Corpus:
-    """The corpus that a spec names.
+    """Load the corpus that a spec names.
 
     Args:
         spec: `tinyshakespeare`; `python-docs`, the interpreter's own reference text; a file, a
             folder (its .txt files) or a glob; `hf:NAME` or `hf:NAME:CONFIG`, a dataset's train
             split; `markov:ORDER[:SEED]`, text from a source of known entropy. None means
-            tinyshakespeare, or python-docs where that cannot be had.
-        split: the share of the characters that is training text, the rest being val; or the
-            shares of train, val and test, in that order in the text.
+            tinyshakespeare, or python-docs if tinyshakespeare is not available.
+        split: the share of characters that is training text (the rest is val); or the shares
+            of train, val and test, in this order in the text.
 
     Raises:
-        CorpusError: a text that cannot be had, is empty, or is not UTF-8.
+        CorpusError: the text is not available, is empty, or is not UTF-8.
     """
     shares = split_shares(split)
     entropy = None
@@ -122,7 +123,7 @@ def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9
         if isinstance(found, str):
             text = found
         else:
-            text, digest = index(found)
+            text, digest = index_files(found)
     if not text:
         raise CorpusError(f"{spec} is empty. Give a text of at least a few thousand characters.")
     cuts = [int(round(share, 12) * len(text)) for share in accumulate(shares[:-1])]
@@ -149,12 +150,12 @@ def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9
 
 
 def _held_out_cuts(cuts: Sequence[int], n: int) -> list[int]:
-    """Cuts that leave val and test at most `MAX_HELD_OUT_CHARS` each, and train the rest."""
+    """Move the cuts so that val and test have at most `MAX_HELD_OUT_CHARS` each."""
     held_out = [min(MAX_HELD_OUT_CHARS, b - a) for a, b in pairwise([*cuts, n])]
     moved = [n - sum(held_out[i:]) for i in range(len(held_out))]
     if moved != cuts:
         note = (
-            f"of so large a text, val {'and test are' if len(cuts) > 1 else 'is'} its last "
+            f"the text is large, so val {'and test are' if len(cuts) > 1 else 'is'} its last "
             f"{MAX_HELD_OUT_CHARS:,} characters{' each' if len(cuts) > 1 else ''}, and train is "
             "the rest."
         )
@@ -163,7 +164,7 @@ def _held_out_cuts(cuts: Sequence[int], n: int) -> list[int]:
 
 
 def _text_of(spec: str) -> str | list[Path]:
-    """The text, or the files that hold one too large for memory."""
+    """Return the text, or its files if it is too large for memory."""
     if spec == "tinyshakespeare":
         return _tiny_shakespeare()
     if spec == "python-docs":
@@ -181,10 +182,10 @@ def cache_folder() -> Path:
 
 
 def tiny_shakespeare_copy() -> Path | None:
-    """The copy at hand, checked: in the folder that GPTKIT_DATA names, or in the user's cache.
+    """Return the checked copy in the folder GPTKIT_DATA or in the user's cache, or None.
 
     Raises:
-        CorpusError: GPTKIT_DATA's is another text.
+        CorpusError: the copy in GPTKIT_DATA is another text.
     """
     named = os.environ.get("GPTKIT_DATA")
     given = Path(named) / "tinyshakespeare.txt" if named else None

@@ -1,4 +1,4 @@
-"""What results record about a corpus: everything but its text."""
+"""The facts about a corpus that results record."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class CorpusFacts(
     """A corpus without its text. Test sizes are None if there is no test text.
 
     Attributes:
-        sha256: of the whole text's UTF-8 bytes.
-        entropy_bits_per_byte: of the source that wrote the text, if it is known.
+        sha256: the hash of the whole text's UTF-8 bytes.
+        entropy_bits_per_byte: the entropy of the source that wrote the text, if it is known.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Fetch one text over HTTP through `datasets`, checked by its sha256, or say why not, and soon."""
+"""Download one text through `datasets`, and check its sha256; fail soon, with the reason."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from urllib.parse import urlsplit
 
 from gptkit.errors import DownloadError
 from gptkit.files import write_bytes
-from gptkit_tokenizers.reachability import CONNECT, reachable
+from gptkit_tokenizers.reachability import CONNECT_SECONDS, reachable
 
-# Seconds. A server that does not answer is given up after CONNECT, one that stops sending after
-# SILENCE, any after TOTAL. With no network the first alone counts: it includes the name's look-up.
-SILENCE, TOTAL = 10.0, 300.0
+SILENCE_SECONDS = 10.0  # how long a server may send nothing
+TOTAL_SECONDS = 300.0  # how long a download may take
 
 
 def download_text(url: str, *, sha256: str, to: Path) -> bytes:
-    """The text at a URL, also written to the file `to`.
+    """Download the text at a URL, and write it to the file `to` too.
 
     Raises:
-        DownloadError: the host is out of reach, the server fails, stalls or cuts the text off, or
-            the text is not the one expected. `to` is then left as it was.
+        DownloadError: the host cannot be reached, the server fails, stalls or cuts the text
+            off, or the text is not the expected one. `to` is then unchanged.
     """
     if not reachable(url):
         raise DownloadError(f"{urlsplit(url).hostname} cannot be reached: is there a network?")
@@ -41,7 +40,9 @@ def _load_document(url: str) -> bytes:
     import aiohttp
     import datasets
 
-    timeout = aiohttp.ClientTimeout(total=TOTAL, sock_connect=CONNECT, sock_read=SILENCE)
+    timeout = aiohttp.ClientTimeout(
+        total=TOTAL_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
+    )
     scheme = urlsplit(url).scheme
     with tempfile.TemporaryDirectory(prefix="gptkit-") as scratch, no_progress_bars():
         try:

@@ -1,4 +1,4 @@
-"""One corpus under one tokenizer: its texts encoded, and audited before anything trains.
+"""Encode a corpus with one tokenizer, and audit every byte before anything trains.
 
 The ids of a training text too large for memory are on disk, in the user's cache.
 """
@@ -31,8 +31,8 @@ from gptkit_tokenizers import (
     tokenizer_from_dict,
 )
 
-CHECKED_CHARS = 1000  # of the training text, encoded again to see that ids repeat
-MAX_LEARNING_CHARS = 32_000_000  # of the training text, from which a vocabulary is learned
+REPEAT_CHECK_CHARS = 1000  # characters of the training text that are encoded twice
+MAX_LEARNING_CHARS = 32_000_000  # of training text, to learn a vocabulary from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +41,11 @@ class EncodedText:
 
     Attributes:
         ids: (N,) in the vocabulary's smallest unsigned dtype.
-        ends: (N,) the byte of the text at which each token ends; for a lossy tokenizer about
-            there, in proportion.
+        ends: (N,) the byte of the text at which each token ends. For a lossy tokenizer this is
+            approximate, in proportion.
         utf8: the text itself; None for a training text.
-        lost_bytes: bytes that a lossy tokenizer's tokens do not spell.
-        lost_nats: what it costs to restore them; see `gptkit_tokenizers.LossReport`.
+        lost_bytes: bytes of the text that the tokens do not spell.
+        lost_nats: the cost of restoring the lost bytes; see `gptkit_tokenizers.LossReport`.
         on_disk: whether `ids` and `ends` are read from disk.
     """
 
@@ -73,7 +73,7 @@ class EncodedCorpus:
     test: EncodedText | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """For another process: the tokenizer goes as what rebuilds it."""
+        """Replace the tokenizer by its record, from which another process rebuilds it."""
         assert self.tokenizer.rebuilds
         return {**self.__dict__, "tokenizer": self.tokenizer.to_dict()}
 
@@ -92,7 +92,7 @@ class EncodedCorpus:
 
 
 def build_tokenizer(corpus: Corpus, spec: str) -> Tokenizer:
-    """The tokenizer that a spec names, for a corpus.
+    """Build the tokenizer that a spec names, for a corpus.
 
     `char` takes its alphabet from the whole corpus, as the lecture does. Every other learned
     tokenizer sees only the training text; of a large one, its first 32 million characters.
@@ -106,10 +106,10 @@ def build_tokenizer(corpus: Corpus, spec: str) -> Tokenizer:
 def encode_text(
     tokenizer: Tokenizer, text: str, *, lossy_ok: bool = False, keep_utf8: bool = False
 ) -> EncodedText:
-    """Encode a text, and account for its every byte.
+    """Encode a text, and account for every byte.
 
     Args:
-        keep_utf8: whether the result holds the text.
+        keep_utf8: keep the text in the result.
 
     Raises:
         TokenizerError: the tokenizer does not give the bytes back, unless `lossy_ok`.
@@ -140,10 +140,10 @@ def encode_text(
 def encode_large(
     tokenizer: Tokenizer, text: LargeText, sha256: str, on_bytes: OnBytes
 ) -> EncodedText:
-    """The ids of a large text, from the cache as far as they are there; see `gptkit.data.shards`.
+    """Return the ids of a large text, from the cache if they are there; see `gptkit.data.shards`.
 
     Args:
-        sha256: of the corpus that the text begins.
+        sha256: the hash of the corpus.
     """
     described = json.dumps([tokenizer.to_dict(), sha256, len(text)], sort_keys=True)
     folder = cache_folder() / "shards" / hashlib.sha256(described.encode()).hexdigest()[:32]
@@ -164,11 +164,11 @@ def encode_corpus(
     lossy_ok: bool = False,
     on_bytes: OnBytes = lambda done, n: None,
 ) -> EncodedCorpus:
-    """Encode the corpus's texts, with a tokenizer or the one that a spec names.
+    """Encode the corpus's texts with a tokenizer, or with the one that a spec names.
 
     Args:
-        lossy_ok: whether it may lose bytes; of a large text it never may.
-        on_bytes: hears how many bytes of a large text are encoded, and of how many.
+        lossy_ok: accept a tokenizer that loses bytes; never accepted for a large text.
+        on_bytes: called during the encoding of a large text, with the bytes done and all bytes.
 
     Raises:
         TokenizerError: an unknown spec, or a tokenizer that does not give the bytes back, unless
@@ -176,8 +176,8 @@ def encode_corpus(
     """
     if isinstance(tokenizer, str):
         tokenizer = build_tokenizer(corpus, tokenizer)
-    check_repeats(tokenizer, corpus.train[:CHECKED_CHARS])
-    check_rebuild(tokenizer, corpus.train[:CHECKED_CHARS])
+    check_repeats(tokenizer, corpus.train[:REPEAT_CHECK_CHARS])
+    check_rebuild(tokenizer, corpus.train[:REPEAT_CHECK_CHARS])
     if isinstance(corpus.train, LargeText):
         return_freed_memory()
         train = encode_large(tokenizer, corpus.train, corpus.sha256, on_bytes)

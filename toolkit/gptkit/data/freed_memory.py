@@ -1,4 +1,4 @@
-"""Give memory that is free back to the operating system."""
+"""Return free memory to the operating system."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from contextlib import suppress
 
 
 def return_freed_memory() -> None:
-    """Have glibc give what is free back to the operating system, where it is the C library.
+    """Return free memory to the operating system; without glibc, do nothing.
 
-    Learning a vocabulary leaves hundreds of megabytes of small free pieces behind.
+    Learning a vocabulary leaves hundreds of megabytes of small free blocks.
     """
     with suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,4 +1,4 @@
-"""A dataset of the Hugging Face hub, or in its format, as one text."""
+"""Read a dataset of the Hugging Face hub, or in its format, as one text."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from gptkit_tokenizers.reachability import reachable
 
 
 def dataset_text(spec: str, *, cache: Path, large: int) -> str | list[Path]:
-    """The rows of `hf:NAME` or `hf:NAME:CONFIG`, its train split, with line breaks between them.
+    """Return the rows of the train split of `hf:NAME` or `hf:NAME:CONFIG`, joined by line breaks.
 
     Args:
-        cache: the folder for a text of more than `large` characters, whose file is returned.
+        cache: the folder for a text of more than `large` characters. Its file is then returned.
 
     Raises:
-        CorpusError: a dataset that cannot be had, or has no column of text.
+        CorpusError: the dataset is not available, or has no column of text.
     """
     name, _, config = spec.removeprefix("hf:").partition(":")
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
@@ -48,11 +48,11 @@ def dataset_text(spec: str, *, cache: Path, large: int) -> str | list[Path]:
             "Only a dataset with a text column, or with a single column of strings, is a text."
         )
     copy = cache / f"{hashlib.sha256(spec.encode()).hexdigest()[:32]}.txt"
-    return gathered((row[column] or "" for row in rows), copy, large=large)
+    return join_rows((row[column] or "" for row in rows), copy, large=large)
 
 
-def gathered(strings: Iterator[str], copy: Path, *, large: int) -> str | list[Path]:
-    """Strings with line breaks between them; in the file `copy` if too large for memory."""
+def join_rows(strings: Iterator[str], copy: Path, *, large: int) -> str | list[Path]:
+    """Join strings by line breaks; if they are too large for memory, in the file `copy`."""
     parts, size = [], 0
     for string in strings:
         parts.append(string)

@@ -1,4 +1,4 @@
-"""Ids and the ends of tokens as arrays, in memory or on disk."""
+"""Types for ids and for the ends of tokens, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class IdArray(Protocol):
-    """Ids (N,): a slice, or windows of indices, are read as a NumPy array."""
+    """Ids (N,). Indexing by a slice or by an array of indices gives a NumPy array."""
 
     @property
     def dtype(self) -> np.dtype: ...

@@ -1,4 +1,4 @@
-"""Tokenizers on a corpus, side by side, before anything is trained."""
+"""Measure tokenizers on a corpus, without training anything."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from gptkit.data.encoding import build_tokenizer, encode_text
 from gptkit_tokenizers import LossyTokenizer, Tokenizer, audit
 from gptkit_tokenizers.measures import Measures, measure
 
-MAX_INSPECTED_CHARS = 64_000_000  # of the training text
-CUT_CHARS = 40  # of the text that is shown cut into tokens
+MAX_INSPECTED_CHARS = 64_000_000  # the most characters of training text that are measured
+STRETCH_CHARS = 40  # characters of the text that are shown cut into tokens
 
 
 class InspectedTokenizer(msgspec.Struct, frozen=True, kw_only=True):
-    """A tokenizer on a corpus.
+    """What was measured of a tokenizer on a corpus.
 
     Attributes:
-        measures: on the training text, or its start.
-        val_bytes_per_token: on text that nothing was learned from.
+        measures: measures on the training text, or on its start if it is large.
+        val_bytes_per_token: bytes per token on val, which no tokenizer learned from.
         lost_bytes: bytes of the training text that its tokens do not spell.
-        audit: "passes", or what the audit says.
+        audit: "passes", or the audit's message.
         cut: the tokens of `Inspection.stretch`, as text.
     """
 
@@ -91,7 +91,7 @@ def _inspect(
 
 
 def _stretch(text: str) -> str:
-    """About a line from the text's middle, from the start of a word."""
+    """Return about a line from the middle of the text, from the start of a word."""
     middle = len(text) // 2
     start = text.find(" ", middle) + 1 or middle
-    return text[start : start + CUT_CHARS]
+    return text[start : start + STRETCH_CHARS]

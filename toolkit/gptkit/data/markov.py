@@ -1,7 +1,7 @@
-"""Text from a source whose entropy is known: a random Markov chain over characters.
+"""Write text from a source of known entropy: a random Markov chain over characters.
 
-No model can spend fewer bits per character than the chain's entropy rate, so a corpus of its text
-has a known answer: an arm below it, beyond sampling error, has a mistake in its accounting.
+No model can spend fewer bits per character than the chain's entropy rate. So such a corpus has a
+known answer: if an arm is below it by more than sampling error, its accounting is wrong.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ import numpy as np
 from gptkit.errors import CorpusError
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz \n"  # one UTF-8 byte each: bits per character and per byte
-CHARACTERS = 1_000_000
-CONCENTRATION = 0.3  # of the Dirichlet prior: each character has a few likely successors
+TEXT_CHARS = 1_000_000
+CONCENTRATION = 0.3  # Dirichlet prior; at 0.3, each character has a few likely successors
 
 
 @dataclass(frozen=True)
 class MarkovSource:
-    """The next character's probabilities, (K,) · order + (K,), after each context."""
+    """The probabilities of the next character after each context: (K,) · order + (K,)."""
 
     probabilities: np.ndarray
 
     @classmethod
     def random(cls, *, order: int, seed: int) -> MarkovSource:
-        """A chain drawn from a seed; `order` is how many characters it looks back."""
+        """Draw a chain from a seed; it looks back `order` characters."""
         k = len(ALPHABET)
         rng = np.random.default_rng([seed, order])
         return cls(rng.dirichlet([CONCENTRATION] * k, size=(k,) * order))
 
     def stationary(self) -> np.ndarray:
-        """The long-run share of each context, (K,) · order, by power iteration."""
+        """Return the long-run share of each context, (K,) · order, by power iteration."""
         share = np.full(self.probabilities.shape[:-1], 1.0)
         share /= share.size
         while True:
@@ -43,7 +43,7 @@ class MarkovSource:
             share = after
 
     def entropy_rate(self) -> float:
-        """Bits per character: the entropy of the next one, averaged over the contexts' shares.
+        """Return the entropy of the next character in bits, averaged over the contexts' shares.
 
         Cover and Thomas, "Elements of Information Theory", theorem 4.2.4.
         """
@@ -52,7 +52,7 @@ class MarkovSource:
         return float((self.stationary() * entropy).sum())
 
     def write(self, n: int, *, seed: int) -> str:
-        """A text of n characters, begun in a context drawn by its long-run share."""
+        """Write n characters; the first context is drawn by its long-run share."""
         k = len(ALPHABET)
         rng = np.random.default_rng([seed, 1])
         cumulative = self.probabilities.cumsum(axis=-1).reshape(-1, k)
@@ -69,7 +69,7 @@ class MarkovSource:
 
 
 def markov_text(spec: str) -> tuple[str, float]:
-    """The text of a spec `markov:ORDER` or `markov:ORDER:SEED`, and its source's bits per byte.
+    """Return the text of `markov:ORDER` or `markov:ORDER:SEED`, and its entropy in bits per byte.
 
     Raises:
         CorpusError: a spec that is not one; an order outside 1 to 3.
@@ -82,4 +82,4 @@ def markov_text(spec: str) -> tuple[str, float]:
             "Give markov:ORDER or markov:ORDER:SEED, with an order from 1 to 3, as in markov:2."
         )
     source = MarkovSource.random(order=order, seed=seed)
-    return source.write(CHARACTERS, seed=seed), source.entropy_rate()
+    return source.write(TEXT_CHARS, seed=seed), source.entropy_rate()

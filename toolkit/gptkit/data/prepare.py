@@ -1,28 +1,29 @@
-"""A corpus under all tokenizers of an experiment: encoded and audited before anything trains."""
+"""Encode and audit a corpus with all tokenizers of an experiment, before anything trains."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from gptkit.data.corpus import Corpus
 from gptkit.data.encoding import EncodedCorpus, encode_corpus
 from gptkit.errors import ConfigError
-from gptkit_tokenizers import Tokenizer
+from gptkit_tokenizers import Tokenizer, adapt, name_of
 
-PROMPT_SEARCH_CHARS = 1_000_000  # of the training text, in which a default prompt is looked for
+PROMPT_SEARCH_CHARS = 1_000_000  # characters of training text searched for a default prompt
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A corpus, and its texts under each tokenizer by name."""
+    """A corpus, and its encoded texts by the tokenizer's name."""
 
     corpus: Corpus
     texts: dict[str, EncodedCorpus]
 
     def prompt(self, asked: str | None = None) -> str:
-        """The prompt for samples: `asked`, or one that every tokenizer can encode.
+        """Return the prompt for samples: `asked`, or one that every tokenizer can encode.
 
         Raises:
             ConfigError: a tokenizer makes no token of it.
@@ -55,15 +56,43 @@ def prepare(
     """Encode a corpus with each tokenizer.
 
     Args:
-        tokenizers: by name, a spec or a tokenizer.
+        tokenizers: specs or tokenizers by name.
         on_bytes: called while a text too large for memory is encoded, with the tokenizer, the
             bytes that are done, and all bytes.
 
     Raises:
-        TokenizerError: a tokenizer cannot be had, or does not give every byte back.
+        TokenizerError: a tokenizer is not available, or does not give every byte back.
     """
     texts = {
         name: encode_corpus(corpus, tokenizer, lossy_ok=lossy_ok, on_bytes=partial(on_bytes, name))
         for name, tokenizer in tokenizers.items()
     }
     return Prepared(corpus=corpus, texts=texts)
+
+
+def name_tokenizers(
+    tokenizers: Sequence[Any] | Mapping[str, Any],
+) -> dict[str, str | Tokenizer]:
+    """Return specs and objects by their names in tables; a spec is its own name.
+
+    Raises:
+        ConfigError: two tokenizers have the same name.
+        TokenizerError: an object is not a tokenizer.
+    """
+    if isinstance(tokenizers, str) or not isinstance(tokenizers, Sequence | Mapping):
+        raise ConfigError(
+            f"tokenizers is {tokenizers!r}; give a list, as in ['char', 'gpt2'], or a dictionary "
+            "of names."
+        )
+    if not isinstance(tokenizers, Mapping):
+        names = [name_of(tokenizer) for tokenizer in tokenizers]
+        if len(set(names)) < len(names):
+            raise ConfigError(
+                f"tokenizers has a name twice: {', '.join(names)}.\nGive names of your own: "
+                "tokenizers={'mine': tokenizer}."
+            )
+        tokenizers = dict(zip(names, tokenizers, strict=True))
+    return {
+        name: tokenizer if isinstance(tokenizer, str) else adapt(tokenizer, name)
+        for name, tokenizer in tokenizers.items()
+    }

@@ -1,15 +1,15 @@
-"""A large text's ids on disk: encoded once, in parallel, and read without being loaded.
+"""Encode a large text into files, once and in parallel, and read its ids from them.
 
-A shard is some 2 million characters: NNNNN.ids, the ids in the vocabulary's smallest unsigned
-dtype; NNNNN.blocks, the bytes that every 1,024 of them spell; and NNNNN.json, their sizes and
-hashes. Each is written under a temporary name, the .json last, so that a shard is there whole or
-not at all; manifest.json comes when all are. What a run left behind is checked and gone on from.
+A shard holds about 2 million characters in three files. NNNNN.ids has the ids in the vocabulary's
+smallest unsigned dtype, NNNNN.blocks has the number of bytes that each 1,024 ids spell, and
+NNNNN.json has sizes and hashes. Each file is written under a temporary name and then renamed, the
+.json last, so a shard is whole or missing. manifest.json is written when all shards are whole. A
+later run checks the shards of a stopped run, and continues after them.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from bisect import bisect_right
 from collections import deque
@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import numpy as np
 
 from gptkit.data.text_on_disk import LargeText
@@ -27,23 +27,40 @@ from gptkit.files import write_bytes, write_json
 from gptkit_tokenizers import Tokenizer, TokenizerError, audit, id_dtype, token_lengths
 from gptkit_tokenizers.chunking import next_word
 
-SHARD = 2_000_000  # characters
-BLOCK = 1024  # tokens
-CHECKED = 1 << 15  # tokens whose bytes are compared with the text's at a time
+SHARD_CHARS = 2_000_000
+BLOCK_TOKENS = 1024
+VERIFY_CHUNK_TOKENS = 1 << 15  # tokens compared with the text at a time
 
 OnBytes = Callable[[int, int], None]  # bytes encoded so far, and in all
+
+
+class ShardFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The sizes and hashes of a shard."""
+
+    bytes: int
+    chars: int
+    tokens: int
+    text_sha256: str
+    ids_sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The shards of a text, in order, and the name of the tokenizer."""
+
+    tokenizer: str
+    shards: list[ShardFacts]
 
 
 def encode_shards(
     tokenizer: Tokenizer, text: LargeText, folder: Path, *, on_bytes: OnBytes = lambda done, n: None
 ) -> Shards:
-    """Encode a text into a folder, or go on where an earlier run stopped.
+    """Encode a text into a folder, or continue where an earlier run stopped.
 
-    A text is cut before a word, where GPT-2's pattern begins a token whatever stands before it.
+    The text is cut before a word, where GPT-2's pattern always begins a token.
 
     Args:
-        folder: for this text and this tokenizer alone.
-        on_bytes: hears of progress.
+        folder: a folder for this text and this tokenizer alone.
+        on_bytes: called after each shard with the bytes done and all bytes.
 
     Raises:
         TokenizerError: the tokenizer does not give every byte back.
@@ -53,31 +70,33 @@ def encode_shards(
     except (FileNotFoundError, ValueError):
         pass
     folder.mkdir(parents=True, exist_ok=True)
-    speller = Speller(tokenizer)
+    token_bytes = TokenBytes(tokenizer)
     n_bytes, done = text.n_bytes(), 0
-    facts: list[dict[str, Any]] = []
-    waiting: deque[Future[dict[str, Any]]] = deque()
+    facts: list[ShardFacts] = []
+    waiting: deque[Future[ShardFacts]] = deque()
 
     def take() -> None:
         nonlocal done
         facts.append(waiting.popleft().result())
-        done += facts[-1]["bytes"]
+        done += facts[-1].bytes
         on_bytes(done, n_bytes)
 
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
         try:
             for i, part in enumerate(_parts(text)):
-                if len(waiting) > workers:  # no more of the text in memory than is worked on
+                if len(waiting) > workers:  # keep only as much text in memory as is being encoded
                     take()
-                waiting.append(pool.submit(_shard, tokenizer, speller, part, folder / f"{i:05d}"))
+                waiting.append(
+                    pool.submit(_encode_shard, tokenizer, token_bytes, part, folder / f"{i:05d}")
+                )
                 del part
             while waiting:
                 take()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    write_json(folder / "manifest.json", {"tokenizer": tokenizer.name, "shards": facts})
+    write_json(folder / "manifest.json", Manifest(tokenizer=tokenizer.name, shards=facts))
     for left in folder.glob(".*.tmp"):
         left.unlink(missing_ok=True)
     return Shards(folder, tokenizer)
@@ -87,52 +106,54 @@ def _parts(text: LargeText) -> Iterator[str]:
     buffer = ""
     for piece in text.pieces():
         buffer += piece
-        while len(buffer) > SHARD and (cut := next_word(buffer, SHARD)) < len(buffer):
+        while len(buffer) > SHARD_CHARS and (cut := next_word(buffer, SHARD_CHARS)) < len(buffer):
             yield buffer[:cut]
             buffer = buffer[cut:]
     if buffer:
         yield buffer
 
 
-def _shard(tokenizer: Tokenizer, speller: Speller, text: str, name: Path) -> dict[str, Any]:
-    """Encode one shard, check it, write it; or find it written already."""
+def _encode_shard(
+    tokenizer: Tokenizer, token_bytes: TokenBytes, text: str, name: Path
+) -> ShardFacts:
+    """Encode, check and write one shard, unless an earlier run has written it."""
     data = text.encode()
     wanted = hashlib.sha256(data).hexdigest()
-    if (facts := _written(name, text_sha256=wanted)) is not None:
+    if (facts := _read_facts(name, text_sha256=wanted)) is not None:
         return facts
     ids = tokenizer.encode_array(text).astype(id_dtype(tokenizer.vocab_size), copy=False)
-    if not speller.spells(ids, data):
-        audit(tokenizer, text, ids)  # says where
+    if not token_bytes.match(ids, data):
+        audit(tokenizer, text, ids)  # raises with the place
         raise TokenizerError(f"{tokenizer.name}'s token_bytes and decode_bytes disagree.")
-    starts = np.arange(0, len(ids), BLOCK)
-    blocks = np.add.reduceat(speller.lengths[ids], starts, dtype=np.int64)
+    starts = np.arange(0, len(ids), BLOCK_TOKENS)
+    blocks = np.add.reduceat(token_bytes.lengths[ids], starts, dtype=np.int64)
     write_bytes(name.with_suffix(".ids"), ids.tobytes())
     write_bytes(name.with_suffix(".blocks"), blocks.tobytes())
-    facts = {
-        "bytes": len(data),
-        "chars": len(text),
-        "tokens": len(ids),
-        "text_sha256": wanted,
-        "ids_sha256": hashlib.sha256(ids.data).hexdigest(),
-    }
+    facts = ShardFacts(
+        bytes=len(data),
+        chars=len(text),
+        tokens=len(ids),
+        text_sha256=wanted,
+        ids_sha256=hashlib.sha256(ids.data).hexdigest(),
+    )
     write_json(name.with_suffix(".json"), facts)
     return facts
 
 
-def _written(name: Path, *, text_sha256: str) -> dict[str, Any] | None:
-    """The facts of a shard that is there whole, and is of this text."""
+def _read_facts(name: Path, *, text_sha256: str) -> ShardFacts | None:
+    """Return the facts of a shard if it is whole and holds this text."""
     try:
-        facts = json.loads(name.with_suffix(".json").read_text(encoding="utf-8"))
+        facts = msgspec.json.decode(name.with_suffix(".json").read_bytes(), type=ShardFacts)
         found = hashlib.sha256(name.with_suffix(".ids").read_bytes()).hexdigest()
         blocks = name.with_suffix(".blocks").stat().st_size // 8
     except (OSError, ValueError):
         return None
-    whole = facts["ids_sha256"] == found and blocks == -(-facts["tokens"] // BLOCK)
-    return facts if whole and facts["text_sha256"] == text_sha256 else None
+    whole = facts.ids_sha256 == found and blocks == -(-facts.tokens // BLOCK_TOKENS)
+    return facts if whole and facts.text_sha256 == text_sha256 else None
 
 
-class Speller:
-    """The bytes of a vocabulary's tokens as one array, to spell ids from at array speed."""
+class TokenBytes:
+    """The bytes of all tokens of a vocabulary in one array, to spell ids at array speed."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         tokens = [tokenizer.token_bytes(i) for i in range(tokenizer.vocab_size)]
@@ -140,11 +161,11 @@ class Speller:
         self.lengths = np.array([len(token) for token in tokens], dtype=np.int32)
         self._first = self.lengths.cumsum(dtype=np.int64) - self.lengths
 
-    def spells(self, ids: np.ndarray, data: bytes) -> bool:
-        """Whether the ids (N,) spell exactly these bytes."""
+    def match(self, ids: np.ndarray, data: bytes) -> bool:
+        """Return whether the ids (N,) spell exactly these bytes."""
         at = 0
-        for i in range(0, len(ids), CHECKED):
-            part = ids[i : i + CHECKED]
+        for i in range(0, len(ids), VERIFY_CHUNK_TOKENS):
+            part = ids[i : i + VERIFY_CHUNK_TOKENS]
             lengths = self.lengths[part]
             ends = lengths.cumsum()
             n = int(ends[-1])
@@ -158,34 +179,34 @@ class Speller:
 
 
 class Shards:
-    """A folder of shards that is whole: its ids, and where in the text each token ends.
+    """A whole folder of shards: the ids, and where in the text each token ends.
 
     Raises:
-        FileNotFoundError: there is no such folder, it is not finished, or a file is not whole.
+        FileNotFoundError: the folder is missing or not finished, or a file is not whole.
     """
 
     def __init__(self, folder: Path, tokenizer: Tokenizer) -> None:
         self.folder = folder
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
         dtype = id_dtype(tokenizer.vocab_size)
-        facts = manifest["shards"]
+        facts = manifest.shards
         for i, shard in enumerate(facts):
             path = folder / f"{i:05d}.ids"
-            if path.stat().st_size != shard["tokens"] * dtype.itemsize:
+            if path.stat().st_size != shard.tokens * dtype.itemsize:
                 (folder / "manifest.json").unlink()
                 raise FileNotFoundError(path)
-        self.n_bytes = sum(shard["bytes"] for shard in facts)
-        self.n_chars = sum(shard["chars"] for shard in facts)
-        sizes = [shard["tokens"] for shard in facts]
+        self.n_bytes = sum(shard.bytes for shard in facts)
+        self.n_chars = sum(shard.chars for shard in facts)
+        sizes = [shard.tokens for shard in facts]
         self.ids = ShardedIds(folder, sizes, dtype)
         self.ends = ShardedEnds(self.ids, token_lengths(tokenizer))
 
 
 class ShardedIds:
-    """Ids (N,) in shards: slices and windows of indices are read as from a NumPy array.
+    """Ids (N,) in shards. Indexing by a slice or by an array of indices reads a NumPy array.
 
-    Read, not mapped: of a mapped file the system may count 2 MB as this process's memory for a
-    window of 200 bytes, as Linux does since it caches files in large folios.
+    Files are read, not memory-mapped: with large folios, Linux can count 2 MB as resident for a
+    200-byte window of a mapped file.
     """
 
     def __init__(self, folder: Path, sizes: list[int], dtype: np.dtype) -> None:
@@ -196,7 +217,7 @@ class ShardedIds:
         return self.starts[-1]
 
     def __getitem__(self, index: slice | np.ndarray) -> np.ndarray:
-        """The ids of a slice, or at indices (…, W), of which each row is read at one go."""
+        """Read the ids of a slice, or at indices (…, W); each row is one read."""
         if isinstance(index, slice):
             start, stop, _ = index.indices(len(self))
             return self._read(start, stop)
@@ -208,7 +229,7 @@ class ShardedIds:
         return found
 
     def rows(self, starts: np.ndarray, width: int) -> np.ndarray:
-        """The ids from each of `starts` (K,) on: (K, width); beyond the last id, zeros."""
+        """Read `width` ids from each of `starts` (K,): (K, width), zeros after the last id."""
         found = np.zeros((len(starts), width), self.dtype)
         for row, start in zip(found, starts.tolist(), strict=True):
             part = self._read(start, min(start + width, len(self)))
@@ -232,7 +253,7 @@ class ShardedIds:
 
 
 class ShardedEnds:
-    """The byte of the text at which each token ends (N,), from sums over blocks of tokens."""
+    """The byte of the text at which each token ends (N,), computed from block sums."""
 
     def __init__(self, ids: ShardedIds, lengths: np.ndarray) -> None:
         self._ids = ids
@@ -240,7 +261,7 @@ class ShardedEnds:
         sizes, tokens = [], []
         for i, size in enumerate(ids.sizes):
             sizes.append(np.fromfile(ids.folder / f"{i:05d}.blocks", dtype=np.int64))
-            tokens.append(ids.starts[i] + np.arange(0, size, BLOCK))
+            tokens.append(ids.starts[i] + np.arange(0, size, BLOCK_TOKENS))
         self._first = np.concatenate([*tokens, [len(ids)]])  # (M + 1,) a block's first token
         self._before = np.concatenate([[0], np.concatenate(sizes).cumsum()])  # (M + 1,) bytes
 
@@ -256,14 +277,14 @@ class ShardedEnds:
         return found if np.ndim(index) else found[0]
 
     def searchsorted(self, positions: np.ndarray, side: str = "right") -> np.ndarray:
-        """For bytes (K,), how many tokens end at or before each."""
+        """Count the tokens that end at or before each of the bytes (K,)."""
         assert side == "right"
         block = np.searchsorted(self._before, positions, side="right") - 1
         block = block.clip(max=len(self._first) - 2)
         ends = self._before[block][:, None] + self._within(block)
-        here = np.arange(BLOCK) < (self._first[block + 1] - self._first[block])[:, None]
+        here = np.arange(BLOCK_TOKENS) < (self._first[block + 1] - self._first[block])[:, None]
         return self._first[block] + ((ends <= positions[:, None]) & here).sum(axis=1)
 
     def _within(self, block: np.ndarray) -> np.ndarray:
-        """Bytes from a block's start to the end of each of its tokens: (K,) -> (K, BLOCK)."""
-        return self._lengths[self._ids.rows(self._first[block], BLOCK)].cumsum(axis=1)
+        """Count bytes from a block's start to each token's end: (K,) -> (K, BLOCK_TOKENS)."""
+        return self._lengths[self._ids.rows(self._first[block], BLOCK_TOKENS)].cumsum(axis=1)

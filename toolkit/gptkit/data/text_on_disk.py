@@ -1,4 +1,4 @@
-"""A text too large for memory: indexed once, then read from its files a piece at a time."""
+"""Read a text that is too large for memory from its files, a piece at a time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import numpy as np
 
 from gptkit.errors import CorpusError
 
-PIECE = 4_000_000  # bytes read at a time
+READ_CHUNK_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Where some characters of the text lie."""
+    """The place of some characters of the text in a file."""
 
     path: Path
     offset: int
@@ -40,9 +40,9 @@ class Piece:
 
 
 class LargeText:
-    """Characters `start` to `stop` of a text, as a string that is not in memory.
+    """Characters `start` to `stop` of a text that is not in memory.
 
-    `len(text)` counts characters; a slice is read, and is a string: ask for small ones.
+    `len(text)` counts characters. A slice is read from disk into a string, so keep it small.
     """
 
     def __init__(self, pieces: Sequence[Piece], start: int, stop: int) -> None:
@@ -58,11 +58,11 @@ class LargeText:
         return "".join(self.pieces(start, stop))
 
     def part(self, start: int, stop: int) -> LargeText:
-        """Characters start to stop of this text, unread."""
+        """Return characters start to stop of this text, without reading them."""
         return LargeText(self._pieces, self._start + start, self._start + stop)
 
     def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[str]:
-        """The text from `start` to `stop`, in order, some `PIECE` bytes at a time."""
+        """Yield the text from `start` to `stop` in order, about `READ_CHUNK_BYTES` at a time."""
         start, stop = self._start + start, self._stop if stop is None else self._start + stop
         first = bisect_right(self._starts, start) - 1
         for piece, at in zip(self._pieces[first:], self._starts[first:], strict=False):
@@ -71,7 +71,7 @@ class LargeText:
             yield piece.read()[max(0, start - at) : stop - at]
 
     def n_bytes(self) -> int:
-        """Its UTF-8 bytes: read are only the pieces at its ends."""
+        """Count the text's UTF-8 bytes; this reads only the pieces at its ends."""
         at, n = 0, 0
         for piece in self._pieces:
             inside = self._start <= at and at + piece.n_chars <= self._stop
@@ -84,7 +84,7 @@ class LargeText:
         return n
 
     def alphabet(self) -> str:
-        """Every character of it, once, in order."""
+        """Return every character of the text once, in code-point order."""
         found: set[str] = set()
         for text in self.pieces():
             if text.isascii():
@@ -95,11 +95,11 @@ class LargeText:
         return "".join(sorted(found))
 
 
-def index(paths: Sequence[Path]) -> tuple[LargeText, str]:
-    """The text of files, one after another, and its sha256.
+def index_files(paths: Sequence[Path]) -> tuple[LargeText, str]:
+    """Return the text of files, one after another, and its sha256.
 
     Raises:
-        CorpusError: a file that is not UTF-8, or cannot be read.
+        CorpusError: a file is not UTF-8, or cannot be read.
     """
     pieces: list[Piece] = []
     digest = hashlib.sha256()
@@ -108,7 +108,7 @@ def index(paths: Sequence[Path]) -> tuple[LargeText, str]:
         offset = read = 0
         try:
             with path.open("rb") as file:
-                while data := file.read(PIECE):
+                while data := file.read(READ_CHUNK_BYTES):
                     text = decoder.decode(data)
                     waiting = len(decoder.getstate()[0])  # bytes of a character cut in two
                     digest.update(data)

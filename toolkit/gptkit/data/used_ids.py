@@ -1,4 +1,4 @@
-"""The ids of a vocabulary that a training text uses."""
+"""Find the ids that a training text uses."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from gptkit.data.id_array import IdArray
 
-READ_CHUNK_IDS = 4_000_000  # ids of a training text that are read at a time
+READ_CHUNK_IDS = 4_000_000
 
 
 def used_ids(train_ids: IdArray, vocab_size: int) -> np.ndarray:
-    """The ids (k,), sorted, that a training text (N,) uses; the text may be on disk.
+    """Return the sorted ids (k,) that a training text (N,) uses; the text may be on disk.
 
     >>> used_ids(np.array([4, 1, 4], dtype=np.uint8), vocab_size=9)
     array([1, 4])

@@ -1,4 +1,4 @@
-"""One arm: trained, sampled from, and recorded."""
+"""Train one arm, sample from it, and record it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ import torch
 from gptkit.config import Arm
 from gptkit.data.batches import ids_read
 from gptkit.data.encoding import EncodedCorpus
+from gptkit.data.prepare import Prepared
 from gptkit.engines.run_folder import RunConfig, Sampling, write_run
 from gptkit.errors import ConfigError
 from gptkit.eval.evaluation import Evaluation, evaluate
 from gptkit.eval.sampling import sample_text
 from gptkit.events import ArmDone, Evaluated, OnEvent, StepDone
+from gptkit.losses import Loss
 from gptkit.models import MODELS, Model, build_model
+from gptkit.plan.experiment_config import ExecutionConfig, ExperimentConfig
 from gptkit.plan.matching import flops_per_token
 from gptkit.results.byte_losses import to_byte_losses
 from gptkit.results.schema import (
@@ -37,7 +40,7 @@ class Job:
     """An arm to train, without its text.
 
     Attributes:
-        folder: where the arm is recorded; it must not exist.
+        folder: the folder that the arm is recorded in; it must not exist.
     """
 
     arm: Arm
@@ -47,8 +50,34 @@ class Job:
     folder: Path
 
 
+def make_jobs(
+    arms: Sequence[Arm],
+    prepared: Prepared,
+    config: ExperimentConfig,
+    execution: ExecutionConfig,
+    folder: Path,
+) -> list[Job]:
+    """Make the jobs that train an experiment's arms in its folder."""
+    sampling = Sampling(
+        prompt=prepared.prompt(config.prompt),
+        n_bytes=config.sample_bytes,
+        temperature=config.temperature,
+        top_k=config.top_k,
+    )
+    return [
+        Job(
+            arm=arm,
+            corpus=prepared.corpus.facts(),
+            sampling=sampling,
+            device=execution.device,
+            folder=folder / arm.id,
+        )
+        for arm in arms
+    ]
+
+
 def find_device(name: str) -> torch.device:
-    """The torch device of a name; `auto` is CUDA if there is one, else the CPU."""
+    """Return the torch device with this name; `auto` is CUDA if there is one, else the CPU."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -63,10 +92,10 @@ def find_device(name: str) -> torch.device:
 
 
 def fresh_model(arm: Arm, encoded: EncodedCorpus, device: torch.device) -> Model:
-    """The arm's model, untrained.
+    """Build the arm's untrained model.
 
-    A model of pairs keeps a number for each pair of ids that training has it read. Those are far
-    fewer than a text too large for memory has, so there only the parts that are read count.
+    A model of pairs stores a number for each pair of ids that it trains on. For a text too large
+    for memory, only the windows that training will read are searched for pairs.
     """
     train_ids = encoded.train.ids
     if MODELS[arm.model.architecture].support_is_pairs and encoded.train.on_disk:
@@ -110,29 +139,9 @@ def run_arm(job: Job, encoded: EncodedCorpus, on_event: OnEvent) -> ArmResult:
         top_k=sampling.top_k,
         seed=arm.schedule.seed,
     )
-    result = ArmResult(
-        id=arm.id,
-        tokenizer=arm.tokenizer,
-        model=arm.recipe,
-        seed=arm.schedule.seed,
-        vocab_size=encoded.tokenizer.vocab_size,
-        vocab_seen=encoded.vocab_seen,
-        block_size=arm.schedule.block_size,
-        context_bytes=arm.schedule.block_size * encoded.train.bytes_per_token,
-        batch_size=arm.schedule.batch_size,
-        steps=steps[-1].step,
-        learning_rate=arm.optim.learning_rate,
-        params=_params(model),
-        train=_training(arm, encoded, steps[-1]),
-        last=LastEvaluation(
-            step=evaluations[-1].step, bits_per_byte=evaluations[-1].loss.bits_per_byte
-        ),
-        curve=_curve(evaluations),
-        best_step=best.event.step,
-        val=best.event.loss,
-        test=None if encoded.test is None else reported.loss,
-        samples=[Sample(prompt=sampling.prompt, text=sample)],
-    )
+    test = None if encoded.test is None else reported.loss
+    samples = [Sample(prompt=sampling.prompt, text=sample)]
+    result = _arm_result(arm, encoded, model, steps, evaluations, best.event, test, samples)
     assert encoded.reported.utf8 is not None
     write_run(
         job.folder,
@@ -150,11 +159,46 @@ def run_arm(job: Job, encoded: EncodedCorpus, on_event: OnEvent) -> ArmResult:
 
 
 def evaluate_test(model: Model, encoded: EncodedCorpus, *, stride: int | None) -> Evaluation:
-    """The test text's loss, conditioned at its start on the texts before it."""
+    """Compute the test text's loss; the texts before it are the context of its start."""
     assert encoded.test is not None
     reach = model.block_size + 1
     before = np.concatenate([encoded.train.ids[-reach:], encoded.val.ids[-reach:]])
     return evaluate(model, encoded.test, before=before, stride=stride)
+
+
+def _arm_result(
+    arm: Arm,
+    encoded: EncodedCorpus,
+    model: Model,
+    steps: Sequence[StepDone],
+    evaluations: Sequence[Evaluated],
+    best: Evaluated,
+    test: Loss | None,
+    samples: list[Sample],
+) -> ArmResult:
+    return ArmResult(
+        id=arm.id,
+        tokenizer=arm.tokenizer,
+        model=arm.recipe,
+        seed=arm.schedule.seed,
+        vocab_size=encoded.tokenizer.vocab_size,
+        vocab_seen=encoded.vocab_seen,
+        block_size=arm.schedule.block_size,
+        context_bytes=arm.schedule.block_size * encoded.train.bytes_per_token,
+        batch_size=arm.schedule.batch_size,
+        steps=steps[-1].step,
+        learning_rate=arm.optim.learning_rate,
+        params=_params(model),
+        train=_training(arm, encoded, steps[-1]),
+        last=LastEvaluation(
+            step=evaluations[-1].step, bits_per_byte=evaluations[-1].loss.bits_per_byte
+        ),
+        curve=_curve(evaluations),
+        best_step=best.step,
+        val=best.loss,
+        test=test,
+        samples=samples,
+    )
 
 
 def _params(model: Model) -> Params:

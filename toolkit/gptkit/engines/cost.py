@@ -1,4 +1,4 @@
-"""Estimate what an experiment will cost: measured for two seconds, then multiplied."""
+"""Estimate an experiment's cost: measure for two seconds, then multiply."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from gptkit.train.loop import batches_of, take_step
 from gptkit.train.optim import make_optimizers
 
 CALIBRATION_SECONDS = 2.0  # for all arms together
-MAX_STEP_TOKENS = 2048  # a larger step is measured by a part of it
-MAX_SCORED_TOKENS = 4096  # of the validation text, scored to time an evaluation
-WEIGHT_COPIES = 5  # of each weight: itself, its gradient, two moments, and the best evaluation's
+MAX_STEP_TOKENS = 2048  # of a larger step, only a part is timed
+MAX_SCORED_TOKENS = 4096  # tokens of the validation text that are scored to time an evaluation
+WEIGHT_COPIES = 5  # a weight, its gradient, two moments, and its best value so far
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Measured:
-    """One arm's cost; `seconds` by the number of threads it has."""
+    """One arm's cost; `seconds` by number of threads."""
 
     flops: float | None
     params: int
@@ -44,7 +44,7 @@ def estimate_cost(
     processes: int,
     device: torch.device,
 ) -> ExperimentCost:
-    """Each arm's cost, and the whole experiment's; seeds of one arm are measured once."""
+    """Estimate the cost of each arm and of the experiment; seeds of one arm are measured once."""
     threads = torch.get_num_threads()
     first = {(arm.tokenizer, arm.recipe): arm for arm in reversed(arms)}
     share = CALIBRATION_SECONDS / len(first)
@@ -104,7 +104,7 @@ def _cost(
 
 
 def _seconds(arm: Arm, encoded: EncodedCorpus, model: Model, seconds: float) -> float:
-    """All steps at the median of those that fit in `seconds`, and all evaluations."""
+    """Estimate an arm's seconds from the median of the steps that fit in `seconds`."""
     schedule, val = arm.schedule, encoded.val
     optimizers = make_optimizers(model, arm.optim)
     batches = batches_of(encoded.train, schedule, next(model.parameters()).device)
@@ -133,10 +133,10 @@ def _seconds(arm: Arm, encoded: EncodedCorpus, model: Model, seconds: float) -> 
 
 
 def _makespan(costs: Sequence[_Measured], *, processes: int, threads: int) -> float:
-    """Until the last arm is done, those with the most FLOPs begun first and cores shared out.
+    """Estimate the seconds until the last arm is done; arms with the most FLOPs start first.
 
-    With fewer arms left than processes, each has more threads: it then goes on at a pace between
-    its own at the fewest and at the most, in proportion.
+    With fewer arms left than processes, each arm has more threads. Its speed is then interpolated
+    between the measured speeds.
     """
     fewest = max(1, threads // processes)
     waiting = sorted(costs, key=lambda cost: -(cost.flops or 0))

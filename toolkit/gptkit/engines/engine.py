@@ -1,4 +1,4 @@
-"""What runs an experiment's arms, wherever that is."""
+"""The contract of engines, which run an experiment's arms."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from gptkit.results.schema import ArmResult
 
 
 class Engine(Protocol):
-    """Trains arms. It is made with the encoded corpus, which jobs do not carry."""
+    """Trains arms. An engine is made with the encoded corpus; jobs do not hold it."""
 
     def run(self, jobs: Sequence[Job], on_event: OnEvent) -> dict[str, ArmResult]:
-        """Train each arm and record it in its folder; the results by the arms' ids.
+        """Train each arm, record it in its folder, and return the results by the arms' ids.
 
         Args:
-            on_event: called in this process, with each arm's events in their order.
+            on_event: called in this process, with each arm's events in order.
         """
         ...

@@ -1,4 +1,4 @@
-"""The folder of an experiment: made new, or found again to be resumed."""
+"""Make the folder of an experiment, or find it to resume the experiment."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from gptkit.config import slug
 from gptkit.errors import ConfigError
 from gptkit.plan.experiment_config import ExecutionConfig
 
-MAX_NAME_CHARS = 100  # of a folder that is named after its tokenizers
+MAX_NAME_CHARS = 100  # characters in the name of a folder named after its tokenizers
 MAX_TRIED_NAMES = 10_000
 
 
 def make_folder(tokenizers: Sequence[str], execution: ExecutionConfig) -> Path:
-    """The folder asked for, or the first free one after the tokenizers' names.
+    """Make the folder with the given name, or a new one named after the tokenizers.
 
     Raises:
-        ConfigError: it exists already, cannot be written, or is not there to be resumed.
+        ConfigError: the folder exists, cannot be written, or is missing and cannot be resumed.
     """
     out = Path(execution.out)
     name = execution.name or "-vs-".join(map(slug, tokenizers))[:MAX_NAME_CHARS]

@@ -1,4 +1,4 @@
-"""How a process that trains uses memory: glibc's allocator, and the peak."""
+"""Configure glibc's allocator for training, and report peak memory."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
-MAX_KEPT_BYTES = 1 << 30  # of freed memory
+MAX_KEPT_BYTES = 1 << 30
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep what is freed, up to 1 GiB, for the next step instead of the next process.
+    """Make glibc keep up to 1 GiB of freed memory for the next training step.
 
-    Every step frees its tensors and asks for the same again. By default the large ones go back to
-    the operating system and come again page by page, a fault for each 4 KiB: a quarter of a step
-    on GPT-2's ids. Other C libraries are left as they are.
+    Every step frees its tensors and allocates the same sizes again. By default, glibc returns large
+    blocks to the operating system, and gets them back page by page. That takes a quarter of a step
+    on GPT-2's ids. With another C library, this does nothing.
     """
     with suppress(AttributeError, OSError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
@@ -25,10 +25,9 @@ def keep_freed_memory() -> None:
 
 
 def peak_memory() -> int | None:
-    """The most bytes that this process has held so far; None on Windows, which does not tell.
+    """Return the peak memory of this process in bytes; None on Windows.
 
-    Linux's own figure counts from the start of the program. That of `getrusage` also counts what
-    the process that started it held.
+    On Linux, `getrusage` also counts the memory of the parent process, so this reads VmHWM.
     """
     with suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()

@@ -1,8 +1,8 @@
-"""The local engine: arms several at a time, in this process and in others that share the cores.
+"""The local engine: it trains several arms at a time, in this process and in worker processes.
 
-When a process runs out of arms, its threads go to those still busy: the last arm has all of them.
-Which process trains an arm changes only its time. The number of threads changes its losses too,
-by rounding: PyTorch splits some of its sums among the threads.
+When no arm waits, the threads of an idle process go to the busy ones, so the last arm has all of
+them. Which process trains an arm changes only its time. The number of threads also changes its
+losses by rounding, because PyTorch splits some sums among the threads.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gptkit.plan.experiment_config import ExecutionConfig
 from gptkit.plan.matching import training_flops
 from gptkit.results.schema import ArmResult
 
-MIN_FLOPS_FOR_PROCESSES = 1e12  # an experiment's, of which starting processes costs about a tenth
+MIN_FLOPS_FOR_PROCESSES = 1e12  # below this, starting processes takes over a tenth of the time
 
 Message = tuple[Arm, Event | ArmResult | BaseException]
 
@@ -45,11 +45,11 @@ class LocalEngine:
         self.processes = processes
 
     def run(self, jobs: Sequence[Job], on_event: OnEvent) -> dict[str, ArmResult]:
-        """Train each arm; the results by the arms' ids.
+        """Train each arm, and return the results by the arms' ids.
 
         Raises:
-            TrainingError: a process ended before its arm was trained; or whatever its arm raised.
-                The other processes are stopped.
+            TrainingError: a worker process ended too early. An error of an arm is raised as it
+                is. The other workers are stopped.
         """
         if min(self.processes, len(jobs)) <= 1:
             return {job.arm.id: self._run_here(job, on_event) for job in jobs}
@@ -100,7 +100,7 @@ class LocalEngine:
 def choose_processes(
     arms: Sequence[Arm], texts: Mapping[str, EncodedCorpus], execution: ExecutionConfig
 ) -> int:
-    """How many arms to train at a time: as many as asked for, or as many as is fastest."""
+    """Choose how many arms to train at a time: the given number, or the fastest one."""
     if not all(encoded.tokenizer.rebuilds for encoded in texts.values()):
         return 1  # an object stays in this process
     if execution.jobs is not None:
@@ -154,7 +154,7 @@ class _Worker:
 
 
 class _WorkerPool:
-    """Workers and this process (None), the jobs not yet started, and who has which threads."""
+    """The workers and this process (None), the waiting jobs, and the threads of each process."""
 
     def __init__(
         self, jobs: Sequence[Job], texts: Mapping[str, EncodedCorpus], threads: int
@@ -173,7 +173,7 @@ class _WorkerPool:
         threading.Thread(target=self._serve, args=(worker,), daemon=True).start()
 
     def next_job(self, worker: _Worker | None) -> Job | None:
-        """The next job for a worker; without one, the worker is no longer busy."""
+        """Return the next job for a worker; None if no job waits."""
         with self._lock:
             if self._waiting:
                 return self._waiting.pop(0)
@@ -186,7 +186,7 @@ class _WorkerPool:
             torch.set_num_threads(self._my_threads)
 
     def stop(self) -> None:
-        """Stop the workers that are still busy; each removes what it had half written."""
+        """Stop the busy workers; each removes its half-written files."""
         with self._lock:
             self._waiting.clear()
             busy = [worker.process for worker in self._busy if worker is not None]
@@ -199,7 +199,7 @@ class _WorkerPool:
                 process.kill()
 
     def _serve(self, worker: _Worker) -> None:
-        """Give a worker job after job, and pass on what it sends."""
+        """Send jobs to a worker, and pass its messages on."""
         job: Job | None = None
         try:
             assert worker.receive() == READY
@@ -209,12 +209,12 @@ class _WorkerPool:
                 while not isinstance(content, ArmResult | BaseException):
                     content = worker.receive()
                     self.inbox.put((job.arm, content))
-        except Exception:  # the end of its output, or bytes that are no message
+        except Exception:  # its output ended, or was not a message
             worker.process.kill()
             when = "before it was ready" if job is None else f"while it trained {job.arm.id}"
             error = TrainingError(
-                f"a worker process ended with code {worker.process.wait()} {when}, as it does "
-                "when memory runs out.\nTrain fewer arms at a time: jobs=1."
+                f"a worker process ended with code {worker.process.wait()} {when}. It may have run "
+                "out of memory.\nTrain fewer arms at a time: jobs=1."
             )
             self.inbox.put((self._first.arm if job is None else job.arm, error))
         worker.close()

@@ -1,4 +1,4 @@
-"""Arms that an earlier run has finished, kept if they are what would be trained now."""
+"""Find arms that an earlier run has finished, and check that they are the same arms."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from gptkit.results.schema import ArmResult
 def kept_arms(
     jobs: Sequence[Job], texts: Mapping[str, EncodedCorpus], folder: Path
 ) -> dict[str, ArmResult]:
-    """Results, by id, of the arms that are in the folder.
+    """Return the results of the finished arms in the folder, by id.
 
     Raises:
-        ConfigError: the folder has arms that are not asked for, or that were trained otherwise.
+        ConfigError: the folder has other arms, or arms with other options.
     """
     present = {path.parent.name for path in folder.glob("*/config.json")}
     if left_out := sorted(present - {job.arm.id for job in jobs}):

@@ -1,9 +1,9 @@
-"""One arm's record on disk: a folder that is there whole or not at all.
+"""Write and read one arm's record on disk: a folder that is whole or missing.
 
-config.json           the arm, complete, with the corpus's facts and how samples are drawn
-metrics.jsonl         a line per training step and per evaluation
-weights.safetensors   the model at its best evaluation
-nats.npz              what it spent on each byte of the text that the loss is from
+config.json           the arm's config, the corpus's facts, and how samples are drawn
+metrics.jsonl         one line per training step and per evaluation
+weights.safetensors   the weights of the best evaluation
+nats.npz              the nats of each byte of the text that the loss is from
 tokenizer.json        everything that rebuilds the tokenizer
 result.json           the arm's entry in results.json
 """
@@ -30,6 +30,7 @@ from gptkit.plan.experiment_config import find_unknown
 from gptkit.results.byte_losses import ByteLosses
 from gptkit.results.schema import ArmResult
 from gptkit_tokenizers import Tokenizer, adapt, tokenizer_from_dict
+from gptkit_tokenizers.base import JsonObject
 
 if TYPE_CHECKING:
     from gptkit.models import Model
@@ -39,7 +40,7 @@ T = TypeVar("T")
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How samples are drawn: the same prompt and seed for every arm, matched by bytes."""
+    """How samples are drawn: the same prompt, seed and length in bytes for every arm."""
 
     prompt: str
     n_bytes: int
@@ -85,7 +86,7 @@ def write_run(
 
 @dataclass(frozen=True)
 class Run:
-    """A run read back. The model, the tokenizer and the metrics load when they are asked for."""
+    """A run that was read from disk. Its model, tokenizer and metrics load at first use."""
 
     folder: Path
     record: RunConfig
@@ -150,7 +151,8 @@ def load_run(path: str | Path, *, tokenizer: Any = None) -> Run:
         tokenizer: the object that the run was trained with, if it cannot be rebuilt.
 
     Raises:
-        RunError: no such folder, or not a run; for an experiment, it names the runs inside.
+        RunError: the folder is missing or is not a run. For an experiment, the message names the
+            runs inside.
     """
     folder = Path(path)
     if not (folder / "config.json").is_file():
@@ -180,7 +182,7 @@ def _read(path: Path, kind: type[T], what: str) -> T:
         raise RunError(f"{path} is not {what}: {error}.") from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> JsonObject:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

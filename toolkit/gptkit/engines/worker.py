@@ -1,8 +1,8 @@
-"""A process that trains the arms it is sent: the other end of `gptkit.engines.processes`.
+"""A worker process: it trains the arms that `gptkit.engines.processes` sends.
 
-Messages are pickled, to and from our own child alone, over its standard input and output. It
-receives ("threads", n), ("corpus", name, EncodedCorpus) and ("job", Job). It sends each Event, and
-an ArmResult or an exception at an arm's end.
+Messages are pickled and go only between this process and its parent, over standard input and
+output. The worker receives ("threads", n), ("corpus", name, EncodedCorpus) and ("job", Job). It
+sends each Event, and at the end of an arm an ArmResult or an exception.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from gptkit.events import Event
 from gptkit_tokenizers import TokenizerError
 
 COMMAND = "from gptkit.engines.worker import main; main()"
-READY = "ready"  # sent once, before any job: from then on, what is sent is read at once
+READY = "ready"  # sent once; from then on, the worker reads messages without delay
 
 
 def main() -> None:
-    """Train what comes on standard input, until it ends."""
+    """Train the jobs that arrive on standard input, until it ends."""
     keep_freed_memory()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that `finally` blocks still run
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")

@@ -1,4 +1,4 @@
-"""What the heads of a trained model attend to."""
+"""Read the attention weights of a trained model."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from gptkit.models.attention import ATTENTION
 
 @torch.no_grad()
 def attention_weights(model: Model, ids: Tensor) -> Tensor:
-    """How much of each token every head of every block mixes in: ids (T,) -> (L, H, T, T).
+    """Return the attention weights of every head of every block: ids (T,) -> (L, H, T, T).
 
-    Row i says what position i attends to, and sums to one; what comes after i has none.
+    Row i has the weights of position i on all positions. It sums to one, and is 0 after i.
 
     Raises:
         ConfigError: a model without attention, or more ids than the model's window holds.

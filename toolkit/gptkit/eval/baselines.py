@@ -1,10 +1,10 @@
-"""What models without attention, and compressors, reach on the same text: marks to beat.
+"""Measure baselines on the same text: counted unigrams and bigrams, and compressors.
 
-Counts are smoothed by Witten and Bell's rule, which has no constant to choose: after a history
-seen n times and followed by t different ids, a share t / (n + t) goes to the next shorter
+Counts are smoothed by Witten and Bell's rule, which has no constant to choose. After a history
+that was seen n times, followed by t different ids, a share t / (n + t) goes to the next shorter
 history ("The zero-frequency problem", 1991; in the interpolated form of Chen and Goodman, "An
-empirical study of smoothing techniques for language modeling", 1996). The shortest history of
-all is the uniform distribution over the vocabulary, so that every id has a probability.
+empirical study of smoothing techniques for language modeling", 1996). The shortest history is the
+uniform distribution over the vocabulary, so every id has a probability.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from gptkit.data.encoding import EncodedCorpus
 from gptkit.eval.evaluation import bits_per_byte
 from gptkit.losses import Baseline
 
-ZLIB_WINDOW = 1 << 15  # bytes of primer that deflate can refer to
-MAX_COUNTED_IDS = 1 << 22  # the last ones of a training text too large for memory
-LZMA_WINDOW = 1 << 23  # the dictionary of lzma's default preset
+ZLIB_WINDOW_BYTES = 1 << 15  # text that deflate can refer to
+LZMA_WINDOW_BYTES = 1 << 23  # the same for lzma's default preset
+MAX_COUNTED_IDS = 1 << 22  # of a training text too large for memory, only its last ids count
 
 
 def measure_baselines(corpus: Corpus, texts: Mapping[str, EncodedCorpus]) -> list[Baseline]:
-    """Counts under each tokenizer, then compressors, on the text that losses are reported of.
+    """Measure counts under each tokenizer, then compressors, on the text of the reported losses.
 
-    All know only the training text.
+    They learn from the training text alone.
     """
     rows = [
         Baseline(
@@ -42,7 +42,7 @@ def measure_baselines(corpus: Corpus, texts: Mapping[str, EncodedCorpus]) -> lis
         for name, nats in counted(encoded).items()
     ]
     data = (corpus.val if corpus.test is None else corpus.test).encode()
-    primer = corpus.train[-LZMA_WINDOW:].encode()  # at least as many bytes as characters
+    primer = corpus.train[-LZMA_WINDOW_BYTES:].encode()  # at least as many bytes as characters
     return rows + [
         Baseline(name=name, primer_bytes=primer_bytes, bits_per_byte=8 * size / len(data))
         for name, (size, primer_bytes) in compressed(data, primer=primer).items()
@@ -50,9 +50,9 @@ def measure_baselines(corpus: Corpus, texts: Mapping[str, EncodedCorpus]) -> lis
 
 
 def counted(texts: EncodedCorpus) -> dict[str, float]:
-    """Nats of the claim's text under counts of the training text's ids, by the rule above.
+    """Return the nats of the reported text under counts of the training text's ids.
 
-    As in a model's evaluation, the first id is conditioned on the last of the text before.
+    As in a model's evaluation, the first id is conditioned on the last id before the text.
     """
     V = texts.tokenizer.vocab_size
     first = -MAX_COUNTED_IDS if texts.train.on_disk else 0
@@ -65,8 +65,8 @@ def counted(texts: EncodedCorpus) -> dict[str, float]:
     unigram = _witten_bell(counts[target], len(train), (counts > 0).sum(), 1 / V)
 
     pairs, pair_counts = np.unique(train[:-1] * V + train[1:], return_counts=True)
-    followed = np.bincount(train[:-1], minlength=V)  # how often each history was seen
-    followers = np.bincount(pairs // V, minlength=V)  # and by how many ids followed
+    followed = np.bincount(train[:-1], minlength=V)  # how often each history occurs
+    followers = np.bincount(pairs // V, minlength=V)  # and how many different ids follow
     wanted = history * V + target
     at = np.searchsorted(pairs, wanted).clip(max=len(pairs) - 1)
     count = np.where(pairs[at] == wanted, pair_counts[at], 0)
@@ -81,21 +81,21 @@ def counted(texts: EncodedCorpus) -> dict[str, float]:
 def _witten_bell(
     count: np.ndarray, seen: np.ndarray | int, followers: np.ndarray, shorter: np.ndarray | float
 ) -> np.ndarray:
-    """The probability of an id counted `count` times after a history, `shorter` without it."""
+    """Return an id's probability after a history; `shorter` is the one without the history."""
     after = (count + followers * shorter) / np.maximum(seen + followers, 1)
-    return np.where(seen, after, shorter)  # a history never seen says nothing
+    return np.where(seen, after, shorter)  # an unseen history has no counts
 
 
 def compressed(data: bytes, *, primer: bytes) -> dict[str, tuple[int, int]]:
-    """Bytes that each compressor needs for a text, and how many it knew of the training text.
+    """Return the bytes that each compressor needs for a text, and the bytes of primer it used.
 
-    zlib takes the primer's last 32 kB as its dictionary. lzma takes no dictionary in Python, but
-    its window is long: it is charged for what the text adds to the primer. bz2 compresses block
-    by block and can take none.
+    zlib uses the last 32 kB of the primer as its dictionary. Python's lzma takes no dictionary,
+    so it compresses primer and text together, and only the additional bytes count. bz2 compresses
+    each block alone, and uses no primer.
     """
-    dictionary = primer[-ZLIB_WINDOW:]
+    dictionary = primer[-ZLIB_WINDOW_BYTES:]
     deflate = zlib.compressobj(9, zdict=dictionary)
-    known = primer[-max(1, LZMA_WINDOW - len(data)) :]
+    known = primer[-max(1, LZMA_WINDOW_BYTES - len(data)) :]
     return {
         "zlib": (len(deflate.compress(data)) + len(deflate.flush()), len(dictionary)),
         "bz2": (len(bz2.compress(data, 9)), 0),

@@ -1,4 +1,4 @@
-"""The loss of a whole text: one deterministic sweep, every byte scored exactly once."""
+"""Compute the loss of a whole text in one deterministic sweep; every byte counts exactly once."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from gptkit.errors import ConfigError
 from gptkit.losses import Loss
 from gptkit.models import Model
 
-MAX_BATCH_TOKENS = 2048  # bounds the logits held at once
+MAX_BATCH_TOKENS = 2048  # limits the logits in memory
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """The loss of a text: `nats` (N,) of each token, and what they are counted against.
+    """The loss of a text: the `nats` (N,) of its tokens, and its size.
 
-    `lost_nats` are what the `lost_bytes` cost that no token spells; the totals include them.
+    `lost_nats` is the cost of restoring the `lost_bytes` that no token spells. The totals
+    include it.
     """
 
     nats: np.ndarray
@@ -65,14 +66,14 @@ class Evaluation:
 
 
 def bits_per_byte(total_nats: float, n_bytes: int) -> float:
-    """Summed cross-entropy over targets, as bits per UTF-8 byte of the text they spell.
+    """Convert a summed cross-entropy to bits per UTF-8 byte of the text.
 
-    Loss per token cannot be compared across tokenizers (a GPT-2 token spells several
-    characters); loss per byte can.
+    Loss per token cannot be compared across tokenizers, because a GPT-2 token spells several
+    characters. Loss per byte can.
 
     Args:
-        total_nats: cross-entropy summed over the targets, not averaged, in nats.
-        n_bytes: UTF-8 bytes the targets spell; positive.
+        total_nats: cross-entropy summed over the targets (not averaged), in nats.
+        n_bytes: number of UTF-8 bytes the targets spell; positive.
 
     >>> bits_per_byte(total_nats=8 * math.log(2), n_bytes=4)
     2.0
@@ -82,17 +83,17 @@ def bits_per_byte(total_nats: float, n_bytes: int) -> float:
 
 @torch.no_grad()
 def sweep(model: Model, ids: IdArray, *, before: IdArray, stride: int | None = None) -> np.ndarray:
-    """The nats (N,), float64, of every id of a text, each scored once.
+    """Return the nats (N,), float64, of every id of a text; each id is scored once.
 
-    Windows of `block_size` advance by `stride`; a window scores its last `stride` targets, so
-    each has at least block_size - stride ids of context before its window's share. Leaves the
-    random state, the gradients and the model's mode as they were.
+    Windows of `block_size` advance by `stride`, and a window scores its last `stride` targets.
+    So each target has at least block_size - stride ids of context. The random state, the
+    gradients and the model's mode do not change.
 
     Args:
-        ids: the text's (N,).
-        before: the ids that precede the text, which the first window is conditioned on; at
-            least block_size - stride + 1 of them.
-        stride: from 1 to block_size; None for block_size, disjoint windows.
+        ids: the ids (N,) of the text.
+        before: the ids before the text, at least block_size - stride + 1 of them. They are the
+            context of the first window.
+        stride: from 1 to block_size. None: block_size, so windows do not overlap.
     """
     block_size = model.block_size
     stride = block_size if stride is None else stride
@@ -100,7 +101,7 @@ def sweep(model: Model, ids: IdArray, *, before: IdArray, stride: int | None = N
         raise ConfigError(
             f"stride is {stride}; it must be from 1 to the block size of {block_size} tokens."
         )
-    lead = block_size - stride  # targets of the first window that belong to the text before
+    lead = block_size - stride  # targets of the first window that are before the text
     assert len(before) > lead
     n_windows = -(-len(ids) // stride)
     beyond = np.zeros(n_windows * stride - len(ids), dtype=ids.dtype)  # fills the last window
@@ -111,7 +112,7 @@ def sweep(model: Model, ids: IdArray, *, before: IdArray, stride: int | None = N
     rows = max(1, MAX_BATCH_TOKENS // block_size)
     was_training = model.training
     model.eval()
-    nats = np.empty(n_windows * stride)  # at once: pieces would keep the heap from shrinking
+    nats = np.empty(n_windows * stride)  # one array: many pieces would keep the heap from shrinking
     try:
         for first in range(0, n_windows, rows):
             count = min(rows, n_windows - first)
@@ -128,7 +129,7 @@ def sweep(model: Model, ids: IdArray, *, before: IdArray, stride: int | None = N
 def evaluate(
     model: Model, text: EncodedText, *, before: IdArray, stride: int | None = None
 ) -> Evaluation:
-    """The loss of a text; see `sweep`."""
+    """Compute the loss of a text; see `sweep`."""
     nats = sweep(model, text.ids, before=before, stride=stride)
     return Evaluation(
         nats=nats,

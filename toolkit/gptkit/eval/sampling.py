@@ -1,4 +1,4 @@
-"""Text from a model: cached generation, matched by bytes, decoded safely as it streams."""
+"""Generate text from a model, with a cache, up to a number of bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gptkit_tokenizers import Tokenizer
 def draw(
     log_probs: Tensor, *, temperature: float, top_k: int | None, generator: torch.Generator
 ) -> int:
-    """One id from log-probabilities (V,)."""
+    """Draw one id from log-probabilities (V,)."""
     scores = log_probs.cpu().double() / temperature
     if top_k is not None and top_k < len(scores):
         lowest_kept = scores.topk(top_k).values[-1]
@@ -34,16 +34,17 @@ def generate(
     top_k: int | None = None,
     seed: int = 0,
 ) -> Iterator[int]:
-    """Ids that follow the prompt's, without end, each drawn from the whole vocabulary.
+    """Yield ids that follow the prompt, without end.
 
-    The decoder keeps the keys and values of what it has read. When its window is full it starts
-    again from the last half of it, so an id is conditioned on the last half window at least.
+    The decoder keeps the keys and values of the ids it has read. When its window is full, it
+    starts again from the last half of the window. So an id always has at least half a window of
+    context, if so many ids precede it.
 
     Args:
-        prompt: at least one id; the last block_size of them count.
+        prompt: at least one id; the last block_size ids count.
         temperature: positive; below 1 sharpens the distribution.
-        top_k: draw from the k likeliest ids alone; None for all.
-        seed: of the draws. Torch's own random state is left alone.
+        top_k: draw only from the k most likely ids; None for all.
+        seed: the seed for drawing. Torch's own random state does not change.
     """
     if not 0 < temperature < math.inf:
         raise ConfigError(
@@ -86,10 +87,10 @@ def stream_text(
     top_k: int | None = None,
     seed: int = 0,
 ) -> Iterator[str]:
-    """The text that follows the prompt, piece by piece, `max_bytes` UTF-8 bytes of it at most.
+    """Yield the text that follows the prompt in pieces, at most `max_bytes` UTF-8 bytes.
 
-    A piece never ends within a character: bytes wait until it is whole. Bytes that are no UTF-8
-    come out as U+FFFD, and a character cut by the limit is dropped.
+    A piece never ends inside a character. Bytes that are not UTF-8 become U+FFFD. A character
+    that the limit cuts is dropped.
     """
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     left = max_bytes
@@ -113,7 +114,7 @@ def sample_text(
     top_k: int | None = None,
     seed: int = 0,
 ) -> str:
-    """All that `stream_text` yields."""
+    """Return the whole text that `stream_text` yields."""
     pieces = stream_text(
         model,
         tokenizer,

@@ -1,4 +1,4 @@
-"""The models by architecture, and how one is built from a training text."""
+"""The models by architecture, and a function that builds one for a training text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["MODELS", "Bigram", "Decoder", "Model", "ParamCounts", "build_model"]
 def build_model(
     config: ModelConfig, *, block_size: int, vocab_size: int, train_ids: IdArray, seed: int
 ) -> Model:
-    """A fresh model for a training text's ids (N,). It leaves torch's random state as it was."""
+    """Build a fresh model for a training text's ids (N,); torch's random state does not change."""
     model = MODELS[config.architecture]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Masked softmax attention over several heads, with rotary or no positions and a cache."""
+"""Masked softmax attention with several heads, rotary positions or none, and a cache."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gptkit.models.elementwise import rms_norm
 
 
 class KVCache:
-    """The keys and values of one layer for the positions read so far, `block_size` at most."""
+    """Keys and values of one layer for the positions read so far, at most `block_size`."""
 
     def __init__(self, block_size: int) -> None:
         self._block_size = block_size
@@ -21,7 +21,7 @@ class KVCache:
         self._read = 0
 
     def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Keep k and v (B, H, T, D); all that is kept, (B, H, T + read before, D) each."""
+        """Append k and v (B, H, T, D); return all keys and values (B, H, T + read before, D)."""
         if self._kept is None:
             B, H, _, D = k.shape
             self._kept = k.new_empty(2, B, H, self._block_size, D)
@@ -36,7 +36,7 @@ class KVCache:
 
 
 def rotary_table(block_size: int, head_dim: int, base: float = 10_000.0) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (T, D / 2) of position times frequency.
+    """Return cosines and sines (T, D / 2) of position times frequency.
 
     Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", 2021.
     """
@@ -46,18 +46,18 @@ def rotary_table(block_size: int, head_dim: int, base: float = 10_000.0) -> tupl
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn the channel pairs (i, i + D / 2) of x (…, T, D) by the table's angles (T, D / 2)."""
+    """Rotate the channel pairs (i, i + D / 2) of x (…, T, D) by the table's angles (T, D / 2)."""
     a, b = x.chunk(2, dim=-1)
     return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
 
 
 def projection(n_in: int, config: ModelConfig) -> nn.Module:
-    """From a part's output (…, n_in) back to the residual stream (…, C), where there is one."""
+    """Map a part's output (…, n_in) to the residual stream (…, C), if there is one."""
     return nn.Linear(n_in, config.n_embd, bias=config.bias) if config.residual else nn.Identity()
 
 
 class CausalSelfAttention(nn.Module):
-    """Each position mixes the values of itself and those before it.
+    """Each position gets a weighted mean of the values of itself and the positions before it.
 
     Vaswani et al., "Attention is all you need", 2017, with queries and keys optionally
     normalised (Henry et al., "Query-Key Normalization for Transformers", 2020).
@@ -97,18 +97,18 @@ class CausalSelfAttention(nn.Module):
         return self.dropout(self.proj(y.transpose(1, 2).reshape(B, T, C)))
 
     def scores(self, x: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
-        """Queries times keys / √D, all pairs of positions: x (B, T, C) -> (B, H, T, T)."""
+        """Return queries times keys / √D of all positions: x (B, T, C) -> (B, H, T, T)."""
         q, k, _ = self._heads(x, rotary)
         return q @ k.mT / math.sqrt(self.config.head_dim)
 
     def weights(self, x: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
-        """What each position of x (B, T, C) mixes in of each: (B, H, T, T), rows sum to one."""
+        """Return each position's weights, rows that sum to 1: x (B, T, C) -> (B, H, T, T)."""
         scores = self.scores(x, rotary)
         later = torch.ones_like(scores, dtype=torch.bool).triu(1)
         return scores.masked_fill(later, -torch.inf).softmax(dim=-1)
 
     def _heads(self, x: Tensor, rotary: tuple[Tensor, Tensor] | None) -> list[Tensor]:
-        """Queries, keys and values of x (B, T, C): (B, H, T, D) each."""
+        """Return queries, keys and values of x (B, T, C): (B, H, T, D) each."""
         c = self.config
         B, T, _ = x.shape
         qkv = self.qkv(x).view(B, T, 3, c.n_head, c.head_dim)
@@ -124,9 +124,9 @@ class CausalSelfAttention(nn.Module):
 
 
 class CausalAverage(nn.Module):
-    """Each position gets the mean of the values of itself and those before it.
+    """Each position gets the mean of the values of itself and the positions before it.
 
-    Attention before it has anything to attend by: the same weight for every position.
+    This is attention without queries and keys: every position has the same weight.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -147,7 +147,7 @@ class CausalAverage(nn.Module):
         return self.dropout(self.proj(mean))
 
     def weights(self, x: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
-        """What each position of x (B, T, C) mixes in of each: (B, 1, T, T), rows sum to one."""
+        """Return each position's weights, rows that sum to 1: x (B, T, C) -> (B, 1, T, T)."""
         B, T, _ = x.shape
         equal = torch.ones(B, 1, T, T, dtype=x.dtype, device=x.device).tril()
         return equal / equal.sum(dim=-1, keepdim=True)

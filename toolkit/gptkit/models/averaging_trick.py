@@ -1,4 +1,4 @@
-"""The lecture's trick: means of what came before as a matrix product, and as a masked softmax."""
+"""The lecture's averaging trick: running means as a matrix product, and as a masked softmax."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Toy:
 
     Attributes:
         c: a @ b.
-        means: of the first 1, 2 and 3 rows of b.
+        means: the means of the first 1, 2 and 3 rows of b.
     """
 
     a: Tensor
@@ -25,7 +25,7 @@ class Toy:
 
 
 def toy() -> Toy:
-    """Means of rows as a product with a lower-triangular matrix, from seed 42.
+    """Compute means of rows by a product with a lower-triangular matrix, from seed 42.
 
     >>> [[round(x, 4) for x in row] for row in toy().c.tolist()]
     [[2.0, 7.0], [4.0, 5.5], [4.6667, 5.3333]]
@@ -40,11 +40,11 @@ def toy() -> Toy:
 
 @dataclass(frozen=True)
 class Batch:
-    """Three ways to the same means over a batch x (B, T, C).
+    """Three ways to compute the same means over a batch x (B, T, C).
 
     Attributes:
         by_loop, by_product, by_softmax: (B, T, C) each.
-        weights: (T, T), the softmax's.
+        weights: (T, T), the weights from the softmax.
     """
 
     x: Tensor
@@ -55,13 +55,13 @@ class Batch:
 
     @property
     def largest_difference(self) -> float:
-        """Between any two of the three, over all entries."""
+        """The largest difference between any two of the three, over all entries."""
         three = torch.stack([self.by_loop, self.by_product, self.by_softmax])
         return float((three.amax(0) - three.amin(0)).max())
 
 
 def batch() -> Batch:
-    """B, T, C = 4, 8, 32 from seed 1337: a loop of means, a product, a masked softmax."""
+    """Compute the means of a batch (4, 8, 32) from seed 1337 by a loop, a product and a softmax."""
     B, T, C = 4, 8, 32
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1337)

@@ -2,9 +2,9 @@
 
 At GPT-2's V = 50,257 the table would be 10 GB. Each row is a softmax of its own, so the argument
 of `gptkit.models.compact_softmax` holds row by row: the ids that never follow i in the training
-text start at zero, get the same gradient, and stay equal. A row is therefore kept, exactly, as one
-logit for each id that does follow i and one shared by all others. Tiny Shakespeare under GPT-2's
-BPE needs some 150,000 numbers instead of 2.5 billion.
+text start at zero, get the same gradient, and stay equal. So a row is stored, exactly, as one
+logit for each id that follows i, and one logit that all others share. Tiny Shakespeare under
+GPT-2's BPE needs about 150,000 numbers instead of 2.5 billion.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from gptkit.models.protocol import ParamCounts
 
 
 class Bigram(nn.Module):
-    """A table of pairs that starts from zeros: its first loss is exactly ln V.
+    """A table of pairs. It starts from zeros, so its first loss is exactly ln V.
 
     Args:
-        config: the model's config; the bigram reads none of it.
-        block_size: the length of its windows; a bigram looks back one token whatever it is.
-        vocab_size: V, the tokenizer's.
-        support: from `find_support`, the (id, next id) pairs (n,) of the training text, each as
+        config: the model's config; the bigram reads nothing from it.
+        block_size: the length of the windows; a bigram always looks back one token.
+        vocab_size: V, the size of the tokenizer's vocabulary.
+        support: the (id, next id) pairs (n,) of the training text from `find_support`, each as
             the number id · V + next id, sorted.
     """
 
@@ -56,19 +56,19 @@ class Bigram(nn.Module):
 
     @staticmethod
     def find_support(train_ids: IdArray, vocab_size: int) -> Tensor:
-        """The pairs (n,), sorted, of consecutive ids of a training text (N,)."""
+        """Return the sorted pairs (n,) of consecutive ids of a training text (N,)."""
         found, waiting = np.empty(0, dtype=np.int64), [np.empty(0, dtype=np.int64)]
         for i in range(0, len(train_ids) - 1, READ_CHUNK_IDS):
             ids = train_ids[i : i + READ_CHUNK_IDS + 1]
             pairs = ids[:-1].astype(np.int64) * vocab_size + ids[1:]
-            counted = vocab_size**2 <= READ_CHUNK_IDS  # sooner done than sorting
+            counted = vocab_size**2 <= READ_CHUNK_IDS  # faster than sorting
             waiting.append(np.flatnonzero(np.bincount(pairs)) if counted else np.unique(pairs))
-            if sum(map(len, waiting)) > len(found):  # merged seldom: each merge sorts all of them
+            if sum(map(len, waiting)) > len(found):  # merge rarely: each merge sorts all pairs
                 found, waiting = np.unique(np.concatenate([found, *waiting])), []
         return torch.from_numpy(np.unique(np.concatenate([found, *waiting])))
 
     def nll(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """Nats per target: ids (B, T), targets (B, T) -> (B, T)."""
+        """Return nats per target: ids (B, T), targets (B, T) -> (B, T)."""
         shared = DivideGradient.apply(self.shared, self.copies.clamp(min=1))
         rows, row_of = torch.unique(ids, return_inverse=True)
         normaliser = self._row_logsumexp(rows, shared)[row_of]  # (B, T)
@@ -78,7 +78,7 @@ class Bigram(nn.Module):
         return normaliser - logits
 
     def _row_logsumexp(self, rows: Tensor, shared: Tensor) -> Tensor:
-        """The log of Σ exp over all V columns of each row (R,) -> (R,)."""
+        """Return the log of Σ exp over all V columns of each row: (R,) -> (R,)."""
         counts = self.counts[rows]
         ends = counts.cumsum(0)
         row = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), counts)
@@ -90,7 +90,7 @@ class Bigram(nn.Module):
         return top + total.log()
 
     def next_log_probs(self, ids: Tensor, cache: object = None) -> Tensor:
-        """Log-probabilities (B, V) of the id that follows ids (B, T): its last one decides."""
+        """Return log-probabilities (B, V) of the id that follows the last of ids (B, T)."""
         last = ids[:, -1]
         logits = self.shared[last].unsqueeze(1).repeat(1, self.vocab_size)  # (B, V)
         for b, i in enumerate(last.tolist()):
@@ -102,22 +102,22 @@ class Bigram(nn.Module):
         return None
 
     def gradient_copies(self) -> dict[nn.Parameter, Tensor]:
-        """How many of the dense table's entries each of these stands for."""
+        """Return how many entries of the dense table each shared logit stands for."""
         return {self.shared: self.copies}
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return {"other": [self.weight, self.shared]}
 
     def num_params(self) -> ParamCounts:
-        """Parameters of the whole (dense) table, all of them embedding."""
+        """Count the parameters of the whole (dense) table; all are embedding."""
         return ParamCounts(embedding=self.vocab_size**2, body=0, head=0)
 
     @staticmethod
     def count_params(config: ModelConfig, *, vocab_size: int, block_size: int) -> ParamCounts:
-        """What `num_params` returns, without building the model."""
+        """Return what `num_params` returns, without building the model."""
         return ParamCounts(embedding=vocab_size**2, body=0, head=0)
 
     @staticmethod
     def flops_per_token(config: ModelConfig, *, columns: int, block_size: int) -> int:
-        """0: a look-up has no matrix product."""
+        """Return 0: a look-up has no matrix product."""
         return 0

@@ -1,17 +1,17 @@
-"""The exact compact softmax: train on 50,257 ids at the price of those the text uses.
+"""The exact compact softmax: train on 50,257 ids at the cost of the ids that the text uses.
 
 A training text uses k of a vocabulary's V ids. When the head starts at zero and is not tied to
 the embedding, the m = V - k others start with the same logit and get the same gradient at every
-step, p_j · x, so under any elementwise optimiser they stay equal for ever. They are therefore
-replaced, exactly, by one shared column that stands for all m of them:
+step, p_j · x, so under any elementwise optimiser they always stay equal. So one shared column
+replaces all m of them, exactly:
 
-- in the normaliser it counts m times: its logit z takes + ln m;
-- an unused id's own probability is exp(z) / Z, without the ln m;
-- the loss's gradient on it is the sum over its m copies, so it is divided by m before the
-  optimiser: Adam then sees what each single column would have seen.
+- in the normaliser it counts m times: ln m is added to its logit z;
+- the probability of one unused id is exp(z) / Z, without the ln m;
+- the loss's gradient on it is the sum over its m copies. It is divided by m before the optimiser,
+  so Adam sees the gradient that each single column would have.
 
-As inputs, ids the training text never uses keep their initial embedding row, as in the dense
-model, where they get no gradient and no weight decay.
+As inputs, ids that the training text never uses keep their initial embedding row. The same holds
+in the dense model, where they get no gradient and no weight decay.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-BLOCK_COLUMNS = 2048  # columns of the head that are computed at a time
+HEAD_BLOCK_COLUMNS = 2048  # columns of the head computed at a time
 
 
 def head_columns(n_used: int, vocab_size: int) -> int:
-    """Columns of a compact head: one for each used id, and one for all others if there are any.
+    """Count the columns of a compact head: one per used id, and one for all others, if any.
 
     >>> head_columns(11_234, 50_257), head_columns(65, 65)
     (11235, 65)
@@ -35,7 +35,7 @@ def head_columns(n_used: int, vocab_size: int) -> int:
 
 
 class DivideGradient(torch.autograd.Function):
-    """A parameter itself, whose gradient arrives divided by `copies` (broadcast, at least 1)."""
+    """The identity, whose gradient is divided by `copies` (broadcast, at least 1)."""
 
     @staticmethod
     def forward(ctx: Any, parameter: Tensor, copies: Tensor) -> Tensor:
@@ -49,9 +49,9 @@ class DivideGradient(torch.autograd.Function):
 
 
 class CompactEmbedding(nn.Module):
-    """Rows for all V ids, of which only the k used ones train.
+    """Embedding rows for all V ids; only the rows of the k used ids train.
 
-    The initial rows are those of a dense (V, C) table drawn from the same random state.
+    The initial rows equal those of a dense (V, C) table drawn from the same random state.
     """
 
     def __init__(self, vocab_size: int, n_embd: int, used: Tensor, *, std: float) -> None:
@@ -79,21 +79,21 @@ class CompactEmbedding(nn.Module):
 
 
 class CrossEntropy(torch.autograd.Function):
-    """The compact head's loss on a CPU, `BLOCK_COLUMNS` of its logits at a time.
+    """The loss of the compact head on a CPU, computed `HEAD_BLOCK_COLUMNS` logits at a time.
 
-    A block of logits stays in the cache for all that is done with it, where the whole of them
-    (13 MB in a default step on GPT-2's ids) would go to memory and back each time.
+    A block of logits stays in the processor's cache during all operations on it. All logits
+    together (13 MB in a default step on GPT-2's ids) would go to memory and back each time.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, n_unused: int, columns: Tensor) -> Tensor:
-        """Nats (N,) of the columns (N,), from x (N, C) and the head's weight."""
-        target = (x * weight[columns]).sum(dim=-1)  # (N,): a single one's, without ln m
+        """Return the nats (N,) of the columns (N,), from x (N, C) and the head's weight."""
+        target = (x * weight[columns]).sum(dim=-1)  # (N,): of a single id, without ln m
         blocks, total = exponentials(x, weight, n_unused, offset=target)
         nats = total.log()
-        if total.isinf().any():  # a target below e^-88: from the largest logit down instead
+        if total.isinf().any():  # a target below e^-88: subtract the largest logit instead
             offset = torch.stack(
-                [(w @ x.mT).amax(dim=0) for w in weight.split(BLOCK_COLUMNS)]
+                [(w @ x.mT).amax(dim=0) for w in weight.split(HEAD_BLOCK_COLUMNS)]
             ).amax(0)
             blocks, total = exponentials(x, weight, n_unused, offset=offset)
             nats = total.log() + offset - target
@@ -109,8 +109,8 @@ class CrossEntropy(torch.autograd.Function):
         grad_weight = torch.empty_like(weight)
         pieces = zip(
             blocks,
-            weight.split(BLOCK_COLUMNS),
-            grad_weight.split(BLOCK_COLUMNS),
+            weight.split(HEAD_BLOCK_COLUMNS),
+            grad_weight.split(HEAD_BLOCK_COLUMNS),
             strict=True,
         )
         for block, w, grad_w in pieces:
@@ -126,10 +126,10 @@ class CrossEntropy(torch.autograd.Function):
 def exponentials(
     x: Tensor, weight: Tensor, n_unused: int, *, offset: Tensor
 ) -> tuple[list[Tensor], Tensor]:
-    """exp(logit - offset) in blocks (BLOCK_COLUMNS at most, N), and their sum (N,) over columns."""
+    """Return exp(logit - offset) in blocks of columns, and their sum (N,) over all columns."""
     blocks = []
     xT = x.mT.contiguous()  # (C, N)
-    for w in weight.split(BLOCK_COLUMNS):
+    for w in weight.split(HEAD_BLOCK_COLUMNS):
         blocks.append(torch.addmm(-offset, w, xT).exp_())
     if n_unused:
         blocks[-1][-1] *= n_unused
@@ -137,7 +137,7 @@ def exponentials(
 
 
 class CompactHead(nn.Module):
-    """The output layer, a zero-initialised linear map to V logits, kept as k + 1 columns."""
+    """The output layer: a zero-initialised linear map to V logits, stored as k + 1 columns."""
 
     def __init__(self, vocab_size: int, n_embd: int, used: Tensor) -> None:
         super().__init__()
@@ -155,9 +155,9 @@ class CompactHead(nn.Module):
         self.column: Tensor
 
     def nll(self, x: Tensor, targets: Tensor) -> Tensor:
-        """Nats per target: x (B, T, C), targets (B, T) in the tokenizer's ids -> (B, T)."""
+        """Return nats per target: x (B, T, C), targets (B, T) in the tokenizer's ids -> (B, T)."""
         columns = self.column[targets]
-        if x.device.type == "cpu" and len(self.weight) > BLOCK_COLUMNS:
+        if x.device.type == "cpu" and len(self.weight) > HEAD_BLOCK_COLUMNS:
             loss = CrossEntropy.apply(
                 x.flatten(0, -2), self.weight, self.n_unused, columns.flatten()
             )
@@ -172,7 +172,7 @@ class CompactHead(nn.Module):
         return loss.view_as(targets) + self.copies.log()[columns]
 
     def log_probs(self, x: Tensor) -> Tensor:
-        """Log-probabilities (B, V) over the whole vocabulary, from x (B, C)."""
+        """Return log-probabilities (B, V) over the whole vocabulary, from x (B, C)."""
         log_copies = self.copies.log()
         compact = F.log_softmax(F.linear(x, self.weight, log_copies), dim=-1) - log_copies
         return compact[:, self.column]

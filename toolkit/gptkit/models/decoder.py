@@ -1,4 +1,4 @@
-"""The decoder-only transformer: one class, whose ModelConfig holds every choice."""
+"""The decoder-only transformer: one class; its ModelConfig holds every choice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gptkit.models.protocol import ParamCounts
 
 
 def make_norm(config: ModelConfig) -> nn.Module:
-    """The config's norm of a vector of the residual stream (…, C), or none."""
+    """Make the norm that the config chooses for vectors (…, C), or the identity."""
     if config.norm == "layer":
         return nn.LayerNorm(config.n_embd, bias=config.bias)
     if config.norm == "rms_gain":
@@ -31,7 +31,7 @@ def make_norm(config: ModelConfig) -> nn.Module:
 
 
 def swiglu(x: Tensor) -> Tensor:
-    """silu(gate) · up, of both side by side: (…, 2W) -> (…, W).
+    """Return silu(gate) · up; gate and up are the two halves of x: (…, 2W) -> (…, W).
 
     Shazeer, "GLU variants improve Transformer", 2020.
     """
@@ -42,13 +42,13 @@ def swiglu(x: Tensor) -> Tensor:
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu2": SquaredReLU.apply,
     "relu": F.relu,
-    "gelu": partial(F.gelu, approximate="tanh"),  # GPT-2's form of it
+    "gelu": partial(F.gelu, approximate="tanh"),  # as in GPT-2
     "swiglu": swiglu,
 }
 
 
 def sinusoids(block_size: int, n_embd: int) -> Tensor:
-    """Positions (T, C) of unit variance, told apart by their distance from the start.
+    """Return sinusoidal position vectors (T, C) of unit variance.
 
     Vaswani et al., "Attention is all you need", 2017, section 3.5, times √2.
     """
@@ -57,7 +57,7 @@ def sinusoids(block_size: int, n_embd: int) -> Tensor:
 
 
 class MLP(nn.Module):
-    """Each position by itself: C -> 4C (or `n_hidden`) -> C."""
+    """Two linear layers and an activation on each position: C -> 4C (or `n_hidden`) -> C."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -72,10 +72,10 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then the MLP: each reads a normalised copy of the residual stream, and is added.
+    """Attention, then the MLP. Each reads a normalised copy of its input, and is added to it.
 
-    Without `residual` each replaces what it reads. Of a decoder's choices, those that are about
-    blocks are all made here and in `projection`.
+    Without `residual`, each output replaces its input. All options that concern blocks are handled
+    here and in `projection`.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -97,7 +97,7 @@ class Block(nn.Module):
 
 
 def _linears(config: ModelConfig) -> list[tuple[int, int]]:
-    """The inputs and outputs of a block's linear layers."""
+    """Return the input and output sizes of a block's linear layers."""
     C, W = config.n_embd, config.mlp_width
     attention = [(C, 3 * C if config.attention == "softmax" else C), (C, C)]
     mlp = [(C, 2 * W if config.activation == "swiglu" else W), (W, C)]
@@ -106,9 +106,9 @@ def _linears(config: ModelConfig) -> list[tuple[int, int]]:
 
 
 class Cache:
-    """What a decoder keeps of the ids it has read: the last few, and each layer's keys and values.
+    """A decoder's memory of the ids it has read: each layer's keys and values, and the last ids.
 
-    The last few are those that the embedding of the next position looks back on.
+    The embedding of the next position needs the last ids for its n-grams.
     """
 
     def __init__(self, n_layer: int, block_size: int) -> None:
@@ -119,7 +119,7 @@ class Cache:
         return len(self.layers[0])
 
     def read(self, ids: Tensor) -> Tensor:
-        """Ids (B, T) with the last few of those read before in front."""
+        """Return ids (B, T) with the last ids read before them in front."""
         if self._recent is not None:
             ids = torch.cat([self._recent, ids], dim=1)
         self._recent = ids[:, -MAX_NGRAM:]
@@ -127,7 +127,7 @@ class Cache:
 
 
 class Decoder(nn.Module):
-    """The next id's distribution after each position of ids (B, T), T at most `block_size`.
+    """A decoder-only transformer: it predicts the next id at each position of ids (B, T).
 
     The head always starts at zero, so an untrained decoder's loss is ln V and the compact
     softmax is exact. The body's initial weights do not depend on the vocabulary: two tokenizers
@@ -135,9 +135,9 @@ class Decoder(nn.Module):
 
     Args:
         config: every choice of the architecture.
-        vocab_size: V, the tokenizer's.
-        support: from `find_support`, the ids (k,) that the training text uses.
-        block_size: T, the longest context in tokens.
+        vocab_size: V, the size of the tokenizer's vocabulary.
+        support: the ids (k,) that the training text uses, from `find_support`.
+        block_size: the longest context in tokens; T is at most this.
     """
 
     support_is_pairs: ClassVar[bool] = False
@@ -193,7 +193,7 @@ class Decoder(nn.Module):
                 nn.init.zeros_(module.weight)
 
     def hidden(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
-        """What the head reads: ids (B, T) -> (B, T, C)."""
+        """Return the head's input: ids (B, T) -> (B, T, C)."""
         T = ids.shape[1]
         end = T + (0 if cache is None else len(cache))
         if end > self.block_size:
@@ -207,7 +207,7 @@ class Decoder(nn.Module):
         return self.norm(x)
 
     def _embed(self, ids: Tensor, end: int) -> Tensor:
-        """Ids (B, T), of which the last is at position end - 1 -> (B, T, C)."""
+        """Embed ids (B, T), the last of which is at position end - 1 -> (B, T, C)."""
         x = self.embedding(ids)
         if self.ngrams is not None:
             x = x + self.ngrams(ids)
@@ -217,13 +217,14 @@ class Decoder(nn.Module):
         return shift_half(x) if self.config.token_shift else x
 
     def nll(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """Nats per target: ids (B, T), targets (B, T) -> (B, T)."""
+        """Return nats per target: ids (B, T), targets (B, T) -> (B, T)."""
         return self.head.nll(self.hidden(ids), targets)
 
     def next_log_probs(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
-        """Log-probabilities (B, V) of the id that follows ids (B, T).
+        """Return log-probabilities (B, V) of the id that follows ids (B, T).
 
-        With a cache, ids are only those not read yet; without, the last block_size of them count.
+        With a cache, give only ids that the model has not read. Without one, the last
+        `block_size` ids count.
         """
         if cache is None:
             ids = ids[:, -self.block_size :]
@@ -233,7 +234,7 @@ class Decoder(nn.Module):
         return Cache(self.config.n_layer, self.block_size)
 
     def gradient_copies(self) -> dict[nn.Parameter, Tensor]:
-        """How many of the dense model's parameters each of these entries stands for."""
+        """Return how many dense columns each column of the head stands for."""
         return {self.head.weight: self.head.copies.unsqueeze(-1)}
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
@@ -250,14 +251,14 @@ class Decoder(nn.Module):
         return groups
 
     def num_params(self) -> ParamCounts:
-        """Parameters of the whole (dense) model."""
+        """Count the parameters of the whole (dense) model."""
         return self.count_params(
             self.config, vocab_size=self.vocab_size, block_size=self.block_size
         )
 
     @staticmethod
     def count_params(config: ModelConfig, *, vocab_size: int, block_size: int) -> ParamCounts:
-        """What `num_params` returns, without building the model."""
+        """Return what `num_params` returns, without building the model."""
         C = config.n_embd
         norm = {"layer": C * (1 + config.bias), "rms_gain": C}.get(config.norm or "", 0)
         linears = _linears(config)
@@ -274,13 +275,13 @@ class Decoder(nn.Module):
 
     @staticmethod
     def flops_per_token(config: ModelConfig, *, columns: int, block_size: int) -> int:
-        """Floating-point operations of training on a token: matrix products, forward and backward.
+        """Return the FLOPs of training on one token: matrix products, forward and backward.
 
         A product with n weights costs 2n forward and 4n backward. Attention's scores and mixing
         cost 4TC and 8TC in windows of T = block_size, masked positions included.
 
         Args:
-            columns: of the head: `head_columns` of the compact softmax, V of the full one.
+            columns: columns of the head: `head_columns` for the compact softmax, V for the full.
         """
         C, L = config.n_embd, config.n_layer
         weights = L * sum(n_in * n_out for n_in, n_out in _linears(config)) + columns * C

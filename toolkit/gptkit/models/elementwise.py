@@ -1,5 +1,4 @@
-"""Elementwise operations with a backward pass of their own, which makes fewer passes over memory
-than the one that autograd puts together."""
+"""Elementwise operations with their own backward pass: fewer passes over memory than autograd's."""
 
 from __future__ import annotations
 
@@ -13,8 +12,8 @@ from torch import Tensor, nn
 class SquaredReLU(torch.autograd.Function):
     """max(x, 0)², the activation of So et al., "Primer", 2021.
 
-    As one operation it keeps one tensor for the backward pass, 2 · max(x, 0), where
-    `relu(x).square()` keeps two and runs twice as many passes over them.
+    This operation saves one tensor for the backward pass. `relu(x).square()` saves two, and makes
+    twice as many passes over them.
     """
 
     @staticmethod
@@ -49,7 +48,7 @@ class _RMSNorm(torch.autograd.Function):
 
 
 def rms_norm(x: Tensor) -> Tensor:
-    """`F.rms_norm` over the last dimension, whose backward pass on a CPU takes a quarter the time.
+    """`F.rms_norm` over the last dimension; on a CPU its backward pass takes a quarter of the time.
 
     Zhang and Sennrich, "Root mean square layer normalization", 2019, without a gain.
     """
@@ -59,7 +58,7 @@ def rms_norm(x: Tensor) -> Tensor:
 
 
 class RMSNorm(nn.Module):
-    """`rms_norm` over the last dimension, times a learned gain where `size`, its length, is given.
+    """`rms_norm` over the last dimension, times a learned gain if its length `size` is given.
 
     The gain starts at one.
     """

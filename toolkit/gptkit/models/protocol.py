@@ -1,4 +1,4 @@
-"""What every model can do. Nothing outside this package asks which model it has."""
+"""The contract of every model. Code outside this package never asks which model it has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gptkit.data.id_array import IdArray
 
 @dataclass(frozen=True, kw_only=True)
 class ParamCounts:
-    """Parameters of the dense model."""
+    """The numbers of parameters of the dense model."""
 
     embedding: int
     body: int
@@ -30,10 +30,10 @@ class Model(Protocol):
     """An `nn.Module` that predicts the next id; B windows, T tokens each, V ids.
 
     Attributes:
-        block_size: T at most.
+        block_size: the largest T.
         vocab_size: V.
-        support_is_pairs: whether `find_support` looks at pairs of neighbours in the training
-            text, and so needs only the parts that training reads.
+        support_is_pairs: whether `find_support` looks at pairs of neighbouring ids. It then
+            needs only the windows that training reads.
     """
 
     block_size: int
@@ -47,49 +47,49 @@ class Model(Protocol):
 
     @staticmethod
     def find_support(train_ids: IdArray, vocab_size: int) -> Tensor:
-        """What the compact softmax must know of the training text's ids (N,)."""
+        """Find in the training text's ids (N,) what the compact softmax needs."""
         ...
 
     def nll(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """Nats per target: ids (B, T), targets (B, T) -> (B, T)."""
+        """Return nats per target: ids (B, T), targets (B, T) -> (B, T)."""
         ...
 
     def next_log_probs(self, ids: Tensor, cache: Any = None) -> Tensor:
-        """Log-probabilities (B, V) of the id that follows ids (B, T); they sum to one.
+        """Return log-probabilities (B, V) of the id that follows ids (B, T); they sum to one.
 
-        With a cache from `new_cache`, ids are only those that were not read yet.
+        With a cache from `new_cache`, give only the ids that the model has not read yet.
         """
         ...
 
     def new_cache(self) -> Any:
-        """What the model keeps of the ids it has read; None if it keeps nothing."""
+        """Make a cache for the ids that the model reads; None if it needs none."""
         ...
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """All parameters, each once, by their role for the optimiser.
+        """Return all parameters, each once, by their role for the optimiser.
 
-        `matrices` are the body's; `embedding` is the tokens', `positions` the positions';
-        `vectors` are gains and biases; `other` is everything else.
+        `matrices`: the matrices of the body. `embedding`: the token embedding. `positions`: the
+        position embedding. `vectors`: gains and biases. `other`: everything else.
         """
         ...
 
     def gradient_copies(self) -> dict[nn.Parameter, Tensor]:
-        """How many of the dense model's parameters each entry of these stands for."""
+        """Return, for compact parameters, how many dense parameters each entry stands for."""
         ...
 
     def num_params(self) -> ParamCounts: ...
 
     @staticmethod
     def count_params(config: ModelConfig, *, vocab_size: int, block_size: int) -> ParamCounts:
-        """What `num_params` returns, without building the model."""
+        """Return what `num_params` returns, without building the model."""
         ...
 
     @staticmethod
     def flops_per_token(config: ModelConfig, *, columns: int, block_size: int) -> int:
-        """Floating-point operations of training on a token.
+        """Return the floating-point operations of training on one token.
 
         Args:
-            columns: of the head: `head_columns` of the compact softmax, V of the full one.
+            columns: columns of the head: `head_columns` for the compact softmax, V for the full.
         """
         ...
 

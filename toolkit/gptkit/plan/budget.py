@@ -1,4 +1,4 @@
-"""How long an arm is trained, as the user says it: text, steps, or seconds."""
+"""Read a budget: how long an arm is trained, in text, steps or seconds."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import re
 from gptkit.errors import ConfigError
 
 _BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
-
-
-DEFAULT_TIME_BUDGET = "20s"  # training per arm, matched by time, if none is given
+DEFAULT_TIME_BUDGET = "20s"  # of training per arm, if matched by time
 
 
 def read_budget(budget: str) -> tuple[float, str]:
-    """An amount and its unit: bytes, steps or seconds.
+    """Split a budget into an amount and its unit: bytes, steps or seconds.
 
     >>> read_budget("600KB"), read_budget("50steps"), read_budget("1.5s")
     ((600000.0, 'bytes'), (50.0, 'steps'), (1.5, 'seconds'))
@@ -34,7 +32,7 @@ def read_budget(budget: str) -> tuple[float, str]:
 
 
 def steps_of(budget: str, *, bytes_per_step: int) -> int:
-    """Training steps that a budget in bytes or steps pays for.
+    """Return the number of training steps in a budget of bytes or steps.
 
     >>> steps_of("600KB", bytes_per_step=2000), steps_of("50steps", bytes_per_step=2000)
     (300, 50)
@@ -42,7 +40,7 @@ def steps_of(budget: str, *, bytes_per_step: int) -> int:
     amount, unit = read_budget(budget)
     if unit == "seconds":
         raise ConfigError(
-            f"budget {budget!r} is in seconds, which only matching by time can keep to.\n"
+            f"budget {budget!r} is in seconds, which only matching by time can use.\n"
             "Give bytes of training text, as in 600KB, or steps, as in 600steps; or match='time'."
         )
     steps = round(amount / bytes_per_step) if unit == "bytes" else int(amount)
@@ -52,7 +50,7 @@ def steps_of(budget: str, *, bytes_per_step: int) -> int:
 
 
 def seconds_of(budget: str) -> float:
-    """Seconds of training, the budget of matching by time.
+    """Return the seconds of training in a budget for matching by time.
 
     >>> seconds_of("20s")
     20.0

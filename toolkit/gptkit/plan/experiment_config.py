@@ -1,4 +1,4 @@
-"""ExperimentConfig: what a user asks of an experiment, each option declared once.
+"""The options of an experiment, each declared once.
 
 A field's metadata has its help text and how the command line spells it. The options of
 `gptkit compare`, the keys of a TOML file and the "run this again" line of a report all come from
@@ -12,15 +12,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from gptkit.config import Recipe, check_folders, split_shares
 from gptkit.errors import ConfigError, check_known
 from gptkit.plan.budget import DEFAULT_TIME_BUDGET, seconds_of, steps_of
 from gptkit.plan.recipes import RECIPES
 
+Options: TypeAlias = dict[str, Any]  # by field, as a command line or a TOML file gives them
+
 MATCH_NAMES = ("bytes", "tokens", "flops", "params", "time")
-TEXT_FIELDS = ("budget", "context_bytes", "bytes_per_step")  # a recipe's, unless the user gives one
+TEXT_FIELDS = ("budget", "context_bytes", "bytes_per_step")  # None means the recipe's value
 
 
 def option(
@@ -31,7 +33,7 @@ def option(
     short: str | None = None,
     flag: bool = False,
 ) -> Any:
-    """A field with what the command line needs of it.
+    """Make a field with what the command line needs.
 
     Args:
         help: what the option does, with its unit.
@@ -160,7 +162,7 @@ class ExperimentConfig:
             raise ConfigError("the prompt is empty; a sample needs a character to continue.")
 
     def recipes(self) -> dict[str, Recipe]:
-        """The recipes by name, with the text fields that the user gave in place of their own."""
+        """Return the recipes by name; text fields that the user gave replace the recipes' own."""
         named = self.models
         if not isinstance(named, Mapping):
             named = {name: RECIPES[name]() for name in named}
@@ -171,11 +173,11 @@ class ExperimentConfig:
         return {name: replace(recipe, **given) for name, recipe in named.items()}
 
     def seconds(self) -> float | None:
-        """Seconds of training per arm if matched by time, else None."""
+        """Return the seconds of training per arm if matched by time, else None."""
         return seconds_of(self.budget or DEFAULT_TIME_BUDGET) if self.match == "time" else None
 
     def resolved(self, data: str | None) -> ExperimentConfig:
-        """The config with the recipes' common text fields and the corpus's name filled in."""
+        """Fill in the corpus's name, and the text fields on which the recipes agree."""
         common = {name: common_value(self.recipes().values(), name) for name in TEXT_FIELDS}
         if self.match == "time":
             common["budget"] = self.budget or DEFAULT_TIME_BUDGET
@@ -217,7 +219,7 @@ class ExecutionConfig:
         return Path(self.out)
 
 
-PRESETS: dict[str, dict[str, Any]] = {
+PRESETS: dict[str, Options] = {
     "cpu": {},
     "gpu": {
         "models": ("bigram", "large"),
@@ -230,7 +232,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def common_value(recipes: Iterable[Recipe], name: str) -> Any:
-    """The value that all recipes have in a field, or None if they differ.
+    """Return the value of a field that all recipes have, or None if they differ.
 
     >>> common_value([RECIPES["bigram"](), RECIPES["decoder"]()], "budget")
     '600KB'
@@ -240,10 +242,10 @@ def common_value(recipes: Iterable[Recipe], name: str) -> Any:
 
 
 def split_options(options: Mapping[str, Any]) -> tuple[ExperimentConfig, ExecutionConfig]:
-    """Both configs from one set of options.
+    """Make both configs from one set of options.
 
     Raises:
-        ConfigError: no such option, or a value that cannot be used.
+        ConfigError: an option is unknown, or its value cannot be used.
     """
     what = {f.name for f in fields(ExperimentConfig)}
     how = {f.name for f in fields(ExecutionConfig)}
@@ -256,7 +258,7 @@ def split_options(options: Mapping[str, Any]) -> tuple[ExperimentConfig, Executi
 
 
 def find_unknown(given: Any, config: Any) -> str | None:
-    """The first key of `given` that the config made from it has no field for, if there is one.
+    """Return the first key of `given` that is no field of the config made from it, or None.
 
     msgspec ignores such keys in dataclasses.
     """
@@ -273,7 +275,7 @@ def find_unknown(given: Any, config: Any) -> str | None:
 
 
 def to_command_line(message: str) -> str:
-    """A message of the library with its Python arguments as the command line spells them.
+    """Rewrite the Python arguments in a message as the command line spells them.
 
     >>> to_command_line('Give seeds=5, prompt="TEXT" or lossy_ok=True.')
     'Give --seeds 5, --prompt TEXT or --lossy-ok.'

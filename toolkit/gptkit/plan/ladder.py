@@ -1,7 +1,7 @@
-"""Ready-made sets of recipes: the lecture's ladder, from the bigram to the decoder of today.
+"""The lecture's ladder: recipes from the bigram to today's decoder, each with one idea more.
 
-The lecture is Andrej Karpathy's "Let's build GPT: from scratch, in code, spelled out", 2023. Its
-stages are configs of the kit's own models, each the one before with one idea more.
+The lecture is Andrej Karpathy's "Let's build GPT: from scratch, in code, spelled out", 2023. The
+stages are configs of gptkit's own models.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ class Stage:
     """A stage of the ladder.
 
     Attributes:
-        adds: what to the stage before it, in a word or two.
+        adds: what is new in this stage, in a word or two.
         published: the lowest and the highest published validation loss, in nats per character of
-            tiny Shakespeare: the lecture's, and that of a public write-up that followed it step
-            by step. None where there is none.
+            tiny Shakespeare: from the lecture, and from a public write-up that followed it step
+            by step. None if none is published.
     """
 
     adds: str
@@ -51,17 +51,17 @@ SCALED: dict[Preset, str] = {
 
 
 def ladder(preset: str = "cpu", *, stages: Sequence[str] | None = None) -> dict[str, Recipe]:
-    """The ladder's recipes by stage, in order: `Experiment(models=ladder())` trains them.
+    """Return the ladder's recipes by stage, in order: `Experiment(models=ladder())` trains them.
 
-    Up to `norm` they have the lecture's small settings: windows of 8 bytes, 32 of them a step,
-    32 channels, AdamW at 1e-3, 5,000 steps; the bigram is a table at 1e-2.
+    Stages up to `norm` have the lecture's small settings: windows of 8 bytes, 32 windows per step,
+    32 channels, AdamW at 1e-3, 5,000 steps. The bigram table has a learning rate of 1e-2.
 
     Args:
-        preset: gpu for the lecture's own size at `scaled`, cpu for a smaller one.
-        stages: some of `STAGES` alone; None for all.
+        preset: the size of `scaled`: gpu for the lecture's own size, cpu for a smaller one.
+        stages: only these of `STAGES`; None for all.
 
     Raises:
-        ConfigError: another preset, or no such stage.
+        ConfigError: an unknown preset or stage.
 
     >>> from gptkit.plan.ladder import ladder
     >>> [name for name, recipe in ladder().items() if recipe.model.residual][-4:]
@@ -138,7 +138,7 @@ def _scaled_for_gpu() -> Recipe:
 
 
 def ladder_preset(recipes: Mapping[str, Recipe]) -> Preset | None:
-    """The preset of whose ladder these are stages, in its order; None if of none.
+    """Return the preset whose ladder has these stages, in its order; None for other recipes.
 
     >>> ladder_preset(ladder(stages=["head", "heads"]))
     'cpu'

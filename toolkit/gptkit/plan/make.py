@@ -13,11 +13,11 @@ from gptkit.plan.matching import MATCHES, Request
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Complete arms.
+    """The arms of an experiment.
 
     Attributes:
-        by: how they were matched.
-        notes: what a reader must know about that.
+        by: the quantity by which the arms are matched.
+        notes: remarks about the matching for the reader.
     """
 
     by: str
@@ -25,7 +25,7 @@ class Plan:
     arms: tuple[Arm, ...]
 
     def with_rates(self, factors: Mapping[tuple[str, str], float]) -> Plan:
-        """The plan with learning rates times a factor for each tokenizer and recipe."""
+        """Multiply learning rates by a factor for each tokenizer and recipe."""
         arms = (
             replace(arm, optim=arm.optim.at_rate(factors.get((arm.tokenizer, arm.recipe), 1.0)))
             for arm in self.arms
@@ -34,7 +34,7 @@ class Plan:
 
 
 def make_plan(config: ExperimentConfig, texts: Mapping[str, EncodedCorpus]) -> Plan:
-    """The arms of an experiment, before any learning rate is tuned.
+    """Plan the arms of an experiment, before any learning rate is tuned.
 
     Raises:
         CorpusError: the training text is too short.

@@ -1,7 +1,7 @@
-"""What is made equal across arms, and what is not.
+"""Make arms equal in bytes, tokens, FLOPs, parameters or time.
 
-Each way of matching is a plain function from a request to complete arms. All start from
-`match_bytes`, and no arm gets more training text than the budget says.
+Each way of matching is a function from a request to complete arms. All start from `match_bytes`,
+and no arm gets more training text than the budget.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from gptkit.plan.budget import steps_of
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the arms are to be.
+    """The arms that are wanted.
 
     Attributes:
-        recipes: by their models' names, with the text fields that the user gave.
-        seconds: of training, the budget of matching by time alone.
+        recipes: recipes by name, with the text fields that the user gave.
+        seconds: seconds of training per arm, if matched by time.
         stride_bytes: distance between evaluation windows; None for disjoint windows.
     """
 
@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Matched:
-    """Complete arms, and what a reader must know about how they were matched."""
+    """Complete arms, and remarks about the matching for the reader."""
 
     notes: tuple[str, ...] = ()
     arms: tuple[Arm, ...]
@@ -52,9 +52,10 @@ Encoded = Mapping[str, EncodedCorpus]  # the corpus under each tokenizer, by its
 
 
 def match_bytes(encoded: Encoded, request: Request) -> Matched:
-    """Same training bytes, steps, bytes per step, context in bytes, and body.
+    """Give all arms the same training bytes, steps, bytes per step, context in bytes, and body.
 
-    The context is whole tokens, so it is `context_bytes` to within half a token on average.
+    The context is a whole number of tokens, so it differs from `context_bytes` by at most half a
+    token on average.
     """
     arms = []
     for name, corpus in encoded.items():
@@ -83,7 +84,9 @@ def match_bytes(encoded: Encoded, request: Request) -> Matched:
 
 
 def match_tokens(encoded: Encoded, request: Request) -> Matched:
-    """The naive comparison: same tokens, block size and steps, so a finer tokenizer reads less.
+    """Give all arms the same tokens, block size and steps: the naive comparison.
+
+    A tokenizer with fewer bytes per token then reads less text.
 
     The tokenizer with the most bytes per token is the reference: it trains as under
     `match_bytes`, in whole windows, and all others get its tokens and its learning rates.
@@ -109,10 +112,10 @@ def match_tokens(encoded: Encoded, request: Request) -> Matched:
 
 
 def match_flops(encoded: Encoded, request: Request) -> Matched:
-    """Same training FLOPs, as computed: each arm takes as many steps as the cheapest one's pay for.
+    """Give all arms the training FLOPs of the cheapest arm, by choosing their steps.
 
     FLOPs count the matrix products of the body, the attention and the compact head, on the tokens
-    of the windows that the arm will read. Arms are equal to within half a step.
+    of the windows that the arm will read. Arms differ by at most half a step.
     """
     matched = match_bytes(encoded, request)
     spent = {arm: flops_after(arm, encoded[arm.tokenizer]) for arm in matched.arms}
@@ -132,7 +135,7 @@ def match_flops(encoded: Encoded, request: Request) -> Matched:
 
 
 def match_params(encoded: Encoded, request: Request) -> Matched:
-    """Same total parameters, those of the dense model: a larger vocabulary leaves a smaller body.
+    """Give all arms the same total parameters: a larger vocabulary leaves a smaller body.
 
     Sizes follow one rule: `n_embd` is a multiple of 2 · n_head, and `n_layer` scales with it. Each
     arm takes the nearest such size, and the width of its MLP makes up the difference. The target
@@ -169,12 +172,12 @@ def match_params(encoded: Encoded, request: Request) -> Matched:
 
 
 def match_time(encoded: Encoded, request: Request) -> Matched:
-    """Same seconds of training by the clock."""
+    """Give all arms the same seconds of training."""
     arms = tuple(
         _with_schedule(arm, steps=None, seconds=request.seconds)
         for arm in match_bytes(encoded, request).arms
     )
-    note = "bound to this machine: another gives each arm other steps, and so other losses"
+    note = "this depends on the machine: another one gives other steps, and so other losses"
     return Matched(notes=(note,), arms=arms)
 
 
@@ -188,12 +191,12 @@ MATCHES: dict[str, Callable[[Encoded, Request], Matched]] = {
 
 
 def tokens_for_bytes(n_bytes: int, corpus: EncodedCorpus) -> int:
-    """How many whole tokens, at least one, spell about so many bytes of training text."""
+    """Return how many tokens (at least one) spell about this many bytes of training text."""
     return max(1, round(n_bytes / corpus.train.bytes_per_token))
 
 
 def flops_per_token(arm: Arm, corpus: EncodedCorpus) -> int:
-    """FLOPs of training on a token, with the compact softmax."""
+    """Return the FLOPs of training on one token, with the compact softmax."""
     return MODELS[arm.model.architecture].flops_per_token(
         arm.model,
         columns=head_columns(corpus.vocab_seen, corpus.tokenizer.vocab_size),
@@ -202,7 +205,7 @@ def flops_per_token(arm: Arm, corpus: EncodedCorpus) -> int:
 
 
 def flops_after(arm: Arm, corpus: EncodedCorpus) -> np.ndarray:
-    """FLOPs (steps,) that an arm will have spent after each step."""
+    """Return the FLOPs (steps,) that an arm has spent after each step."""
     schedule = arm.schedule
     starts = window_starts(
         corpus.train.ends,
@@ -216,7 +219,7 @@ def flops_after(arm: Arm, corpus: EncodedCorpus) -> np.ndarray:
 
 
 def training_flops(arm: Arm, corpus: EncodedCorpus) -> float:
-    """About the FLOPs of an arm's training in steps, with windows of average length."""
+    """Estimate the FLOPs of an arm's training from windows of average length."""
     schedule = arm.schedule
     tokens: float = schedule.batch_size * schedule.block_size
     if schedule.bytes_per_step:
@@ -235,14 +238,14 @@ def _nearest_step(spent: np.ndarray, flops: float) -> int:
 def _check_length(name: str, corpus: EncodedCorpus, block_size: int) -> None:
     if len(corpus.train.ids) <= block_size:
         raise CorpusError(
-            f"the training text is too short: {corpus.train.n_bytes:,} bytes, "
-            f"{len(corpus.train.ids):,} tokens of {name}, do not fill one block of "
-            f"{block_size} tokens and the one after.\nGive a longer text, or a shorter context."
+            f"the training text is too short: {corpus.train.n_bytes:,} bytes are "
+            f"{len(corpus.train.ids):,} tokens of {name}, but one window needs {block_size + 1}.\n"
+            "Give a longer text, or a shorter context."
         )
 
 
 class Sizer:
-    """Sizes of an arm's model under its vocabulary."""
+    """Resize an arm's model, given its vocabulary."""
 
     def __init__(self, arm: Arm, vocab_size: int) -> None:
         self.arm = arm
@@ -260,7 +263,7 @@ class Sizer:
         return self._counts(model).body
 
     def sizes(self, upto: float) -> Iterator[ModelConfig]:
-        """The model at every width, depth in proportion, up to the first with more parameters."""
+        """Yield the model at every width, with proportional depth, until it has more parameters."""
         model = self.arm.model
         step = 2 * model.n_head
         n_embd = 0
@@ -274,25 +277,25 @@ class Sizer:
                 return
 
     def nearest(self, total: float) -> ModelConfig:
-        """The size whose parameters are nearest to `total`, by their ratio."""
+        """Return the size whose number of parameters is nearest to `total`, by ratio."""
         return min(self.sizes(total), key=lambda sized: abs(log(self.total(sized) / total)))
 
     def for_total(self, total: int) -> ModelConfig:
-        """The model with `total` parameters, to within half a unit of the MLP's width.
+        """Return the model with `total` parameters, plus or minus half a unit of the MLP's width.
 
-        Without an MLP, or if its width must be n_embd, it is the nearest of `sizes`.
+        Without an MLP, or if its width must be n_embd, return the nearest of `sizes`.
         """
         sized = self.nearest(total)
         if not (sized.mlp and sized.residual):
             return sized
         more = self._missing_width(sized, total)
-        if sized.mlp_width + more < 1:  # too large even without its MLP: the size below has room
+        if sized.mlp_width + more < 1:  # too large even without an MLP: take the size below
             *smaller, _ = self.sizes(total)
             sized = smaller[-1] if smaller else sized
             more = self._missing_width(sized, total)
         return replace(sized, n_hidden=max(1, sized.mlp_width + more)) if more else sized
 
     def _missing_width(self, sized: ModelConfig, total: int) -> int:
-        """By how much the MLP must be wider for the model to have `total` parameters."""
+        """Return by how much the MLP must be wider for the model to have `total` parameters."""
         wider = replace(sized, n_hidden=sized.mlp_width + 1)
         return round((total - self.total(sized)) / (self.total(wider) - self.total(sized)))

@@ -1,4 +1,4 @@
-"""Recipes that have a name: a model, how it is trained, and on how much text."""
+"""Recipes by name: a model, its optimiser, and the amount of text."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from gptkit.config import ModelConfig, OptimConfig, Recipe
 
 
 def bigram() -> Recipe:
-    """The lecture's bigram table."""
+    """Return the lecture's bigram table."""
     return Recipe(model=ModelConfig(architecture="bigram"), optim=OptimConfig(learning_rate=0.3))
 
 
 def decoder() -> Recipe:
-    """A standard decoder, of the shape of nanochat's: transformers' `NanoChatForCausalLM`.
+    """Return a standard decoder with the shape of transformers' `NanoChatForCausalLM`.
 
     RMSNorm without a gain, also after the embedding; rotary positions, QK-norm, ReLU², an untied
-    head, no biases. It is sized so that a laptop's CPU trains it in well under a minute. Its
-    momentum is short because its training is: some 600 steps.
+    head, no biases. Its size is chosen so that a laptop's CPU trains it in well under a minute. Its
+    momentum is short because its training is short: about 600 steps.
     """
     return Recipe(
         model=ModelConfig(),
@@ -35,11 +35,11 @@ def decoder() -> Recipe:
 
 
 def gpt2() -> Recipe:
-    """A decoder of the shape of GPT-2: transformers' `GPT2LMHeadModel`, its head untied.
+    """Return a decoder with the shape of transformers' `GPT2LMHeadModel` with an untied head.
 
     LayerNorm, learned positions, GELU, an MLP of 4 · n_embd, biases. Radford et al., "Language
-    models are unsupervised multitask learners", 2019. The positions start from sinusoids: some
-    600 steps are too few to learn an order from noise.
+    models are unsupervised multitask learners", 2019. The positions start from sinusoids: about
+    600 steps are too few to learn positions from noise.
     """
     small = decoder()
     return replace(
@@ -60,7 +60,7 @@ def gpt2() -> Recipe:
 
 
 def qwen3() -> Recipe:
-    """A decoder of the shape of Qwen3: transformers' `Qwen3ForCausalLM`, its head untied.
+    """Return a decoder with the shape of transformers' `Qwen3ForCausalLM` with an untied head.
 
     RMSNorm with a gain, rotary positions, QK-norm, SwiGLU, no biases. Yang et al., "Qwen3
     technical report", 2025.
@@ -76,10 +76,10 @@ def qwen3() -> Recipe:
 
 
 def fast() -> Recipe:
-    """The decoder that learns soonest on characters; nobody trains such a model for use.
+    """Return the decoder that learns fastest on characters. Nobody trains such a model for use.
 
-    A token shift and hashed n-grams of the last two to four tokens give a small vocabulary some
-    of what a large one has already.
+    A token shift and hashed n-grams of the last two to four tokens give a small vocabulary part of
+    what a large vocabulary has already.
     """
     return Recipe(
         model=ModelConfig(n_layer=2, n_hidden=256, token_shift=True, ngram_rows=4096),
@@ -93,7 +93,7 @@ def fast() -> Recipe:
 
 
 def large() -> Recipe:
-    """The decoder at the size of nanoGPT's for tiny Shakespeare on one GPU: 6 x 6 x 384."""
+    """Return `decoder` in the size of nanoGPT's model for a GPU: 6 layers, 6 heads, width 384."""
     small = decoder()
     return replace(
         small,
@@ -104,7 +104,7 @@ def large() -> Recipe:
 
 
 def lecture() -> Recipe:
-    """The lecture's decoder, near `decoder`'s size: what a follower of the lecture builds."""
+    """Return the lecture's decoder at about the size of `decoder`."""
     return Recipe(
         model=ModelConfig(
             n_layer=3,

@@ -1,1 +1,1 @@
-"""Result -> files for people to read."""
+"""Show results to people."""

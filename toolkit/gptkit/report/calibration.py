@@ -1,4 +1,4 @@
-"""The calibration of the verdict, as a page."""
+"""Write the calibration of the verdict as a page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLUMNS: list[Spec[Coverage]] = [
 
 
 def markdown(found: Calibration) -> str:
-    """The report of `gptkit.bench.calibration.calibrate`."""
+    """Write the report of `gptkit.bench.calibration.calibrate`."""
     columns, rows = build_rows(COLUMNS, found.coverage)
     copies = found.copies
     lines = [

@@ -1,4 +1,4 @@
-"""The command line that runs an experiment again."""
+"""Write the command line that runs an experiment again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from gptkit.plan.experiment_config import TEXT_FIELDS, ExperimentConfig
+from gptkit.plan.experiment_config import TEXT_FIELDS, ExperimentConfig, Options
 from gptkit.plan.ladder import STAGES
 from gptkit.results.schema import Results
 
@@ -15,7 +15,7 @@ LADDER_OPTIONS = ("tokenizers", "data", "match", "budget", "seeds")  # of `gptki
 
 
 def command_line(results: Results) -> str | None:
-    """The command; None for a text or recipes that were given as objects."""
+    """Return the command; None for a text or recipes that were given as objects."""
     config = results.experiment
     if config.data is None or (isinstance(config.models, Mapping) and results.ladder is None):
         return None
@@ -37,13 +37,13 @@ def command_line(results: Results) -> str | None:
     return shlex.join(words)
 
 
-def given_options(config: ExperimentConfig) -> dict[str, Any]:
-    """The options that differ from their defaults, and always the tokenizers.
+def given_options(config: ExperimentConfig) -> Options:
+    """Return the options that differ from their defaults, and always the tokenizers.
 
-    A budget, a context or a step that the recipes have anyway is not given.
+    A budget, a context or a step that equals the recipes' own is left out.
     """
     untouched = ExperimentConfig(models=config.models, match=config.match).resolved(None)
-    options: dict[str, Any] = {}
+    options: Options = {}
     for f in fields(ExperimentConfig):
         value = getattr(config, f.name)
         defaults = [f.default, *([getattr(untouched, f.name)] if f.name in TEXT_FIELDS else [])]
@@ -53,5 +53,5 @@ def given_options(config: ExperimentConfig) -> dict[str, Any]:
 
 
 def spell(value: Any) -> str:
-    """A value as the command line takes it."""
+    """Write a value as the command line takes it."""
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,4 +1,4 @@
-"""How texts, lists and counts are shown to people."""
+"""Format texts and counts for people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PICTURES |= dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x206
 
 
 def printable(text: str) -> str:
-    r"""The text with control characters made visible; line breaks stay.
+    r"""Make control characters of a text visible; line breaks stay.
 
     >>> printable("a\x1b[31mb\tc\n")
     'a␛[31mb␉c\n'
@@ -19,7 +19,7 @@ def printable(text: str) -> str:
 
 
 def visible(piece: str, *, most: int | None = None) -> str:
-    r"""A token's text with every character visible, so that its borders are.
+    r"""Make every character of a token's text visible, so that its borders can be seen.
 
     >>> visible(" the\n"), visible("-" * 64, most=12)
     ('·the␊', '-----------…')
@@ -29,7 +29,7 @@ def visible(piece: str, *, most: int | None = None) -> str:
 
 
 def short(number: float) -> str:
-    """A count in at most four characters.
+    """Write a count in at most four characters.
 
     >>> [short(n) for n in (0, 65, 12_345, 786_432, 6_432_896, 2_525_766_049, 2.1e12)]
     ['0', '65', '12k', '786k', '6.4M', '2.5G', '2.1T']

@@ -1,4 +1,4 @@
-"""Results as a fragment of HTML, for notebooks. Everything from outside is escaped."""
+"""Write results as a fragment of HTML, for notebooks. All text from outside is escaped."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from gptkit.results.schema import Results
 
 
 def result_fragment(results: Results) -> str:
-    """The answer and the table of losses."""
+    """Write the answer and the table of losses."""
     return f"<div><p><b>{escape(headline(results))}</b></p>{to_html(loss_table(results))}</div>"

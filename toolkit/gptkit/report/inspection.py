@@ -1,4 +1,4 @@
-"""What `inspect_tokenizers` found, as tables."""
+"""Make tables of what `inspect_tokenizers` measured."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TOKEN_STYLES = ("black on bright_cyan", "black on bright_yellow")
 
 
 def measure_table(found: Inspection) -> Table:
-    """A row per measure, a column per tokenizer."""
+    """Make a table with a row per measure and a column per tokenizer."""
     rows: list[Row] = [
         [name, *(cell(row) for row in found.tokenizers)] for name, cell in MEASURES.items()
     ]
@@ -52,7 +52,7 @@ def measure_table(found: Inspection) -> Table:
 
 
 def frequent_table(found: Inspection) -> Table:
-    """The most frequent tokens of each tokenizer, with their share of all its tokens."""
+    """Make a table of each tokenizer's most frequent tokens and their shares."""
     rows: list[Row] = []
     for tokens in itertools.zip_longest(*(row.measures.frequent for row in found.tokenizers)):
         rows.append(
@@ -71,7 +71,7 @@ def frequent_table(found: Inspection) -> Table:
 
 
 def cut_table(found: Inspection) -> RichTable:
-    """The same stretch of text under each tokenizer, borders as bars and colours."""
+    """Make a table of the same text under each tokenizer, with bars and colours at borders."""
     table = RichTable(title="The same text, cut", box=None, padding=(0, 1, 0, 0), show_header=False)
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")

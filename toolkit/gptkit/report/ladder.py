@@ -1,4 +1,4 @@
-"""The lecture's ladder, stage by stage: rows, tables and notes."""
+"""Make tables and notes of the lecture's ladder, stage by stage."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class StageRow:
 
 
 def stage_rows(results: Results) -> dict[str, list[StageRow]]:
-    """By tokenizer, a row for each stage that was trained, in the ladder's order."""
+    """Return a row for each trained stage, in the ladder's order, by tokenizer."""
     rows: dict[str, list[StageRow]] = {}
     for seeds in group_by_model(results.arms):
         arm, bits = seeds[0], mean_bits(seeds)
@@ -61,7 +61,7 @@ def stage_rows(results: Results) -> dict[str, list[StageRow]]:
 
 
 def published(stage: str, results: Results, *, bits: bool = False) -> str:
-    """What a stage reached elsewhere with char on tiny Shakespeare, in nats or bits per character.
+    """Return a stage's published loss with char on tiny Shakespeare, in nats or bits per character.
 
     A character of tiny Shakespeare is a byte.
     """
@@ -95,7 +95,7 @@ STAGE_COLUMNS: list[Spec[StageRow]] = [
 
 
 def stage_table(results: Results, tokenizer: str) -> Table:
-    """All figures for one tokenizer, a row per stage."""
+    """Make the full table of one tokenizer, with a row per stage."""
     columns, rows = build_rows(STAGE_COLUMNS, stage_rows(results)[tokenizer])
     return Table(
         title=_title(results, tokenizer),
@@ -107,7 +107,7 @@ def stage_table(results: Results, tokenizer: str) -> Table:
 
 
 def bits_table(results: Results) -> Table:
-    """Bits per byte alone: a row per stage, a column per tokenizer."""
+    """Make a table of bits per byte, with a row per stage and a column per tokenizer."""
     by_tokenizer = stage_rows(results)
     stages = next(iter(by_tokenizer.values()))
     known = any(published(row.stage, results) for row in stages)
@@ -131,7 +131,7 @@ def bits_table(results: Results) -> Table:
 
 
 def ladder_tables(results: Results) -> list[Table]:
-    """One table of bits per byte if there are several tokenizers, then one for each."""
+    """Make one table of bits per byte if there are several tokenizers, then one for each."""
     tokenizers = results.experiment.tokenizers
     single = [stage_table(results, tokenizer) for tokenizer in tokenizers]
     return [bits_table(results), *single] if len(tokenizers) > 1 else single
@@ -144,7 +144,7 @@ def _title(results: Results, what: str) -> str:
 
 
 def ladder_notes(results: Results, *, with_std: bool) -> list[str]:
-    """How the stages were trained, what a gain is, and whose figures are published.
+    """Say how the stages were trained, what a gain is, and where published losses are from.
 
     Args:
         with_std: whether standard deviations are shown beside the note.

@@ -1,4 +1,4 @@
-"""The lecture's trick and attention's weights, step by step, for a terminal."""
+"""Show the averaging trick and attention weights step by step on a terminal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_LABEL_CHARS = 12  # of a token beside its row; above its column two thirds o
 
 
 def toy_steps(a: Matrix, b: Matrix, c: Matrix, means: Matrix) -> Group:
-    """The 3 x 3 example, step by step."""
+    """Show the 3 x 3 example step by step."""
     three = Columns(
         [_matrix("a", a), Text("\n@"), _matrix("b", b), Text("\n="), _matrix("c", c)],
         padding=(0, 2),
@@ -52,7 +52,7 @@ def toy_steps(a: Matrix, b: Matrix, c: Matrix, means: Matrix) -> Group:
 
 
 def batch_steps(shape: Sequence[int], largest_difference: float, weights: Matrix) -> Group:
-    """The batch version, step by step.
+    """Show the batch version step by step.
 
     Args:
         shape: B, T and C.
@@ -90,7 +90,7 @@ def batch_steps(shape: Sequence[int], largest_difference: float, weights: Matrix
 def attention_step(
     weights: Matrix, tokens: Sequence[str], *, width: int, where: str, learned: bool = True
 ) -> Group:
-    """The weights (T, T) of a trained head on a text's tokens.
+    """Show the weights (T, T) of a trained head on a text's tokens.
 
     Args:
         width: of the terminal, in columns.
@@ -111,7 +111,7 @@ def attention_step(
 
 
 def heat_map(weights: Matrix, tokens: Sequence[str], *, width: int) -> Group:
-    """Weights (T, T) as shades, a row per position, tokens on both axes; the future is empty.
+    """Draw weights (T, T) as shades: a row per position, tokens on both axes.
 
     A cell is two of the terminal's `width` columns wide where all fit, else one.
     """
@@ -138,7 +138,7 @@ def heat_map(weights: Matrix, tokens: Sequence[str], *, width: int) -> Group:
 
 
 def fitting(width: int, tokens: Sequence[str], *, cell: int | None = None) -> int:
-    """How many tokens, the last ones, a heat map of so many columns has room for, at least one.
+    """Return how many tokens fit in a heat map of this many columns, at least one.
 
     Args:
         cell: columns of each; None for the fewest that hold their letters.
@@ -153,7 +153,7 @@ def _least_cell(shown: Sequence[str]) -> int:
 
 
 def shade(weight: float) -> int:
-    """Which of the five shades a weight from 0 to 1 has: even steps of its square root.
+    """Return the shade of a weight from 0 to 1: five even steps of its square root.
 
     >>> [shade(weight) for weight in (0.0, 0.01, 0.05, 0.2, 0.5, 1.0)]
     [0, 0, 1, 2, 3, 4]

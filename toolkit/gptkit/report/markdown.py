@@ -1,4 +1,4 @@
-"""An experiment's results as report.md: tables, samples, and the command that makes them again."""
+"""Write an experiment's results as report.md: tables, samples, and the command to run it again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NO_COMMAND = "# from Python, with a text or recipes of its own: see results.json
 
 
 def markdown(results: Results, *, beside: Sequence[Results] = (), figure: str | None = None) -> str:
-    """The whole report of an experiment.
+    """Write the whole report of an experiment.
 
     Args:
         beside: other experiments, of which the losses and the command are shown.
@@ -59,7 +59,7 @@ def markdown(results: Results, *, beside: Sequence[Results] = (), figure: str | 
 
 
 def _section(title: str, table: Table | None) -> list[str]:
-    """A heading, a table and its notes; nothing without a table."""
+    """Write a heading, a table and its notes; nothing if there is no table."""
     if table is None:
         return []
     notes = ["", escape_markdown(" ".join(table.notes))] if table.notes else []
@@ -86,7 +86,7 @@ def _ladder(results: Results) -> list[str]:
 
 
 def _models(results: Results) -> list[str]:
-    """Each tokenizer under each model; nothing for a ladder, which has tables of its own."""
+    """Write each tokenizer under each model; nothing for a ladder, which has its own tables."""
     table = model_table(results)
     if table is None or results.robustness is None or results.ladder is not None:
         return []
@@ -104,7 +104,7 @@ def _stretches(results: Results) -> list[str]:
 
 
 def _samples(results: Results) -> list[str]:
-    """Those of the first seed."""
+    """Write the samples of the first seed."""
     lines = ["## Samples"]
     for arm in results.arms:
         for sample in arm.samples if arm.seed == 0 else []:
@@ -119,7 +119,7 @@ def _samples(results: Results) -> list[str]:
 
 
 def _beside(results: Results, main: Results) -> list[str]:
-    """Another experiment's losses, named by its text, or by its way of matching."""
+    """Write another experiment's losses, under its text or its way of matching."""
     text = results.corpus.name
     title = match_summary(results) if text == main.corpus.name else f"On {text}"
     models = model_table(results)

@@ -1,4 +1,4 @@
-"""Bits per byte against vocabulary size, training text or stage of the ladder, by matplotlib.
+"""Plot bits per byte against vocabulary size, training text or stage of the ladder.
 
 Needs the extra `plots`. Error bars are the standard deviation over seeds. The same results give the
 same bytes of SVG.
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 def figure_name(results: Results) -> str | None:
-    """The file name of the figure in a report of these results; None for no figure."""
+    """Return the file name of the figure in a report of these results; None for no figure."""
     if results.ladder is not None:
         return "ladder.svg"
     return "vocabulary.svg" if len(results.experiment.tokenizers) > 2 else None
 
 
 def to_svg(axes: Axes) -> bytes:
-    """The figure of some axes as SVG."""
+    """Write the figure of some axes as SVG."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 

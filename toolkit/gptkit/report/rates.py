@@ -1,4 +1,4 @@
-"""The study of learning rates, as a page."""
+"""Write the study of learning rates as a page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gptkit.results.summary import join_names
 
 
 def markdown(study: RatesStudy) -> str:
-    """The report of `gptkit.bench.rates.study_rates`."""
+    """Write the report of `gptkit.bench.rates.study_rates`."""
     texts = [text.name for text in study.texts]
     held_out = join_names([f"{text.val_chars:,}" for text in study.texts])
     lines = [
@@ -35,7 +35,7 @@ def markdown(study: RatesStudy) -> str:
 
 
 def command(study: RatesStudy) -> str:
-    """The command line that makes the study again."""
+    """Return the command line that runs the study again."""
     words = ["gptkit", "rates", "--models", ",".join(r.model for r in study.recipes)]
     words += ["--tokenizers", ",".join(study.tokenizers)]
     words += [word for text in study.data for word in ("--data", text)]
@@ -93,7 +93,7 @@ def _regret(regret: Regret) -> str:
 
 
 def _fairness(recipe: RecipeRates) -> str:
-    """Each way's largest regret, and whether it is fair."""
+    """Say the largest regret of each way, and whether it is fair."""
     said = []
     for way, regrets in recipe.regret.items():
         worst = max(regrets, key=lambda tokenizer: regrets[tokenizer].mean)

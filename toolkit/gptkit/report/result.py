@@ -1,10 +1,10 @@
-"""Result: an experiment's results as people use them in Python."""
+"""Use an experiment's results in Python."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -15,6 +15,7 @@ from gptkit.results.schema import ArmResult, Results, Robustness, Stretches, Ver
 from gptkit.results.studies import Study
 from gptkit.results.summary import group_by_model, mean_bits
 from gptkit.results.verdict import compare_arms
+from gptkit_tokenizers.base import JsonObject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Result:
-    """All arms of an experiment and its verdict.
+    """The arms of an experiment and its verdict.
 
     Attributes:
         data: everything in results.json, typed.
@@ -46,12 +47,12 @@ class Result:
         """Whether the answer depends on the model; None for a single model."""
         return self.data.robustness
 
-    def to_dict(self) -> dict[str, Any]:
-        """results.json as plain dictionaries and lists."""
+    def to_dict(self) -> JsonObject:
+        """Return results.json as plain dictionaries and lists."""
         return msgspec.json.decode(msgspec.json.encode(self.data))
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per arm, with flat column names such as `val_bits_per_byte`.
+        """Return one row per arm, with flat column names such as `val_bits_per_byte`.
 
         `bits_per_byte` is the reported loss: of the test text, or of val if there is none.
         """
@@ -71,7 +72,7 @@ class Result:
         return frame[[*first, *frame.columns.difference(first, sort=False)]]
 
     def curves(self) -> pd.DataFrame:
-        """One row per evaluation of each arm: validation loss against steps, bytes and seconds."""
+        """Return one row per evaluation of each arm: steps, bytes, seconds, validation loss."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -109,7 +110,7 @@ class Result:
         return result_fragment(self.data)
 
     def spans(self, a: str, b: str, *, model: str | None = None, n: int = 3) -> Stretches:
-        """The stretches of the text where tokenizer `a` saves most over `b`, and least.
+        """Find the stretches of the text where tokenizer `a` saves most over `b`, and least.
 
         Args:
             a, b: tokenizers of this experiment.

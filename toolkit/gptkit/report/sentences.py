@@ -1,4 +1,4 @@
-"""What results say in words, for the terminal and for pages."""
+"""Say results in sentences, for the terminal and for pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SPLIT_NAMES = {"val": "validation", "test": "test"}
 
 
 def headline(results: Results) -> str:
-    """Which tokenizer is best, by how much over the next, and whether it depends on the model."""
+    """Say which tokenizer is best, by how much, and whether that depends on the model."""
     seeds, closest = best_arm(results)
     arm, corpus, spent = seeds[0], results.corpus.name, _spent(results, seeds[0])
     figure = f"{mean_bits(seeds):.3f} bits per byte with {arm.model}"
@@ -43,7 +43,7 @@ def _spent(results: Results, arm: ArmResult) -> str:
 
 
 def tokenizer_label(arm: ArmResult) -> str:
-    """An arm's tokenizer and the share of the text it loses, as in "lower (loses 3.1 %)"."""
+    """Return an arm's tokenizer and the share of text it loses, as in "lower (loses 3.1 %)"."""
     lost = arm.reported.lost_bytes
     if not lost:
         return arm.tokenizer
@@ -51,12 +51,12 @@ def tokenizer_label(arm: ArmResult) -> str:
 
 
 def match_summary(results: Results) -> str:
-    """How the arms were matched, with what reservations, in one line."""
+    """Say in one line how the arms were matched, with remarks."""
     return "; ".join([f"Matched by {results.match.by}", *results.match.notes])
 
 
 def cost_notes(results: Results) -> str:
-    """How FLOPs and seconds were counted, and what the full softmax would have cost."""
+    """Say how FLOPs and seconds were counted, and the cost of the full softmax."""
     more = [
         f"{arm.tokenizer}-{arm.model} {short(arm.train.flops_full_softmax)}"
         for arm, *_ in group_by_model(results.arms)
@@ -69,7 +69,7 @@ def cost_notes(results: Results) -> str:
 
 
 def verdict_note(results: Results) -> str | None:
-    """What ± and the correction mean; None if no verdict has an interval."""
+    """Say what ± and the correction mean; None if no verdict has an interval."""
     if not any(v.ci95 for v in results.verdict):
         return None
     return (
@@ -80,7 +80,7 @@ def verdict_note(results: Results) -> str | None:
 
 
 def stretch_title(verdict: Verdict) -> str:
-    """The title of a table of stretches."""
+    """Return the title of a table of stretches."""
     return (
         f"Where {verdict.a} saves most and least over {verdict.b} under {verdict.model}, bits/byte"
     )

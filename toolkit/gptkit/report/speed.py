@@ -1,4 +1,4 @@
-"""What `gptkit bench` measured, as a page."""
+"""Write the measurements of `gptkit bench` as a page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLUMNS: list[Spec[MeasuredRow]] = [
 
 
 def markdown(found: Speed) -> str:
-    """A row per measurement: medians, and how many times better ours is."""
+    """Write a row per measurement: medians, and how many times better ours is."""
     columns, rows = build_rows(COLUMNS, found.measurements)
     machine = found.machine
     lines = [
@@ -49,7 +49,7 @@ STEPS_COLUMNS: list[Spec[StepsToLoss]] = [
 
 
 def _ablations(found: Ablations) -> list[str]:
-    """`fast` without each of its choices: how long to the loss, and how good either way."""
+    """Write `fast` without each of its choices: the time to the loss, and the losses."""
     columns, rows = build_rows(STEPS_COLUMNS, found.time_to_loss)
     lines = [
         "",

@@ -1,4 +1,4 @@
-"""The page of a study: speed, learning rates, or calibration."""
+"""Write the page of a study: speed, learning rates, or calibration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from gptkit.results.studies import RatesStudy, Speed, Study
 
 
 def study_page(found: Study) -> str:
-    """The report of a study, as Markdown."""
+    """Write the report of a study as Markdown."""
     if isinstance(found, Speed):
         return speed.markdown(found)
     return rates.markdown(found) if isinstance(found, RatesStudy) else calibration.markdown(found)

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Cell:
-    """A text, perhaps the best of its kind or less important than the others."""
+    """A text; it may be marked as the best in its column, or as less important."""
 
     text: str
     style: Literal["best", "dim"] | None = None
@@ -93,13 +93,13 @@ class Spec(Generic[T]):
 
 
 def build_rows(specs: Sequence[Spec[T]], items: Sequence[T]) -> tuple[list[Column], list[Row]]:
-    """The columns that are shown for these items, and a row for each item."""
+    """Return the columns that are shown for these items, and a row for each item."""
     used = [spec for spec in specs if spec.shown(items)]
     return [spec.column for spec in used], [[spec.cell(item) for spec in used] for item in items]
 
 
 def to_rich(table: Table) -> RenderableType:
-    """The table for a terminal, its title and its notes over the whole width."""
+    """Render the table for a terminal; its title and notes use the whole width."""
     from rich import box
     from rich.console import Group
     from rich.table import Table as RichTable
@@ -138,7 +138,7 @@ def to_rich(table: Table) -> RenderableType:
 
 
 def to_markdown(table: Table) -> list[str]:
-    """The table as lines of Markdown, without its title."""
+    """Render the table as lines of Markdown, without its title."""
     lines = [
         _markdown_row(escape_markdown(column.heading) for column in table.columns),
         _markdown_row("---" if c.align == "left" else "---:" for c in table.columns),
@@ -154,7 +154,7 @@ def to_markdown(table: Table) -> list[str]:
 
 
 def to_html(table: Table) -> str:
-    """The table as an HTML element, everything in it escaped."""
+    """Render the table as an HTML element; all text is escaped."""
     head = "".join(f'<th scope="col">{_html(c.heading)}</th>' for c in table.columns)
     body = ""
     for section in table.sections:
@@ -168,7 +168,7 @@ def to_html(table: Table) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """A text as a Markdown cell or in a line: escaped, on one line."""
+    """Escape a text for a Markdown cell, and put it on one line."""
     text = printable(text).replace("\\", "\\\\").replace("|", "\\|")
     return text.replace("<", "&lt;").replace("\n", " ")
 

@@ -1,4 +1,4 @@
-"""The tables of an experiment's results, as data for every renderer."""
+"""Make the tables of an experiment's results, for every renderer."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ LOSS_COLUMNS: list[Spec[LossRow]] = [
 
 
 def loss_table(results: Results) -> Table:
-    """A row per tokenizer and model, the lowest loss under each model marked; then baselines."""
+    """Make a table with a row per tokenizer and model, then baselines; the best are marked."""
     best = best_bits(results.arms)
     rows = [LossRow(seeds, best[seeds[0].model]) for seeds in group_by_model(results.arms)]
     columns, cells = build_rows(LOSS_COLUMNS, rows)
@@ -128,7 +128,7 @@ def _baseline_row(row: Baseline) -> Row:
 
 
 def vocabulary_table(results: Results) -> Table | None:
-    """Bits per byte against vocabulary size, drawn; None for fewer than three tokenizers."""
+    """Make a table with bars of bits per byte by vocabulary size; None below three tokenizers."""
     curves = vocabulary_points(results)
     if min(map(len, curves.values())) < 3:
         return None
@@ -149,7 +149,7 @@ def vocabulary_table(results: Results) -> Table | None:
 
 
 def model_table(results: Results, *, always: bool = True) -> Table | None:
-    """Each tokenizer under each model, with its rank there, the best overall first.
+    """Make a table of each tokenizer under each model, with ranks; the best overall is first.
 
     None for a single model.
 
@@ -197,7 +197,7 @@ MATCH_HEADINGS = {
 
 
 def match_table(results: Results) -> Table:
-    """What is equal across the tokenizers, and what is not."""
+    """Make a table of what is equal across the tokenizers, and what is not."""
     sections: dict[str, list[Row]] = {}
     for seeds in group_by_model(results.arms):
         means = {name: fmean(map(of, seeds)) for name, of in QUANTITIES.items()}
@@ -216,7 +216,7 @@ def match_table(results: Results) -> Table:
 
 
 def ratio_text(max_over_min: float | None) -> str:
-    """The largest over the smallest: "=" within 1 %.
+    """Write the largest value divided by the smallest; "=" within 1 %.
 
     >>> [ratio_text(r) for r in (1.002, 1.06, 3.14, 31.0, 5230.7, None)]
     ['=', '×1.06', '×3.1', '×31', '×5.2k', '×∞']
@@ -231,7 +231,7 @@ def ratio_text(max_over_min: float | None) -> str:
 
 
 def stretch_table(verdict: Verdict) -> Table:
-    """Where the better tokenizer saves most, then least."""
+    """Make a table of the stretches where the better tokenizer saves most, then least."""
     stretches = [*verdict.stretches.most, *reversed(verdict.stretches.least)]
     return Table(
         title=stretch_title(verdict),
@@ -248,7 +248,7 @@ def stretch_table(verdict: Verdict) -> Table:
 
 
 def sample_table(results: Results, *, models: Sequence[str] = ()) -> Table:
-    """The first seed's samples, tokenizers side by side; one below the other beyond three.
+    """Make a table of the first seed's samples; up to three tokenizers are side by side.
 
     Args:
         models: whose samples are shown, of those there are; if there is none of them, all.
@@ -293,13 +293,13 @@ SEED_COLUMNS: list[Spec[ArmResult]] = [
 
 
 def seed_table(results: Results) -> Table:
-    """A row per arm."""
+    """Make a table with a row per arm."""
     columns, rows = build_rows(SEED_COLUMNS, results.arms)
     return Table(title="Every arm", columns=columns, sections=[Section(rows)])
 
 
 def tuning_table(results: Results) -> Table | None:
-    """The learning rates that were tried; None without tuning."""
+    """Make a table of the tried learning rates; None without tuning."""
     rows: list[Row] = []
     for tuned in results.tuning:
         for trial in tuned.trials:

@@ -1,4 +1,4 @@
-"""An experiment's results and costs, as rich renderables in the order a terminal shows them."""
+"""Arrange an experiment's results and costs for a terminal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from gptkit.results.summary import best_arm, main_verdicts
 
 
 def comparison(results: Results) -> list[RenderableType]:
-    """What `gptkit compare` shows."""
+    """Return what `gptkit compare` shows."""
     _, closest = best_arm(results)
     tables = [
         loss_table(results),
@@ -47,7 +47,7 @@ def comparison(results: Results) -> list[RenderableType]:
 
 
 def walk(results: Results) -> list[RenderableType]:
-    """What `gptkit lecture ladder` shows."""
+    """Return what `gptkit lecture ladder` shows."""
     tokenizers = results.experiment.tokenizers
     ladder = bits_table(results) if len(tokenizers) > 1 else stage_table(results, tokenizers[0])
     return [
@@ -66,7 +66,7 @@ def _warnings(warnings: Sequence[str]) -> list[Text]:
 
 
 def costs(cost: ExperimentCost) -> list[RenderableType]:
-    """What `--dry-run` shows: a row per tokenizer and model, and the whole."""
+    """Return what `--dry-run` shows: a row per tokenizer and model, and the total."""
     arms = {(arm.tokenizer, arm.model): arm for arm in reversed(cost.arms)}
     n_seeds = len({arm.seed for arm in cost.arms})
     rows: list[Row] = [

@@ -1,4 +1,4 @@
-"""What came out equal across an experiment's arms, and what did not."""
+"""Find which quantities came out equal across an experiment's arms."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from gptkit.results.schema import ArmResult, Match
 
-EQUAL_RATIO = 1.01  # largest over smallest of quantities that are called equal
+EQUAL_RATIO = 1.01  # quantities are equal if largest / smallest is at most this
 
 QUANTITIES: dict[str, Callable[[ArmResult], float]] = {
     "train_bytes": lambda arm: arm.train.bytes,
@@ -23,13 +23,13 @@ QUANTITIES: dict[str, Callable[[ArmResult], float]] = {
 
 
 def compare_quantities(by: str, notes: Sequence[str], arms: Sequence[ArmResult]) -> Match:
-    """Which quantities agree within 1 % across the arms of every model.
+    """Find the quantities that agree within 1 % across the arms of every model.
 
-    Seconds are called equal only if the arms were matched by time, not if they happen to be.
+    Seconds count as equal only if the arms were matched by time.
 
     Args:
-        by: how the arms were matched.
-        notes: what a reader must know about that.
+        by: the quantity by which the arms were matched.
+        notes: remarks about the matching for the reader.
     """
     max_over_min: dict[str, dict[str, float | None]] = {}
     for model in sorted({arm.model for arm in arms}):
@@ -53,7 +53,7 @@ def compare_quantities(by: str, notes: Sequence[str], arms: Sequence[ArmResult])
 
 
 def is_equal(max_over_min: float | None) -> bool:
-    """Whether quantities agree within 1 %; None, where the smallest is 0, is not equal."""
+    """Return whether quantities agree within 1 %. None (the smallest is 0) is not equal."""
     return max_over_min is not None and max_over_min <= EQUAL_RATIO
 
 

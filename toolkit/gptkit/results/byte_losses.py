@@ -1,8 +1,8 @@
-"""Losses laid out on the bytes of the text, where any two tokenizers can be compared.
+"""Assign losses to the bytes of the text, so that any two tokenizers can be compared.
 
-A token's nats are spread evenly over its bytes, which says nothing about the single byte. Two
-tokenizers are therefore compared only over spans that begin and end where both have a border:
-the sum over such a span is what each really spent on it.
+A token's nats are spread evenly over its bytes, so a single byte's loss means nothing. Two
+tokenizers are compared only over spans that begin and end where both have a border. The sum over
+such a span is exact for both.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from gptkit.data.id_array import EndsArray
 from gptkit.errors import RunError
 from gptkit.results.schema import Stretch, Stretches
 
-STRETCH_BYTES = 60  # shown to a reader: most of a line
+STRETCH_BYTES = 60  # most of a line on a terminal
 
 
 @dataclass(frozen=True, kw_only=True)
 class ByteLosses:
-    """What a model spent on each byte of a text.
+    """A model's loss on each byte of a text.
 
     Attributes:
         text: the UTF-8 bytes (N,), uint8.
         nats: (N,), float32.
-        borders: the bytes at which tokens end, ascending, each once; the last is N.
+        borders: the bytes at which tokens end, ascending and distinct; the last is N.
     """
 
     text: np.ndarray
@@ -43,10 +43,10 @@ class ByteLosses:
 
 
 def read_losses(folder: Path) -> ByteLosses:
-    """Read what a run's model spent on each byte.
+    """Read the losses by byte of a run.
 
     Raises:
-        RunError: there is no such file, or it holds something else.
+        RunError: the file is missing, or holds something else.
     """
     path = folder / "nats.npz"
     try:
@@ -85,12 +85,12 @@ def to_byte_losses(
 
 
 def shared_borders(a: ByteLosses, b: ByteLosses) -> np.ndarray:
-    """The bytes, from 0 to N, at which both tokenizers have a border."""
+    """Return the bytes, from 0 to N, at which both tokenizers have a border."""
     return np.concatenate([[0], np.intersect1d(a.borders, b.borders, assume_unique=True)])
 
 
 def cut_blocks(borders: np.ndarray, block_bytes: int) -> np.ndarray:
-    """The ends of blocks of about so many bytes: from each multiple on, the first border.
+    """Return the ends of blocks: the first border at or after each multiple of block_bytes.
 
     >>> cut_blocks(np.array([0, 3, 4, 9, 11]), block_bytes=4).tolist()
     [4, 9, 11]
@@ -101,15 +101,15 @@ def cut_blocks(borders: np.ndarray, block_bytes: int) -> np.ndarray:
 
 
 def block_bits(losses: ByteLosses, ends: np.ndarray) -> np.ndarray:
-    """The bits (K,), float64, spent on each of the blocks that end at bytes `ends` (K,)."""
+    """Sum the bits (K,), float64, of each of the blocks that end at bytes `ends` (K,)."""
     starts = np.concatenate([[0], ends[:-1]])
     return np.add.reduceat(losses.nats, starts, dtype=np.float64) / math.log(2)
 
 
 def find_stretches(a: ByteLosses, b: ByteLosses, *, n: int = 3) -> Stretches:
-    """Where a saves most over b, and least: n stretches each, none overlapping another.
+    """Find n stretches where a saves most over b, and n where it saves least; none overlap.
 
-    A stretch is about `STRETCH_BYTES` long, between borders that both tokenizers have.
+    A stretch is about `STRETCH_BYTES` long. Both tokenizers have a border at its ends.
     """
     borders = shared_borders(a, b)
     gain = np.cumsum(b.nats - a.nats, dtype=np.float64) / math.log(2)

@@ -6,11 +6,11 @@ import msgspec
 
 
 class ArmCost(msgspec.Struct, frozen=True, kw_only=True):
-    """What one arm will take.
+    """The estimated cost of one arm.
 
     Attributes:
-        memory_bytes: weights, their gradients, the optimiser and the best weights.
-        seconds: with all cores.
+        memory_bytes: memory of the weights, gradients, optimiser states and best weights.
+        seconds: time with all cores.
     """
 
     id: str
@@ -25,11 +25,11 @@ class ArmCost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExperimentCost(msgspec.Struct, frozen=True, kw_only=True):
-    """What an experiment will take; tuning's trials are not counted.
+    """The estimated cost of an experiment, without the trials of tuning.
 
     Attributes:
-        memory_bytes: of all processes together; None on Windows.
-        seconds: from the first arm's start to the last one's end.
+        memory_bytes: memory of all processes together; None on Windows.
+        seconds: time from the start of the first arm to the end of the last.
     """
 
     arms: list[ArmCost]

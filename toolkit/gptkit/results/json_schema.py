@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from gptkit.results.schema import Results
 from gptkit.results.studies import Study
+from gptkit_tokenizers.base import JsonObject
 
 SCHEMA_FILE = Path(__file__).with_name("results.schema.json")
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema() -> JsonObject:
     """The JSON Schema of results.json, of an experiment or of a study."""
     return msgspec.json.schema(Results | Study)
 

@@ -1,4 +1,4 @@
-"""Whether the answer depends on the model: who is best under each, and which pairs change order."""
+"""Find whether the answer depends on the model, and which pairs of tokenizers change order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gptkit.results.schema import ArmResult, Best, Reversal, Robustness, Verdict
 from gptkit.results.summary import group_by_model, join_names, mean_bits
 
-MAX_REVERSALS_SHOWN = 3  # pairs that the message names; it counts the others
+MAX_REVERSALS_SHOWN = 3  # pairs that the message names
 
 
 def assess_robustness(arms: Sequence[ArmResult], verdicts: Sequence[Verdict]) -> Robustness | None:
@@ -37,7 +37,7 @@ def assess_robustness(arms: Sequence[ArmResult], verdicts: Sequence[Verdict]) ->
 
 
 def find_reversals(verdicts: Sequence[Verdict]) -> list[Reversal]:
-    """The pairs that models tell apart in opposite directions, the widest apart first."""
+    """Find pairs with significant differences in opposite directions, the largest first."""
     by_pair: dict[tuple[str, ...], dict[str, list[Verdict]]] = {}
     for v in verdicts:
         if v.significant is not False:

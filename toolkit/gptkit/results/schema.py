@@ -14,7 +14,7 @@ Interval = tuple[float, float]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A JSON object; a key that it does not have is an error."""
+    """A JSON object; unknown keys are errors."""
 
 
 class Params(Record, frozen=True, kw_only=True):
@@ -27,7 +27,7 @@ class Params(Record, frozen=True, kw_only=True):
 
 
 class Training(Record, frozen=True, kw_only=True):
-    """What an arm's training used. `flops` are as computed, with the compact softmax."""
+    """What an arm's training used. `flops` counts the compact softmax, as it is computed."""
 
     bytes: int
     tokens: int
@@ -47,7 +47,7 @@ class CurvePoint(Record, frozen=True, kw_only=True):
 
 
 class LastEvaluation(Record, frozen=True, kw_only=True):
-    """The evaluation after the last step, which need not be the best."""
+    """The evaluation after the last step; another one may be the best."""
 
     step: int
     bits_per_byte: float
@@ -64,10 +64,10 @@ class ArmResult(Record, frozen=True, kw_only=True):
     """One arm: a tokenizer, a model and a seed.
 
     Attributes:
-        vocab_seen: ids of the vocabulary that the training text uses.
-        context_bytes: block_size in bytes of training text, on average.
-        best_step: the step of the evaluation with the lowest validation loss; `val`, `test` and
-            the samples are of its weights.
+        vocab_seen: number of ids that the training text uses.
+        context_bytes: the mean length of block_size tokens in bytes of training text.
+        best_step: the step of the evaluation with the lowest validation loss. `val`, `test` and
+            the samples use the weights of this step.
     """
 
     id: str
@@ -97,7 +97,7 @@ class ArmResult(Record, frozen=True, kw_only=True):
 
 
 class Stretch(Record, frozen=True, kw_only=True):
-    """Part of the text; `bits_per_byte` is what tokenizer a spent on it less than b."""
+    """A part of the text. Tokenizer a needs `bits_per_byte` fewer bits per byte on it than b."""
 
     start: int
     end: int
@@ -106,23 +106,23 @@ class Stretch(Record, frozen=True, kw_only=True):
 
 
 class Stretches(Record, frozen=True, kw_only=True):
-    """Where tokenizer a saves most over b, and least; the extreme first."""
+    """The stretches where tokenizer a saves most over b, and least; the most extreme first."""
 
     most: list[Stretch]
     least: list[Stretch]
 
 
 class Verdict(Record, frozen=True, kw_only=True):
-    """Two tokenizers under one model; a is the better one.
+    """The comparison of two tokenizers under one model; a is the better one.
 
     Attributes:
-        delta_bits_per_byte: b's mean over seeds less a's.
+        delta_bits_per_byte: b's mean over seeds minus a's.
         ci95: the widest of the three intervals below; None with one seed.
-        ci95_text, ci95_seeds, ci95_both: 95 % intervals that answer for the text, for the seeds,
-            and for both together; None with one block of text or one seed.
+        ci95_text, ci95_seeds, ci95_both: 95 % intervals from the text, from the seeds, and from
+            both together; None with one block of text or one seed.
         p_holm: p-value, corrected for all pairs; None with one seed.
-        significant: whether the difference is told apart from chance; None if there is one seed
-            and the text alone tells it apart.
+        significant: whether the difference is significant; None if there is one seed, and the
+            interval from the text excludes zero.
     """
 
     a: str
@@ -141,18 +141,18 @@ class Verdict(Record, frozen=True, kw_only=True):
 
 
 class Best(Record, frozen=True, kw_only=True):
-    """The best tokenizer under a model, and those not told apart from it."""
+    """The best tokenizer under a model, and those without a significant difference from it."""
 
     tokenizer: str
     not_told_apart: list[str]
 
 
 class Reversal(Record, frozen=True, kw_only=True):
-    """Two tokenizers that models tell apart in opposite directions.
+    """Two tokenizers with significant differences in opposite directions.
 
     Attributes:
-        bits_per_byte: the smaller of the largest differences in either direction.
-        significant: None with one seed: then the text alone tells them apart.
+        bits_per_byte: the smaller of the largest differences in the two directions.
+        significant: None with one seed, when only the text interval excludes zero.
     """
 
     a: str
@@ -173,7 +173,7 @@ class Robustness(Record, frozen=True, kw_only=True):
 
 
 class Match(Record, frozen=True, kw_only=True):
-    """What was made equal, and what came out equal.
+    """What was matched, and what came out equal.
 
     Attributes:
         by: bytes, tokens, flops, params or time.
@@ -189,7 +189,7 @@ class Match(Record, frozen=True, kw_only=True):
 
 
 class Machine(Record, frozen=True, kw_only=True):
-    """What the figures were computed on."""
+    """The machine that computed the results."""
 
     torch: str
     device: str
@@ -198,7 +198,7 @@ class Machine(Record, frozen=True, kw_only=True):
 
 
 class Trial(Record, frozen=True, kw_only=True):
-    """A learning rate that was tried; see `gptkit.events.TrialDone`."""
+    """A trial of a learning rate; see `gptkit.events.TrialDone`."""
 
     factor: float
     bits_per_byte: float | None
@@ -207,7 +207,7 @@ class Trial(Record, frozen=True, kw_only=True):
 
 
 class Tuning(Record, frozen=True, kw_only=True):
-    """The trials for a tokenizer and a model; `factor` is the best one's."""
+    """The trials for a tokenizer and a model; `factor` is that of the best trial."""
 
     tokenizer: str
     model: str
@@ -219,12 +219,12 @@ class Results(Record, frozen=True, kw_only=True, tag_field="kind", tag="experime
     """results.json of an experiment.
 
     Attributes:
-        gptkit: version that wrote it.
-        name: the experiment's folder.
-        experiment: what was asked; `data` is None for a text given as an object.
-        ladder: preset of the lecture's ladder if the models are its stages, else None.
-        reported_split: the text that the losses are from: test if there is one.
-        seconds: of the whole experiment.
+        gptkit: the version that wrote the file.
+        name: the name of the experiment's folder.
+        experiment: the experiment's config; `data` is None for a text given as an object.
+        ladder: the preset of the lecture's ladder if the models are its stages, else None.
+        reported_split: the text that the losses are from: test if there is one, else val.
+        seconds: the duration of the experiment.
     """
 
     format: Literal[1] = 1
@@ -246,5 +246,5 @@ class Results(Record, frozen=True, kw_only=True, tag_field="kind", tag="experime
 
     @property
     def reported_bytes(self) -> int:
-        """Bytes of the text that the losses are from."""
+        """The number of bytes of the text that the losses are from."""
         return self.arms[0].reported.bytes

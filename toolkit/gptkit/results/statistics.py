@@ -1,9 +1,10 @@
-"""How sure a difference is: over texts, over seeds, and among several pairs.
+"""Compute intervals and p-values of a difference, over texts, over seeds, and for several pairs.
 
 Another text would give another difference, and so would other seeds. A paired block bootstrap over
-the evaluation text answers for the text, a t interval over the paired differences of the seeds for
-the training. We report the widest of three intervals: text, seeds, and both combined. Without the
-third, coverage falls to 92 % when both sources are about equal (five seeds).
+the evaluation text measures the uncertainty from the text. A t interval over the paired differences
+of the seeds measures the uncertainty from the training. We report the widest of three intervals:
+text, seeds, and both combined. Without the third, coverage falls to 92 % when both sources are
+about equal (five seeds).
 """
 
 from __future__ import annotations
@@ -16,23 +17,24 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
-# Neighbouring text is alike: on tiny Shakespeare blocks of 256, 512 and 1024 bytes give 0.60, 0.68
-# and 0.77 of the standard error that blocks of 4096 give, 2048 gives 0.84 and leaves 55 of them.
+# Neighbouring text is similar, so short blocks give standard errors that are too small. On tiny
+# Shakespeare, blocks of 256, 512, 1024 and 2048 bytes give 0.60, 0.68, 0.77 and 0.84 of the
+# standard error of blocks of 4096 bytes. With 2048 there are 55 blocks.
 BLOCK_BYTES = 2048
-MAX_BLOCKS = 1000  # longer blocks for a longer text: their number bounds the bootstrap's memory
-MIN_BLOCKS = 20  # fewer say too little about how blocks vary
+MAX_BLOCKS = 1000  # limits the bootstrap's memory; a longer text has longer blocks
+MIN_BLOCKS = 20  # with fewer, the variance between blocks is too uncertain
 RESAMPLES = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """A paired difference in bits per byte, and its doubt.
+    """A paired difference in bits per byte, and its uncertainty.
 
     Attributes:
-        mean: over the whole text and all seeds.
-        text, seeds, both: half the width of the 95 % interval that answers for the text, for the
-            seeds, and for both together; None where there is a single block or a single seed.
-        p: of no difference: the largest of the three tests'; None where one is missing.
+        mean: the difference over the whole text and all seeds.
+        text, seeds, both: half the width of the 95 % interval from the text, from the seeds, and
+            from both together; None with a single block or a single seed.
+        p: the largest p-value of the three tests for no difference; None if one is missing.
     """
 
     mean: float
@@ -43,21 +45,21 @@ class Difference:
 
     @property
     def half_width(self) -> float | None:
-        """Of the claim: the widest of the three."""
+        """Half the width of the reported interval: the largest of the three."""
         if self.text is None or self.seeds is None or self.both is None:
             return None
         return max(self.text, self.seeds, self.both)
 
 
 def block_bytes_for(n_bytes: int) -> int:
-    """How long the bootstrap's blocks are for a text of so many bytes."""
+    """Return the length of the bootstrap's blocks for a text of `n_bytes`."""
     return max(BLOCK_BYTES, math.ceil(n_bytes / MAX_BLOCKS))
 
 
 def paired_difference(
     bits: np.ndarray, block_bytes: np.ndarray, *, resamples: int = RESAMPLES
 ) -> Difference:
-    """The difference b - a in bits per byte, from blocks of the text that both have scored.
+    """Compute the difference b - a in bits per byte from blocks of the text that both have scored.
 
     The intervals are mean ± t · standard error: the bootstrap's standard error of Σ bits / Σ bytes
     over resampled blocks, with as many degrees of freedom as blocks less one (Efron and
@@ -66,8 +68,8 @@ def paired_difference(
     ("An approximate distribution of estimates of variance components", 1946).
 
     Args:
-        bits: b's less a's (S, K) of each seed on each block.
-        block_bytes: (K,) the blocks' lengths.
+        bits: (S, K), bits of b minus bits of a, for each seed and block.
+        block_bytes: (K,), the lengths of the blocks.
     """
     n_seeds, n_blocks = bits.shape
     per_seed = bits.sum(axis=1) / block_bytes.sum()  # (S,)
@@ -83,7 +85,7 @@ def paired_difference(
             method="percentile",
             rng=np.random.default_rng(0),
         )
-        # Resampling takes the blocks for all there is: their variance lacks a factor K / (K - 1).
+        # Resampling K blocks gives the variance without the factor K / (K - 1).
         correction = math.sqrt(n_blocks / (n_blocks - 1))
         errors["text"] = float(again.standard_error) * correction, n_blocks - 1
     if n_seeds > 1:
@@ -101,7 +103,7 @@ def paired_difference(
 
 
 def _together(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
-    """The standard error and degrees of freedom of the sum of two independent errors."""
+    """Return the standard error and degrees of freedom of the sum of two independent errors."""
     error = math.hypot(a[0], b[0])
     if error == 0:
         return 0.0, a[1] + b[1]
@@ -119,7 +121,7 @@ def _p(mean: float, error: float, degrees: float) -> float:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """p-values corrected for being several: each at most 1, in the order given.
+    """Correct several p-values for multiple tests; return them in the given order.
 
     Holm, "A simple sequentially rejective multiple test procedure", 1979.
 

@@ -1,4 +1,4 @@
-"""Arms grouped and ranked: the figures that verdict, warnings and reports share."""
+"""Group and rank arms, for the verdict, the warnings and the reports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SMALLEST_CLAIM = 0.001  # bits per byte: what three decimals can show
 
 
 def group_by_model(arms: Sequence[ArmResult]) -> list[list[ArmResult]]:
-    """The seeds of each tokenizer and model together; the tokenizers of one model in a row."""
+    """Group the seeds of each tokenizer and model; tokenizers of one model are neighbours."""
     models = dict.fromkeys(arm.model for arm in arms)
     tokenizers = dict.fromkeys(arm.tokenizer for arm in arms)
     groups = (
@@ -24,17 +24,17 @@ def group_by_model(arms: Sequence[ArmResult]) -> list[list[ArmResult]]:
 
 
 def mean_bits(seeds: Sequence[ArmResult]) -> float:
-    """The mean of the reported losses, in bits per byte."""
+    """Return the mean of the reported losses, in bits per byte."""
     return fmean(arm.reported.bits_per_byte for arm in seeds)
 
 
 def std_bits(seeds: Sequence[ArmResult]) -> float | None:
-    """The standard deviation of the reported losses over seeds; None with one seed."""
+    """Return the standard deviation of the reported losses over seeds; None with one seed."""
     return stdev(arm.reported.bits_per_byte for arm in seeds) if len(seeds) > 1 else None
 
 
 def best_bits(arms: Sequence[ArmResult]) -> dict[str, float]:
-    """The lowest mean loss under each model, in bits per byte."""
+    """Return the lowest mean loss under each model, in bits per byte."""
     best: dict[str, float] = {}
     for seeds in group_by_model(arms):
         model = seeds[0].model
@@ -43,7 +43,7 @@ def best_bits(arms: Sequence[ArmResult]) -> dict[str, float]:
 
 
 def best_arm(results: Results) -> tuple[list[ArmResult], Verdict | None]:
-    """The seeds with the lowest loss of all, and the verdict against the closest tokenizer."""
+    """Return the seeds with the lowest loss, and their verdict against the closest tokenizer."""
     seeds = min(group_by_model(results.arms), key=mean_bits)
     key = (seeds[0].tokenizer, seeds[0].model)
     rivals = [v for v in results.verdict if (v.a, v.model) == key]
@@ -51,7 +51,7 @@ def best_arm(results: Results) -> tuple[list[ArmResult], Verdict | None]:
 
 
 def main_verdicts(results: Results) -> list[Verdict]:
-    """All verdicts of up to three tokenizers; of more, the best one's under each model."""
+    """Return all verdicts for up to three tokenizers; for more, only those of the best one."""
     if len(results.experiment.tokenizers) <= 3:
         return results.verdict
     best = {}
@@ -71,7 +71,7 @@ class VocabularyPoint:
 
 
 def vocabulary_points(results: Results) -> dict[str, list[VocabularyPoint]]:
-    """By model, each tokenizer's loss, from the smallest vocabulary to the largest."""
+    """Return each tokenizer's loss by model, from the smallest vocabulary to the largest."""
     points: dict[str, list[VocabularyPoint]] = {}
     for seeds in group_by_model(results.arms):
         arm = seeds[0]
@@ -81,7 +81,7 @@ def vocabulary_points(results: Results) -> dict[str, list[VocabularyPoint]]:
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Names as a sentence lists them.
+    """Join names as a sentence lists them.
 
     >>> join_names(["decoder"]), join_names(["decoder", "gpt2", "qwen3"])
     ('decoder', 'decoder, gpt2 and qwen3')

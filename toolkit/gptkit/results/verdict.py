@@ -1,4 +1,4 @@
-"""Which tokenizer is better under each model, by how much, how surely, and where in the text."""
+"""Decide which tokenizer is better under each model, by how much, and how certainly."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from gptkit.results.summary import SMALLEST_CLAIM, group_by_model, mean_bits
 
 
 class Seeded(Protocol):
-    """An arm, as far as pairing by seed needs it."""
+    """Anything with a seed; arms are paired by it."""
 
     @property
     def seed(self) -> int: ...
@@ -39,10 +39,10 @@ A = TypeVar("A", bound=Seeded)
 
 
 def judge(arms: Sequence[ArmResult], losses: Callable[[ArmResult], ByteLosses]) -> list[Verdict]:
-    """A verdict for each model and each pair of tokenizers; p-values are corrected for all pairs.
+    """Make a verdict for each model and pair of tokenizers; p-values are corrected for all pairs.
 
     Args:
-        losses: what an arm spent on each byte.
+        losses: returns an arm's losses on each byte.
     """
     pairs = []
     groups = group_by_model(arms)
@@ -94,7 +94,7 @@ def _verdict(
 def compare_arms(
     a: Sequence[A], b: Sequence[A], losses: Callable[[A], ByteLosses], *, n: int = 3
 ) -> tuple[Difference, Stretches]:
-    """The difference b - a of two tokenizers' arms, paired by seed, and where in the text it is."""
+    """Compare two tokenizers' arms by seed: the difference b - a, and its extreme stretches."""
     bits, ends = [], np.empty(0, dtype=np.int64)
     for i, (one, other) in enumerate(zip(a, b, strict=True)):
         assert one.seed == other.seed
@@ -118,9 +118,9 @@ def _interval(difference: Difference, half_width: float | None) -> Interval | No
 
 
 def is_significant(difference: Difference, *, p_holm: float | None) -> bool | None:
-    """Whether the difference is told apart from chance.
+    """Return whether the difference is significant.
 
-    None if it cannot be decided: there is one seed, and the text interval alone excludes zero.
+    None if that cannot be decided: there is one seed, and the text interval excludes zero.
     """
     if p_holm is not None:
         return p_holm < 1 - CONFIDENCE

@@ -1,4 +1,4 @@
-"""Warnings about a result: what a careful reader would ask, found from its figures alone."""
+"""Find warnings about a result in its numbers: what a careful reader would ask."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from gptkit.results.balance import is_equal
 from gptkit.results.schema import ArmResult, Results
 from gptkit.results.statistics import MIN_BLOCKS, block_bytes_for
 
-OVERFIT_RATIO = 1.01  # the last evaluation's loss over the best one's
-MAX_EPOCHS = 4  # up to which repeated text is nearly as good as new: Muennighoff et al., 2023
+OVERFIT_RATIO = 1.01  # loss of the last evaluation / loss of the best one
+MAX_EPOCHS = 4  # up to this, repeated text is nearly as good as new: Muennighoff et al., 2023
 MIN_TRIAL_STEPS = 50  # shorter trials favour high learning rates
 MATCHED_QUANTITIES = {
     "bytes": "train_bytes",
@@ -19,11 +19,11 @@ MATCHED_QUANTITIES = {
     "params": "total_params",
     "time": "seconds",
 }
-WIDE_INTERVAL = 0.01  # bits per byte: an interval this wide leaves one decimal
+WIDE_INTERVAL = 0.01  # bits per byte; with a wider interval, one decimal is left
 
 
 def check_result(results: Results) -> list[str]:
-    """Warnings, one sentence each."""
+    """Return the warnings about a result."""
     return [
         *_check_asked(results),
         *_check_losses(results),
@@ -49,7 +49,7 @@ def _check_asked(results: Results) -> list[str]:
 
 
 def _is_fast_alone(models: Sequence[str] | Mapping[str, Recipe]) -> bool:
-    """Whether the only model has what favours small vocabularies."""
+    """Return whether the only model has inputs that favour small vocabularies."""
     if len(models) != 1:
         return False
     if not isinstance(models, Mapping):
@@ -79,15 +79,15 @@ def _check_losses(results: Results) -> list[str]:
         (
             lambda arm: bits(arm) > uniform[arm.tokenizer],
             lambda arm: (
-                f"worse than guessing: {bits(arm):.3f} bits per byte; all ids alike give "
+                f"worse than guessing: {bits(arm):.3f} bits per byte; uniform guessing gives "
                 f"{uniform[arm.tokenizer]:.3f}"
             ),
         ),
         (
             lambda arm: arm.params.body > 0 and bits(arm) > bigram[arm.tokenizer],
             lambda arm: (
-                f"learned less than counts of pairs of ids give: {bits(arm):.3f} bits per byte, "
-                f"{bigram[arm.tokenizer]:.3f} by counts. A larger budget may change the order"
+                f"worse than bigram counts: {bits(arm):.3f} bits per byte; counting pairs of ids "
+                f"gives {bigram[arm.tokenizer]:.3f}. A larger budget may change the order"
             ),
         ),
         (
@@ -101,7 +101,7 @@ def _check_losses(results: Results) -> list[str]:
             lambda arm: arm.reported.lost_bytes > 0,
             lambda arm: (
                 f"its tokenizer loses {arm.reported.lost_bytes:,} of {arm.reported.bytes:,} bytes; "
-                "its bits per byte include what it costs to restore them"
+                "its bits per byte include the cost of restoring them"
             ),
         ),
     ]
@@ -113,7 +113,7 @@ def _first_of(
     applies: Callable[[ArmResult], bool],
     says: Callable[[ArmResult], str],
 ) -> str | None:
-    """One sentence for all arms of a kind: what the first one does, and how many more do."""
+    """Return one sentence about the first arm that a check applies to, and how many more."""
     found = [arm for arm in arms if applies(arm)]
     if not found:
         return None
@@ -139,20 +139,20 @@ def _check_text(results: Results) -> list[str]:
     )
     if widest >= WIDE_INTERVAL:
         messages.append(
-            f"the {split} text is too small for three decimals: over its blocks alone, a "
-            f"difference is known to ± {widest:.3f} bits per byte."
+            f"the {split} text is too small for three decimals: it determines a difference only to "
+            f"± {widest:.3f} bits per byte."
         )
     return messages
 
 
 def _check_matching(results: Results) -> list[str]:
-    """Warn if what was to be equal is not, except for models that cannot follow and are noted."""
+    """Warn if the matched quantity is not equal, except for models that the notes name."""
     by = results.match.by
     quantity = MATCHED_QUANTITIES[by]
     with_body = {arm.model for arm in results.arms if arm.params.body}
     return [
-        f"matched by {by}, but under {model} {quantity} differ by more than 1 %: a step is too "
-        "large a part of so small a budget."
+        f"matched by {by}, but under {model} {quantity} differ by more than 1 %. The budget has "
+        "too few steps."
         for model, ratios in results.match.max_over_min.items()
         if not is_equal(ratios[quantity]) and (model in with_body or by != "params")
     ]
@@ -170,7 +170,7 @@ def _check_tuning(results: Results) -> list[str]:
         factors = [trial.factor for trial in tuned.trials]
         if tuned.factor in (min(factors), max(factors)):
             messages.append(
-                f"{tuned.tokenizer}-{tuned.model}: the best learning rate is at the edge of those "
-                f"tried, {tuned.factor:g} times the recipe's."
+                f"{tuned.tokenizer}-{tuned.model}: the best learning rate, {tuned.factor:g} times "
+                "the recipe's, is at the edge of the tried rates."
             )
     return messages

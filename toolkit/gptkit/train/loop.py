@@ -1,4 +1,4 @@
-"""The training loop: a generator of events that prints nothing."""
+"""The training loop: a generator of events. It prints nothing."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def train(
 ) -> Iterator[StepDone | Scored]:
     """Train on the corpus's training text for `schedule.steps` steps or `schedule.seconds` seconds.
 
-    Scores the validation text `schedule.evaluations` times, evenly, the last time after the last
-    step. The model ends with the weights of its best evaluation: the lowest bits per byte, the
-    earliest of equals.
+    Scores the validation text `schedule.evaluations` times, at even intervals, the last time after
+    the last step. At the end the model has the weights of its best evaluation: the lowest bits per
+    byte, and the earliest one if several are equal.
 
     Raises:
-        TrainingError: the loss is no longer a number.
+        TrainingError: the loss is not finite.
     """
     device = next(model.parameters()).device
     optimizers = make_optimizers(model, optim)
@@ -101,7 +101,7 @@ def train_to_end(
 def batches_of(
     text: EncodedText, schedule: Schedule, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor, int]]:
-    """Without end, each step's inputs and targets (B, T), and the bytes its targets spell."""
+    """Yield each step's inputs and targets (B, T), and the bytes of its targets, without end."""
     block_size = schedule.block_size
     for starts in window_starts(
         text.ends,
@@ -115,7 +115,7 @@ def batches_of(
 
 
 def progress(step: int, seconds: float, took: float, schedule: Schedule) -> float:
-    """How much of the training is done, from 0 to 1.
+    """Return how much of the training is done, from 0 to 1.
 
     With a time budget, the training stops after the step whose end is closest to the budget. The
     error is at most half a step; `took` is the last step's duration.
@@ -127,7 +127,7 @@ def progress(step: int, seconds: float, took: float, schedule: Schedule) -> floa
 
 
 def interval_index(done: float, parts: int) -> int:
-    """Index of the interval, of `parts` equal ones, that contains `done`.
+    """Return the index of the interval (of `parts` equal ones) that contains `done`.
 
     The 1e-9 corrects rounding such as 1 / 49 · 49 < 1.
 
@@ -151,9 +151,9 @@ def take_step(
     """Update the weights from a batch (B, T), and return its mean loss in nats.
 
     Args:
-        step: counted from 1.
-        done: how much of the training lies before it, from 0 to 1.
-        nll: the model's `nll`, compiled; None for the plain one.
+        step: the number of the step, from 1.
+        done: how much of the training is done before this step, from 0 to 1.
+        nll: the model's compiled `nll`; None for the plain one.
     """
     bf16 = config.bf16 and bf16_is_native(ids.device)
     with torch.autocast(ids.device.type, torch.bfloat16, enabled=bf16):

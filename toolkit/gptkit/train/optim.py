@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from gptkit.config import OptimConfig
 from gptkit.models import Model
 
-# Each iteration's a, b, c in x -> a x + b x³ + c x⁵: the best for singular values from 0.001 to 1.
-# Amsel et al., "The Polar Express", 2025; theirs shrinks the input and every iteration's output by
-# 1.01 so that rounding cannot push a value out of that range.
+# a, b, c of each iteration x -> a x + b x³ + c x⁵, optimal for singular values from 0.001 to 1.
+# Amsel et al., "The Polar Express", 2025. They divide the input and the output of every iteration
+# by 1.01, so that rounding cannot push a value out of the range.
 POLAR_EXPRESS = (
     (8.28721201814563, -23.595886519098837, 17.300387312530933),
     (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
@@ -26,11 +26,11 @@ POLAR_EXPRESS = (
 
 
 def orthogonalise(matrices: Tensor, iterations: int = 5) -> Tensor:
-    """About U Vᵀ of each matrix's singular value decomposition: (N, R, C) -> (N, R, C).
+    """Return about U Vᵀ of each matrix's singular value decomposition: (N, R, C) -> (N, R, C).
 
-    Polar Express iterations, `POLAR_EXPRESS` and no more of them, batched over equal shapes, in
-    the matrices' own precision. Singular values from 0.001 of the norm up land between 0.13 and
-    1.87 after three iterations, between 0.87 and 1.13 after five.
+    At most five Polar Express iterations (`POLAR_EXPRESS`), in the matrices' own precision. After
+    three iterations, singular values above 0.001 of the norm are between 0.13 and 1.87; after
+    five, between 0.87 and 1.13.
     """
     wide = matrices.shape[-2] <= matrices.shape[-1]
     x = matrices if wide else matrices.mT
@@ -43,7 +43,7 @@ def orthogonalise(matrices: Tensor, iterations: int = 5) -> Tensor:
 
 
 class Optimizer(Protocol):
-    """What training needs of an optimiser: groups with a "lr", and two methods."""
+    """The part of an optimiser that training uses: groups with a "lr", and two methods."""
 
     param_groups: list[dict[str, Any]]
 
@@ -53,14 +53,14 @@ class Optimizer(Protocol):
 
 
 class Muon:
-    """Momentum whose update is made orthogonal, for hidden matrices; in float32.
+    """Muon in float32: momentum with an orthogonal update, for the matrices of the body.
 
-    `torch.optim.Muon` is the same rule, but orthogonalises in bfloat16. A CPU without bf16 units
-    has to emulate it: 60 times slower than float32 where it was measured, with AVX2 alone (900 ms
-    against 15 ms for one step of a four-layer decoder of width 128). So here the iterations run
-    in float32, all matrices of one shape together, and every CPU gets the same numbers at about
-    the speed of the bfloat16 of those that have it. On a GPU with native bf16,
-    `make_optimizers` takes PyTorch's.
+    `torch.optim.Muon` is the same rule, but it orthogonalises in bfloat16. A CPU without bf16
+    units must emulate that, which was 60 times slower than float32 on a CPU with AVX2 alone
+    (900 ms against 15 ms for one step of a four-layer decoder of width 128). Here the iterations
+    run in float32, for all matrices of one shape together. Every CPU gets the same numbers, at
+    about the speed of bfloat16 on a CPU with bf16 units. On a GPU with native bf16,
+    `make_optimizers` uses PyTorch's Muon.
 
     Keller Jordan, "Muon: An optimizer for hidden layers in neural networks", 2024.
     """
@@ -77,7 +77,7 @@ class Muon:
         self.iterations = iterations
         self.param_groups: list[dict[str, Any]] = [{"params": list(params), "lr": lr}]
         self._by_shape: defaultdict[torch.Size, list[tuple[nn.Parameter, Tensor]]]
-        self._by_shape = defaultdict(list)  # each matrix with its running mean gradient
+        self._by_shape = defaultdict(list)  # each matrix with its mean gradient
         for p in self.param_groups[0]["params"]:
             self._by_shape[p.shape].append((p, torch.zeros_like(p)))
 
@@ -104,7 +104,7 @@ def bf16_is_native(device: torch.device) -> bool:
 
 
 def make_optimizers(model: Model, config: OptimConfig) -> list[Optimizer]:
-    """AdamW for embeddings, head and vectors; Muon for the body's matrices if it has a rate."""
+    """Make AdamW for all parameters, and Muon for the body's matrices if it has a learning rate."""
     groups = model.parameter_groups()
     muon = groups.pop("matrices", []) if config.muon_learning_rate is not None else []
     embedding, positions = groups.pop("embedding", []), groups.pop("positions", [])
@@ -153,11 +153,11 @@ def _make_muon(matrices: list[nn.Parameter], config: OptimConfig) -> Optimizer:
 
 
 def rate_at(step: int, done: float, config: OptimConfig) -> float:
-    """The fraction of the peak learning rate at a step.
+    """Return the learning rate at a step, as a fraction of the peak.
 
     Args:
-        step: counted from 0.
-        done: how much of the training, in steps or in seconds, lies before it: from 0 to 1.
+        step: the number of the step, from 0.
+        done: how much of the training is done before it (in steps or seconds), from 0 to 1.
 
     >>> config = OptimConfig(learning_rate=1.0, warmup_steps=2, decay_fraction=0.5)
     >>> [rate_at(step, step / 8, config) for step in range(8)]
@@ -171,9 +171,9 @@ def rate_at(step: int, done: float, config: OptimConfig) -> float:
 
 @torch.no_grad()
 def clip_gradients(model: Model, max_norm: float) -> None:
-    """Scale all gradients so that their norm, counted as in the dense model, is at most max_norm.
+    """Scale all gradients so that the norm of the dense model's gradient is at most max_norm.
 
-    An entry of the compact softmax that stands for m of the dense model's counts m times.
+    An entry of the compact softmax that stands for m dense entries counts m times.
     """
     copies = model.gradient_copies()
     gradients = [(p.grad, copies.get(p)) for p in model.parameters() if p.grad is not None]

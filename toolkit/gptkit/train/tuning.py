@@ -1,40 +1,42 @@
-"""The learning rate of each tokenizer and model, chosen by short trials on training text alone.
+"""Choose the learning rate of each tokenizer and model by short trials on training text alone.
 
-Every tokenizer gets the same trials: the recipe's rates times the same factors, stopped early by
-successive halving (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020).
+Every tokenizer gets the same trials: the recipe's rates times the same factors. Successive halving
+stops bad trials early (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
 from gptkit.config import TRIAL_PART, Arm, Schedule
 from gptkit.data.corpus import Corpus
 from gptkit.data.encoding import EncodedCorpus, encode_text
+from gptkit.data.prepare import Prepared
 from gptkit.errors import TrainingError
-from gptkit.events import TrialDone
+from gptkit.events import OnEvent, TrialDone
 from gptkit.models import build_model
 from gptkit.train.loop import Scored, train
 
-FACTORS = (1.0, 2.0, 0.5, 4.0, 0.25)  # of the recipe's rates, in the order tried
-RUNGS = 4  # evaluations in a trial; it may be stopped after the first and after the second
-MAX_TRIAL_CHARS = 16_000_000  # of training text that trials train on
-MAX_HELD_OUT_CHARS = 20_000  # of training text that judges trials; at most a tenth of it
+FACTORS = (1.0, 2.0, 0.5, 4.0, 0.25)  # times the recipe's rates, in the order of the trials
+TRIAL_EVALUATIONS = 4  # a trial may be stopped after the first and after the second
+MAX_TRIAL_CHARS = 16_000_000  # the most training text that trials use
+MAX_HELD_OUT_CHARS = 20_000  # training text that judges trials; at most a tenth of it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tuned:
-    """The trials of an arm, in order, and the best one's factor of the learning rates."""
+    """The trials of an arm, in order, and the best factor of the learning rates."""
 
     trials: tuple[TrialDone, ...]
     factor: float
 
 
 def training_slice(encoded: EncodedCorpus, corpus: Corpus) -> EncodedCorpus:
-    """The training text under the same tokenizer, its end held out to judge trials by."""
+    """Return the training text alone; its end is held out to judge trials."""
     text = corpus.train[-MAX_TRIAL_CHARS:]
     held_out = max(1, min(MAX_HELD_OUT_CHARS, len(text) // 10))
     return EncodedCorpus(
@@ -78,7 +80,7 @@ def tune(
                 trial.report(losses[-1], len(losses))
                 if part < 1 and trial.should_prune():
                     raise optuna.TrialPruned
-            part = 1.0  # by the clock, a step may have been longer than a part
+            part = 1.0  # with a time budget, one step may be longer than a part
         except TrainingError:
             losses.clear()
             raise optuna.TrialPruned from None
@@ -104,9 +106,24 @@ def tune(
     return Tuned(trials=tuple(trials), factor=best.factor)
 
 
+def tune_all(
+    arms: Sequence[Arm], prepared: Prepared, device: torch.device, on_event: OnEvent
+) -> dict[tuple[str, str], Tuned]:
+    """Run the trials of each tokenizer and recipe; the first seed stands for all."""
+    tuned = {}
+    for name, encoded in prepared.texts.items():
+        texts = training_slice(encoded, prepared.corpus)
+        for arm in arms:
+            if arm.tokenizer == name and arm.schedule.seed == 0:
+                tuned[name, arm.recipe] = tune(
+                    arm, texts, device=device, on_trial=partial(on_event, arm)
+                )
+    return tuned
+
+
 def _trial_schedule(schedule: Schedule) -> Schedule:
     if schedule.steps is not None:
         steps = -(-schedule.steps // TRIAL_PART)
-        return replace(schedule, steps=steps, evaluations=min(RUNGS, steps))
+        return replace(schedule, steps=steps, evaluations=min(TRIAL_EVALUATIONS, steps))
     assert schedule.seconds is not None
-    return replace(schedule, seconds=schedule.seconds / TRIAL_PART, evaluations=RUNGS)
+    return replace(schedule, seconds=schedule.seconds / TRIAL_PART, evaluations=TRIAL_EVALUATIONS)
