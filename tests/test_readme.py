@@ -149,7 +149,7 @@ def test_the_study_of_rates_is_what_the_tool_writes():
     shared, rule = (max(of) for of in zip(*worst, strict=True))
     assert rule <= FAIR < shared
     assert f"costs up to {shared:.3f} bits per byte" in README
-    assert f"by that rule it is {rule:.3f} at most for all three" in README
+    assert f"by that rule the cost is {rule:.3f} at most for all three" in README
 
 
 def test_the_measured_speed_is_what_the_tool_writes():

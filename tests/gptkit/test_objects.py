@@ -99,7 +99,7 @@ def test_an_object_that_is_no_tokenizer_is_refused():
 
 def test_ids_that_differ_between_two_calls_are_refused(text_file, tmp_path):
     experiment = Experiment(tokenizers=[Restless()], data=str(text_file), out=tmp_path, **SMALL)
-    with pytest.raises(TokenizerError, match="two calls give a text different ids"):
+    with pytest.raises(TokenizerError, match="two calls give different ids for one text"):
         experiment.untuned_plan()
 
 

@@ -55,6 +55,7 @@ def adapt(tokenizer: Any, name: str | None = None) -> Tokenizer:
         TokenizerError: the object is not a tokenizer.
     """
     if isinstance(tokenizer, Tokenizer):
+        tokenizer.name = tokenizer.name or name or _own_name(tokenizer)
         return tokenizer
     kind = _kind(tokenizer)
     name = name or _own_name(tokenizer)

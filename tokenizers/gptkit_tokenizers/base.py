@@ -29,12 +29,13 @@ class Tokenizer(ABC):
     """Text to ids and back. Text is ordinary text: `<|endoftext|>` is thirteen characters.
 
     Attributes:
-        name: the spec, or a name given to the tokenizer.
+        name: the spec, or a name given to the tokenizer; a plug-in without one has its entry
+            point's.
         vocab_size: V; every id is in [0, V).
         rebuilds: whether `from_dict` makes the same tokenizer from what `to_dict` returns.
     """
 
-    name: str
+    name: str = ""
     vocab_size: int
     rebuilds: bool = True
 
@@ -54,7 +55,10 @@ class Tokenizer(ABC):
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
         """Return the exact bytes that ids spell. Raises TokenizerError for an id outside [0, V)."""
-        ids = ids.tolist() if hasattr(ids, "tolist") else ids
+        ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+        for token in ids:
+            if not 0 <= token < self.vocab_size:
+                raise unknown_id(self, token)
         return b"".join(map(self.token_bytes, ids))
 
     def decode(self, ids: Iterable[int]) -> str:

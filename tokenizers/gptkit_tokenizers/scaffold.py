@@ -21,7 +21,7 @@ name = "gptkit-{name}"
 version = "0.1.0"
 description = "The tokenizer {name}, for gptkit."
 requires-python = ">=3.11"
-dependencies = ["gptkit", "numpy"]
+dependencies = ["gptkit"]
 
 [project.optional-dependencies]
 dev = ["pytest"]

@@ -58,6 +58,12 @@ def check_known(what: str, name: str, known: Iterable[str]) -> None:
     """Raise a ConfigError for an unknown name; the message has the nearest known name."""
     known = list(known)
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise ConfigError(f"there is no {what} {name!r}.{hint}\nThere are: {', '.join(known)}.")
+        raise ConfigError(f"there is no {what} {name!r}.{nearest(name, known)}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Say which known name is nearest, and list all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return f"{hint}\nThere are: {', '.join(known)}."

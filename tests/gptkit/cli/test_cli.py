@@ -110,7 +110,7 @@ def test_compare_prints_tables_on_stdout_and_progress_on_stderr(gptkit, text_fil
     assert "under bigram: " in out
     assert "warning: there is one seed" in out
     assert "Give --seeds 5." in " ".join(out.split())
-    assert "of training: " in " ".join(out.split())  # the headline
+    assert "of training, " in " ".join(out.split())  # the headline
     lines = err.splitlines()
     assert len(lines) == 4 * 4
     assert lines[-1].startswith("gpt2-decoder-s0  step 8/8  ")
@@ -141,7 +141,7 @@ def test_compare_by_time_shows_seconds(gptkit, text_file, tmp_path):
     args = ("compare", "-d", text_file, "-t", "byte", "-m", "bigram", *SMALL, "--match", "time")
     code, out, err = gptkit(*args, "--budget", "0.2s", "--out", tmp_path / "runs")
     assert code == 0
-    assert "Matched by time; bound to this machine" in out
+    assert "Matched by time; this depends on the machine" in out
     assert "after 0 s of training" in " ".join(out.split())
     assert "byte-bigram-s0  step " in err
 

@@ -204,7 +204,7 @@ def test_the_arms_built_have_the_parameters_that_were_matched(encoded):
 def test_time_gives_seconds_and_no_steps(encoded):
     plan = match_time(encoded, replace(ASKED, seconds=1.5))
     assert {(a.schedule.steps, a.schedule.seconds) for a in plan.arms} == {(None, 1.5)}
-    assert "bound to this machine" in plan.notes[0]
+    assert "depends on the machine" in plan.notes[0]
 
 
 def small_decoder():

@@ -9,7 +9,6 @@ import pytest
 from factories import make_arm, make_results, make_verdict
 from msgspec.structs import replace
 from rich.console import Console
-from rich.table import Table as RichTable
 
 from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.plan.ladder import ladder
@@ -166,9 +165,10 @@ def test_a_best_cell_is_marked_in_each_renderer():
     table = table_of(Cell("2.406", "best"), Cell("2.506"), Cell("", "best"))
     assert to_markdown(table)[-1] == "| **2.406** | 2.506 |  |"
     assert '<td class="best">2.406</td>' in to_html(table)
-    (grid,) = [part for part in to_rich(table).renderables if isinstance(part, RichTable)]
-    (style,) = {str(cell.style) for cell in grid.columns[0].cells}
-    assert style == "bold green"
+    console = Console(width=80, force_terminal=True, color_system="standard")
+    with console.capture() as capture:
+        console.print(to_rich(table))
+    assert "\x1b[1;32m2.406" in capture.get()
 
 
 def test_a_short_row_is_filled_in_markdown():
@@ -187,7 +187,19 @@ def test_a_heading_of_two_lines_is_one_line_outside_the_terminal():
     table = Table("", [Column("bits/\nbyte"), Column("best \nstep")], [Section([["1", "2"]])])
     assert to_markdown(table)[0] == "| bits/byte | best step |"
     assert Grid(to_html(table)).cells[:2] == ["bits/byte", "best step"]
-    assert rendered(table).split()[:4] == ["bits/", "best", "byte", "step"]
+    assert rendered(table, 24).split()[:3] == ["bits/byte", "best", "step"]
+    assert rendered(table, 17).split()[:4] == ["bits/", "best", "byte", "step"]
+
+
+def test_a_column_without_room_is_named_below_the_table():
+    columns = [Column("name", "left", fold=True), Column("one"), Column("epochs")]
+    table = Table("", columns, [Section([["a name of many letters", "1234567", "0.61"]])])
+    assert "0.61" in rendered(table, 30)
+    narrow = rendered(table, 22)
+    assert "1234567" in narrow
+    assert "0.6" not in narrow
+    assert "There is no room for:" in narrow
+    assert "epochs." in narrow
 
 
 def test_a_column_is_left_out_where_it_does_not_apply():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import shutil
 import sys
+import textwrap
 import warnings
 from typing import Annotated, TextIO
 
@@ -78,9 +80,28 @@ def main() -> None:
 
         if not isinstance(error, GptkitError | TokenizerError | OSError):
             raise
-        message = to_command_line(str(error)).replace("\n", "\n       ")
-        typer.echo(f"error: {message}", err=True)
+        typer.echo(_wrap(f"error: {to_command_line(str(error))}"), err=True)
         sys.exit(2)
+
+
+def _wrap(message: str) -> str:
+    """Indent a message's further lines; on a terminal, wrap them too."""
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else 0
+    lines = message.splitlines()
+    indents = ["", *["       "] * (len(lines) - 1)]
+    if not width:
+        return "\n".join(f"{indent}{line}" for indent, line in zip(indents, lines, strict=True))
+    return "\n".join(
+        textwrap.fill(
+            line,
+            width,
+            initial_indent=indent,
+            subsequent_indent="       ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for indent, line in zip(indents, lines, strict=True)
+    )
 
 
 def _show_warning(

@@ -28,7 +28,7 @@ def bench(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure gptkit's speed against baselines, in turns on this machine."""
+    """Measure gptkit's speed against baselines, in alternating runs."""
     from gptkit.bench import NAMES, measure
     from gptkit.bench.measure import machine, tightest
     from gptkit.engines.process_memory import keep_freed_memory

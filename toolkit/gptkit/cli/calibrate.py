@@ -22,7 +22,7 @@ def calibrate(
     out: Annotated[Path | None, typer.Option(help="Folder for report.md and results.json.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Check how often the verdict's intervals hold a known difference, or claim one falsely."""
+    """Check how often the verdict's intervals contain a known difference, or report a false one."""
     from rich.console import Console
     from rich.progress import Progress
 

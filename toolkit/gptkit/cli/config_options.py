@@ -17,7 +17,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from gptkit.cli.options import split_names
-from gptkit.errors import ConfigError, check_known
+from gptkit.errors import ConfigError, nearest
 from gptkit.plan.experiment_config import (
     ExecutionConfig,
     ExperimentConfig,
@@ -126,7 +126,8 @@ def read_options(path: Path) -> Options:
     hints = get_type_hints(ExperimentConfig) | get_type_hints(ExecutionConfig)
     options = {}
     for name, value in found.items():
-        check_known(f"option in {path}", name, FIELDS)
+        if name not in FIELDS:
+            raise ConfigError(f"{path} has no option {name!r}.{nearest(name, FIELDS)}")
         if name == "models":
             value = _read_none(value)
         try:

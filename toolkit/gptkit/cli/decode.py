@@ -23,7 +23,7 @@ def decode(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Turn ids back into text: the exact bytes, when the output is a file or a pipe."""
+    """Turn ids back into text. A file or a pipe gets the exact bytes."""
     import json
 
     from gptkit.cli.text_input import read_text, tokenizer_for

@@ -25,7 +25,7 @@ HOSTS = (
 def doctor(
     as_json: Json = False,
 ) -> None:
-    """Say what is here: versions, device, threads, cache, tokenizers, network."""
+    """Show the installation: versions, device, threads, cache, tokenizers, network."""
     facts = _facts()
     if as_json:
         typer.echo(json.dumps(facts))

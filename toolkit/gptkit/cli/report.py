@@ -25,11 +25,7 @@ def report(
         typer.Option("--out", help="Folder to write to.", show_default="the experiment's own"),
     ] = None,
 ) -> None:
-    """Write report.md, and results.json beside it, from the results in a folder.
-
-    A ladder gets a figure of bits per byte by stage; three tokenizers or more get one against
-    vocabulary size.
-    """
+    """Write report.md and a figure from the results in a folder, with results.json beside them."""
     from gptkit.errors import ConfigError
     from gptkit.files import write_bytes, write_json, write_text
     from gptkit.report.markdown import markdown

@@ -72,6 +72,5 @@ def run_and_show(
         typer.echo(to_json(result.data), nl=False)
     else:
         console.print(*show(result.data), sep="\n")
-        console.print(
-            f"Written to {result.folder}. For a page: gptkit report {result.folder}", markup=False
-        )
+        console.print(f"Written to {result.folder}. For a page:", markup=False)
+        console.print(f"    gptkit report {result.folder}", markup=False, soft_wrap=True)

@@ -39,3 +39,16 @@ def short(number: float) -> str:
             scaled = number / size
             return f"{scaled:.{1 if scaled < 9.95 else 0}f}{unit}"
     return f"{number:.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration in seconds, minutes, hours or days.
+
+    >>> duration(63), duration(600), duration(20_000), duration(400_000)
+    ('63 s', '10 min', '5.6 h', '4.6 days')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86_400 else f"{seconds / 86_400:.1f} days"

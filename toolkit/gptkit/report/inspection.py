@@ -72,7 +72,13 @@ def frequent_table(found: Inspection) -> Table:
 
 def cut_table(found: Inspection) -> RichTable:
     """Make a table of the same text under each tokenizer, with bars and colours at borders."""
-    table = RichTable(title="The same text, cut", box=None, padding=(0, 1, 0, 0), show_header=False)
+    table = RichTable(
+        title="The same text, cut into tokens",
+        title_justify="left",
+        box=None,
+        padding=(0, 1, 0, 0),
+        show_header=False,
+    )
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
     for row in found.tokenizers:

@@ -26,7 +26,10 @@ def headline(results: Results) -> str:
     else:
         text = f"{arm.tokenizer} models {corpus} best after {spent}: {figure}."
         if closest.significant is False:
-            text = f"{closest.a} and {closest.b} model {corpus} alike after {spent}: {figure}."
+            text = (
+                f"{arm.tokenizer} has the lowest loss on {corpus} after {spent}, {figure}, but its "
+                f"lead over {closest.b} may be chance."
+            )
         text = f"{text} {closest.message}. {'' if robust is None else robust.message}".rstrip()
     return printable(text)
 

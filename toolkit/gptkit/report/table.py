@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 from gptkit.report.formatting import printable
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.table import Table as RichTable
 
 T = TypeVar("T")
+MIN_FOLDED_CHARS = 8
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,55 @@ def build_rows(specs: Sequence[Spec[T]], items: Sequence[T]) -> tuple[list[Colum
 
 def to_rich(table: Table) -> RenderableType:
     """Render the table for a terminal; its title and notes use the whole width."""
-    from rich import box
     from rich.console import Group
+    from rich.text import Text
+
+    title = [Text(printable(table.title), style="italic")] if table.title else []
+    notes = [Text(printable(" ".join(table.notes)), style="dim italic")] if table.notes else []
+    return Group(*title, FittedTable(table), *notes)
+
+
+class FittedTable:
+    """A table that uses the terminal's width.
+
+    Headings are on one line if they fit. Last columns for which there is no room are named below
+    the table, because a number that is cut is wrong.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.measure import Measurement
+        from rich.text import Text
+
+        roomy = options.update_width(10_000)  # a measurement is never wider than its options
+
+        def fits(table: RichTable) -> bool:
+            return Measurement.get(console, roomy, table).maximum <= options.max_width
+
+        columns = len(self.table.columns)
+        wide = _rich_table(self.table, columns, one_line=True)
+        if fits(wide):
+            yield wide
+            return
+        while columns > 1 and not fits(_rich_table(self.table, columns, folded=True)):
+            columns -= 1
+        yield _rich_table(self.table, columns)
+        if left := [column.heading for column in self.table.columns[columns:]]:
+            yield Text(f"There is no room for: {', '.join(left)}.", style="dim italic")
+
+
+def _rich_table(
+    table: Table, n_columns: int, *, one_line: bool = False, folded: bool = False
+) -> RichTable:
+    """Make rich's table of the first columns.
+
+    Args:
+        one_line: whether headings are on one line.
+        folded: whether columns that may be folded are as narrow as they can be.
+    """
+    from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
@@ -113,28 +162,27 @@ def to_rich(table: Table) -> RenderableType:
 
     rich = RichTable(
         box=box.SIMPLE_HEAD,
-        padding=0 if table.dense else (0, 1, 0, 0),
+        padding=0 if table.dense and not one_line else (0, 1, 0, 0),
         show_header=any(column.title for column in table.columns),
         expand=any(column.ratio for column in table.columns),
     )
-    for column in table.columns:
+    for column in table.columns[:n_columns]:
         rich.add_column(
-            Text(printable(column.title)),
+            Text(printable(column.heading if one_line else column.title)),
             justify=column.align,
             no_wrap=not column.fold,
             overflow="fold",
             ratio=column.ratio,
-            min_width=8 if column.fold and column.ratio is None else None,
+            min_width=MIN_FOLDED_CHARS if column.fold and column.ratio is None else None,
+            max_width=MIN_FOLDED_CHARS if folded and (column.fold or column.ratio) else None,
         )
     for section in table.sections:
         rich.add_section()
         if section.title:
             rich.add_row(Text(printable(section.title), style="dim"))
         for row in section.rows:
-            rich.add_row(*map(show, row))
-    title = [Text(printable(table.title), style="italic")] if table.title else []
-    notes = [Text(printable(" ".join(table.notes)), style="dim italic")] if table.notes else []
-    return Group(*title, rich, *notes)
+            rich.add_row(*map(show, row[:n_columns]))
+    return rich
 
 
 def to_markdown(table: Table) -> list[str]:

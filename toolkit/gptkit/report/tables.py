@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from gptkit.losses import Baseline
 from gptkit.report.formatting import printable, short
 from gptkit.report.sentences import (
     SPLIT_NAMES,
@@ -16,7 +17,7 @@ from gptkit.report.sentences import (
 )
 from gptkit.report.table import Cell, Column, Row, Section, Spec, Table, build_rows
 from gptkit.results.balance import QUANTITIES, is_equal
-from gptkit.results.schema import ArmResult, Baseline, Results, Verdict
+from gptkit.results.schema import ArmResult, Results, Verdict
 from gptkit.results.summary import (
     best_bits,
     group_by_model,
@@ -95,36 +96,44 @@ def loss_table(results: Results) -> Table:
     return Table(
         title=f"{title}, mean of {n_seeds} seeds" if n_seeds > 1 else title,
         columns=columns,
-        sections=[Section(cells), *_baseline_sections(results)],
+        sections=[Section(cells), *_baseline_sections(results, columns)],
         dense=True,
         notes=[
             "Bits/byte compares tokenizers, nats/token does not. Each byte is scored once, with "
             "the weights of the best evaluation on val. Parameters are the dense model's. Below "
             "the models are baselines: counts of ids in the training text, smoothed by Witten "
-            "and Bell's rule, and compressors with what they know of that text.",
+            "and Bell's rule, and compressors after so much of that text.",
             *(["± is the standard deviation over seeds."] if n_seeds > 1 else []),
         ],
     )
 
 
-def _baseline_sections(results: Results) -> list[Section]:
-    counted = [row for row in results.baselines if row.tokenizer is not None]
-    compressed = [row for row in results.baselines if row.tokenizer is None]
+def _baseline_sections(results: Results, columns: Sequence[Column]) -> list[Section]:
     sections = [
-        Section([_baseline_row(row) for row in counted]),
-        Section([_baseline_row(row) for row in compressed]),
+        [
+            _baseline_row(columns, row.tokenizer, row.name, row.bits_per_byte)
+            for row in results.baselines
+            if row.tokenizer is not None
+        ],
+        [
+            _baseline_row(columns, row.name, _primer(row), row.bits_per_byte)
+            for row in results.baselines
+            if row.tokenizer is None
+        ],
     ]
     if results.corpus.entropy_bits_per_byte is not None:
-        source = ["the source", "", "", "", f"{results.corpus.entropy_bits_per_byte:.3f}"]
-        sections.append(Section([source]))
-    return [section for section in sections if section.rows]
+        entropy = results.corpus.entropy_bits_per_byte
+        sections.append([_baseline_row(columns, "the source", "", entropy)])
+    return [Section(rows) for rows in sections if rows]
 
 
-def _baseline_row(row: Baseline) -> Row:
-    if row.tokenizer is not None:
-        return [row.tokenizer, row.name, "", "", f"{row.bits_per_byte:.3f}"]
-    knows = f"knows {short(row.primer_bytes or 0)}B"
-    return [row.name, knows, "", "", f"{row.bits_per_byte:.3f}"]
+def _primer(row: Baseline) -> str:
+    return f"after {short(row.primer_bytes)}B" if row.primer_bytes else ""
+
+
+def _baseline_row(columns: Sequence[Column], name: str, what: str, bits: float) -> Row:
+    cells = {"tokenizer": name, "model": what, "bits/byte": f"{bits:.3f}"}
+    return [cells.get(column.heading, "") for column in columns]
 
 
 def vocabulary_table(results: Results) -> Table | None:

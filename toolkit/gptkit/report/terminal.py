@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from gptkit.plan.experiment_config import to_command_line
-from gptkit.report.formatting import printable, short
+from gptkit.report.formatting import duration, printable, short
 from gptkit.report.ladder import SAMPLED_STAGES, bits_table, stage_table
 from gptkit.report.sentences import headline, verdict_note
 from gptkit.report.table import Column, Row, Section, Table, to_rich
@@ -91,10 +91,10 @@ def costs(cost: ExperimentCost) -> list[RenderableType]:
         sections=[Section(rows)],
         notes=[
             "Parameters are the dense model's. Memory is that of the weights, their gradients, "
-            "the optimiser and the best weights. Seconds are with all cores."
+            "the optimiser and the best weights. Seconds are of one arm that has all cores."
         ],
     )
-    took = f"{cost.seconds:.0f} s" if cost.seconds < 120 else f"{cost.seconds / 60:,.0f} min"
+    took = duration(cost.seconds)
     memory = "" if cost.memory_bytes is None else f" and {cost.memory_bytes / 1e9:.1f} GB"
     at_a_time = "one arm" if cost.processes == 1 else f"{cost.processes} arms"
     total = f"In all about {took}{memory} on this machine's {cost.device}, {at_a_time} at a time."

@@ -130,8 +130,8 @@ def _check_text(results: Results) -> list[str]:
     messages = []
     if results.verdict and blocks < MIN_BLOCKS:
         messages.append(
-            f"the {split} text has {n_bytes:,} bytes, {blocks} blocks of {block_bytes}: intervals "
-            f"over fewer than {MIN_BLOCKS} blocks are rough. Give a longer text."
+            f"the {split} text has {n_bytes:,} bytes. Intervals need at least {MIN_BLOCKS} blocks "
+            f"of {block_bytes:,} bytes to be exact. Give a longer text."
         )
     widest = max(
         (v.ci95_text[1] - v.delta_bits_per_byte for v in results.verdict if v.ci95_text),
@@ -139,8 +139,8 @@ def _check_text(results: Results) -> list[str]:
     )
     if widest >= WIDE_INTERVAL:
         messages.append(
-            f"the {split} text is too small for three decimals: it determines a difference only to "
-            f"± {widest:.3f} bits per byte."
+            f"the {split} text is too small for three decimals: a difference below "
+            f"{widest:.3f} bits per byte may be chance."
         )
     return messages
 

@@ -1,0 +1,67 @@
+"""Write every page that shows results again, from reports/*/results.json.
+
+That is each report.md with its figure, and the tables in README.md and reports/README.md.
+"""
+
+import re
+from pathlib import Path
+
+import msgspec
+
+from gptkit.files import write_bytes, write_text
+from gptkit.report.ladder import bits_table
+from gptkit.report.markdown import markdown
+from gptkit.report.plots import PLOTS, figure_name, to_svg
+from gptkit.report.sentences import headline
+from gptkit.report.studies import study_page
+from gptkit.report.table import to_markdown
+from gptkit.report.tables import loss_table
+from gptkit.results.schema import Results
+from gptkit.results.studies import Study
+
+ROOT = Path(__file__).parents[1]
+
+
+def read(path: Path) -> Results | Study:
+    return msgspec.json.decode(path.read_bytes(), type=Results | Study)
+
+
+def rewrite_report(folder: Path) -> None:
+    found = read(folder / "results.json")
+    if not isinstance(found, Results):
+        write_text(folder / "report.md", study_page(found))
+        return
+    beside = [read(other) for other in sorted(folder.glob("results-*.json"))]
+    figure = figure_name(found)
+    if figure is not None:
+        axes = PLOTS[figure.removesuffix(".svg")]([found, *beside])
+        write_bytes(folder / figure, to_svg(axes))
+    write_text(folder / "report.md", markdown(found, beside=beside, figure=figure))
+
+
+def replace_after(page: Path, marker: str, lines: list[str], *, until: str) -> None:
+    """Replace what stands between a marker and the text `until`."""
+    text = page.read_text(encoding="utf-8")
+    start = text.index("\n", text.index(marker)) + 1
+    end = start + re.search(until, text[start:]).start()
+    write_text(page, text[:start] + "\n".join(lines) + text[end:])
+
+
+def main() -> None:
+    reports = ROOT / "reports"
+    for path in sorted(reports.glob("*/results.json")):
+        rewrite_report(path.parent)
+    default = read(reports / "char-vs-gpt2" / "results.json")
+    table = [*to_markdown(loss_table(default)), "", headline(default)]
+    marker = "<!-- From reports/char-vs-gpt2/results.json"
+    replace_after(ROOT / "README.md", marker, table, until="\n\nThat is")
+    index = reports / "README.md"
+    vocabulary = [f"> {headline(read(reports / 'vocabulary' / 'results.json'))}"]
+    replace_after(index, "<!-- From vocabulary/results.json", vocabulary, until="\n\n## ")
+    ladder = to_markdown(bits_table(read(reports / "lecture" / "results.json")))
+    marker = "What no lecture shows is the same walk with other tokens"
+    replace_after(index, marker, ["", *ladder], until="\n\n")
+
+
+if __name__ == "__main__":
+    main()
