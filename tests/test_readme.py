@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import jsonschema
@@ -10,6 +11,7 @@ import pytest
 
 from gptkit.experiment import Experiment
 from gptkit.files import to_json
+from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.report.calibration import markdown as calibration_markdown
 from gptkit.report.command import command_line
 from gptkit.report.ladder import SAMPLED_STAGES, bits_table
@@ -23,6 +25,7 @@ from gptkit.report.tables import loss_table
 from gptkit.results.json_schema import json_schema
 from gptkit.results.schema import Results
 from gptkit.results.studies import FAIR, Calibration, RatesStudy, Speed
+from gptkit.results.summary import group_by_model, mean_bits
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -110,6 +113,27 @@ def test_the_sweep_over_vocabularies_is_what_the_tool_writes():
     assert headline(found) in INDEX
 
 
+def test_the_study_of_models_is_what_the_tool_writes():
+    technical = read(ROOT / "reports" / "robustness" / "results-2.json")
+    found = results("robustness")
+    assert page("robustness") == markdown(found, beside=[technical], figure="vocabulary.svg")
+    assert technical.corpus.name == "linux-doc-12mb.txt"
+
+
+def test_what_fast_favours_was_measured():
+    technical = read(ROOT / "reports" / "robustness" / "results-2.json")
+    bits = {
+        (seeds[0].model, seeds[0].tokenizer): mean_bits(seeds)
+        for seeds in group_by_model(technical.arms)
+    }
+    gain = bits["decoder", "char+bytes"] - bits["fast", "char+bytes"]
+    cost = bits["fast", "bpe:4096"] - bits["decoder", "bpe:4096"]
+    claim = f"takes {gain:.2f} bits per byte off char+bytes and adds {cost:.2f} to bpe:4096"
+    assert claim in README
+    models = next(f for f in fields(ExperimentConfig) if f.name == "models")
+    assert claim in models.metadata["help"]
+
+
 def test_the_ladder_is_what_the_tool_writes():
     found = results("lecture")
     assert page("lecture") == markdown(found, figure="ladder.svg")
@@ -117,7 +141,7 @@ def test_the_ladder_is_what_the_tool_writes():
     assert command_line(found) in INDEX
 
 
-@pytest.mark.parametrize("report", ["char-byte-gpt2", "vocabulary", "lecture"])
+@pytest.mark.parametrize("report", ["char-byte-gpt2", "vocabulary", "robustness", "lecture"])
 def test_a_committed_figure_shows_the_committed_results(report):
     folder = ROOT / "reports" / report
     beside = [read(path) for path in sorted(folder.glob("results-*.json"))]

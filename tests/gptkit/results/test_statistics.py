@@ -94,7 +94,39 @@ def test_the_same_blocks_give_the_same_interval_again():
 
 def test_blocks_grow_with_the_text_so_that_their_number_is_bounded():
     assert block_bytes_for(111_540) == BLOCK_BYTES
-    assert 10**9 / block_bytes_for(10**9) <= MAX_BLOCKS
+    assert block_bytes_for(MAX_BLOCKS * BLOCK_BYTES) == BLOCK_BYTES
+    assert block_bytes_for(MAX_BLOCKS * BLOCK_BYTES + 1) == BLOCK_BYTES + 1
+    assert block_bytes_for(10**9) == 10**9 / MAX_BLOCKS
+
+
+def test_each_number_is_that_of_its_formula():
+    bits, block_bytes = RNG.normal(0.2, 2, (4, 30)), RNG.integers(500, 530, 30)
+    found = paired_difference(bits, block_bytes)
+    again = stats.bootstrap(
+        (bits.mean(axis=0), block_bytes),
+        lambda d, n, axis: d.sum(axis=axis) / n.sum(axis=axis),
+        paired=True,
+        n_resamples=2000,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    text = again.standard_error * math.sqrt(30 / 29)
+    per_seed = bits.sum(axis=1) / block_bytes.sum()
+    seeds = stats.sem(per_seed)
+    both = math.hypot(text, seeds)
+    degrees = both**4 / (text**4 / 29 + seeds**4 / 3)
+    for name, error, df in (("text", text, 29), ("seeds", seeds, 3), ("both", both, degrees)):
+        assert getattr(found, name) == pytest.approx(error * stats.t.ppf(0.975, df), rel=1e-12)
+    p_values = [
+        2 * stats.t.sf(abs(per_seed.mean()) / error, df)
+        for error, df in ((text, 29), (seeds, 3), (both, degrees))
+    ]
+    assert found.p == pytest.approx(max(p_values), rel=1e-12)
+
+
+def test_a_difference_without_any_error_is_certain():
+    found = paired_difference(np.full((3, 40), 4.0), np.full(40, 128))  # exact in binary
+    assert (found.mean, found.p) == (1 / 32, 0.0)
 
 
 @given(st.lists(st.floats(0, 1), max_size=12))
@@ -121,8 +153,8 @@ def test_holm_is_the_step_down_procedure(p):
     ids=["text", "mostly text", "both alike"],
 )
 def test_the_interval_covers_a_known_difference(noise):
-    # 93 to 97 % is promised; what 300 trials show of that, but for one time in a thousand.
-    trials = 300
+    # 93 to 97 % is promised; what 200 trials show of that, but for one time in a thousand.
+    trials = 200
     covered = trials * share_covered(noise, trials=trials, n_bytes=60_000)
     assert stats.binom.ppf(0.0005, trials, 0.93) <= covered <= stats.binom.ppf(0.9995, trials, 0.97)
 
