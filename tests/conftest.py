@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # a test process per core, so a thread for each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+
 DATA = os.environ.get("GPTKIT_DATA")
 
 

@@ -294,7 +294,7 @@ def test_a_corpus_object_is_used_as_it_is(text_file, tmp_path):
 
 def test_warnings_are_in_the_result(experiment):
     result, *_ = experiment
-    assert any("blocks of 2048: intervals over fewer than 20" in w for w in result.data.warnings)
+    assert any("Intervals need at least 20 blocks" in w for w in result.data.warnings)
 
 
 def test_a_run_is_loaded_from_its_folder(experiment):
@@ -330,7 +330,7 @@ def test_a_lossy_plug_in_is_stopped_before_training(text_file, monkeypatch):
         ({"models": {"../up": decoder()}}, ConfigError, "cannot be a folder's name"),
         ({"match": "flop"}, ConfigError, r"Did you mean flops\?"),
         ({"match": "time", "budget": "600KB"}, ConfigError, "not in seconds, which matching by"),
-        ({"budget": "20s"}, ConfigError, "only matching by time can keep to"),
+        ({"budget": "20s"}, ConfigError, "only matching by time can use"),
         ({"match": "time", "budget": "0s"}, ConfigError, "is not an amount"),
         ({"split": (0.9, 0.2)}, ConfigError, "shares of train, val and test that sum to 1"),
         ({"split": 1.0}, ConfigError, "between 0 and 1"),

@@ -85,7 +85,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory, prose: str) -> dict[str, Tok
     specs = {name: name for name in ("char", "char+bytes", "byte", "gpt2", *LEARNED)}
     specs["json"] = str(byte_level_json(folder / "tokenizer.json", prose))
     specs["model"] = str(sentencepiece_model(folder / "exact.model", prose, **exact))
-    specs["tiktoken"] = str(tiktoken_file(folder / "small.tiktoken", 500))
+    specs["tiktoken"] = f"{tiktoken_file(folder / 'small.tiktoken', 500)}:split=gpt2"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         text = {name: ALPHABET if name.startswith("char") else prose for name in specs}

@@ -108,13 +108,13 @@ def test_a_json_that_is_no_tokenizer(content, tmp_path):
 
 @pytest.mark.parametrize("name", ["nothing.json", "nothing.model", "nothing.tiktoken"])
 def test_a_file_that_is_not_there(name):
-    with pytest.raises(TokenizerError, match=f"there is no file {name}"):
+    with pytest.raises(TokenizerError, match=f"there is no file or folder {name}"):
         get_tokenizer(name)
 
 
 def test_the_hub_out_of_reach(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(TokenizerError, match="hf:somebody/something cannot be had") as error:
+    with pytest.raises(TokenizerError, match="hf:somebody/something is not available") as error:
         get_tokenizer("hf:somebody/something")
     assert "tokenizer.json" in str(error.value)
 
@@ -124,14 +124,16 @@ def test_the_hub_by_name(monkeypatch, kinds, prose):
 
     asked = []
 
-    def download(repository, file, local_files_only):
+    def download(repository, file, revision, local_files_only):
         assert local_files_only  # with no network, from the cache
-        asked.append((repository, file))
+        asked.append((repository, file, revision))
         return kinds["json"].name
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     tokenizer = get_tokenizer("hf:somebody/something")
-    assert asked == [("somebody/something", "tokenizer.json")]
+    assert asked == [("somebody/something", "tokenizer.json", None)]
+    get_tokenizer("hf:somebody/something@v2")
+    assert asked[1] == ("somebody/something", "tokenizer.json", "v2")
     assert tokenizer.name == "hf:somebody/something"
     assert tokenizer.encode(prose) == kinds["json"].encode(prose)
 
@@ -152,8 +154,8 @@ def test_sentencepiece_as_it_comes_loses_doubled_spaces(make_model, prose, tmp_p
 
 
 def test_a_model_that_is_none(tmp_path):
-    (tmp_path / "x.model").write_bytes(b"nothing of the kind")
-    with pytest.raises(TokenizerError, match="is not a SentencePiece model"):
+    (tmp_path / "x.model").write_bytes(b"\n\x05nothing of the kind")
+    with pytest.raises(TokenizerError, match="cannot be read as a SentencePiece model: "):
         get_tokenizer(str(tmp_path / "x.model"))
 
 
@@ -170,16 +172,17 @@ def test_gpt2s_ranks_from_a_file_give_gpt2s_ids(make_ranks, prose, tmp_path):
 
 def test_a_file_named_after_an_encoding_has_its_words(make_ranks, tmp_path):
     # cl100k's words keep letters' case marks and at most three digits together; GPT-2's do not.
-    for name, ids in (("cl100k_base", 2), ("mine", 1)):
-        file = make_ranks(tmp_path / f"{name}.tiktoken", len(shipped_ranks()))
-        assert len(get_tokenizer(str(file)).encode("2000")) == ids
+    file = make_ranks(tmp_path / "cl100k_base.tiktoken", len(shipped_ranks()))
+    assert len(get_tokenizer(str(file)).encode("2000")) == 2
+    file = make_ranks(tmp_path / "r50k_base.tiktoken", len(shipped_ranks()))
+    assert len(get_tokenizer(str(file)).encode("2000")) == 1
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"????\n", "cannot be read as tiktoken ranks"),
-        (b"YQ== x\n", "cannot be read as tiktoken ranks"),
+        (b"????\n", "not a tokenizer that gptkit knows"),
+        (b"YQ== 0\nYg== x\n", "line 2 is b'Yg== x'"),
         (b"YQ== 0\n", "byte 0x00 has none"),
     ],
 )
@@ -200,6 +203,6 @@ def test_runs_need_no_file_to_be_read_back(kinds, prose):
 
 def test_tiktoken_is_loaded_with_no_special_tokens(make_ranks, tmp_path):
     file = make_ranks(tmp_path / "mine.tiktoken", 300)
-    tokenizer = get_tokenizer(str(file))
+    tokenizer = get_tokenizer(f"{file}:split=gpt2")
     assert isinstance(tokenizer._encoding, tiktoken.Encoding)
     assert tokenizer.decode_bytes(tokenizer.encode("<|endoftext|>")) == b"<|endoftext|>"

@@ -69,8 +69,25 @@ def encodings():
     }
 
 
+SCRIPTS = ["да", "ή", "होना", "것이", "أكون", "生存。", "½", "²x"]
 words = st.sampled_from(
-    ["the", "a", "x's", "I'LL", "é", "日本", "12", "1,000", "--", "!?", "\n", "\n\n", "\t", "  "]
+    [
+        "the",
+        "a",
+        "x's",
+        "I'LL",
+        "é",
+        "日本",
+        "12",
+        "1,000",
+        "--",
+        "!?",
+        "\n",
+        "\n\n",
+        "\t",
+        "  ",
+        *SCRIPTS,
+    ]
 )
 spaced = st.lists(st.tuples(words, st.sampled_from([" ", "", "  ", "\n", " \n"])), max_size=40)
 
@@ -88,6 +105,12 @@ def test_pieces_cut_no_token_under_any_of_openais_patterns(parts):
         whole = encode(text)
         pieces = encode_in_chunks(text, encode, next_cut=next_word, chunk=1)
         assert pieces.tolist() == whole.tolist(), name
+
+
+@pytest.mark.parametrize("word", SCRIPTS[:6])
+def test_every_script_is_cut_soon(word):
+    line = word * 20 + "\n" if word == "生存。" else (word + " ") * 20
+    assert next_word(line * 50, 1000) < 1000 + 2 * len(line)
 
 
 @pytest.mark.parametrize("spec", ["char", "gpt2", "char+bytes"])

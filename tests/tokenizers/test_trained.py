@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import models, pre_tokenizers
 
-from gptkit_tokenizers import NeedsText, TokenizerError, get_tokenizer
+from gptkit_tokenizers import (
+    NeedsText,
+    TokenizerError,
+    audit,
+    get_tokenizer,
+    tokenizer_from_dict,
+)
 from gptkit_tokenizers.bytelevel import BYTE_OF, CHAR_OF
 from gptkit_tokenizers.trained import train_tokenizer
 
@@ -165,3 +172,48 @@ def test_only_training_text_is_learned_from(kind, tmp_path):
     learned = {tokenizer.token_bytes(i) for i in range(258)}
     assert any(b"ab" in token for token in learned)
     assert not any(b"xy" in token for token in learned)
+
+
+SPLITS = [f"{k}:300:split={s}" for k in KINDS for s in ("gpt2", "gpt4", "o200k", "whitespace")]
+
+
+@pytest.mark.parametrize("spec", [*SPLITS, "bpe:300:digits=1", "bpe:300:split=gpt4:digits=2"])
+def test_words_are_an_option_and_every_byte_comes_back(spec, prose):
+    tokenizer = get_tokenizer(spec, text=prose + " 12345" * 50)
+    text = prose[:500] + "\n\n DON'T 12345 naïve 🦆"
+    assert audit(tokenizer, text, tokenizer.encode_array(text)) == len(text.encode())
+    again = tokenizer_from_dict(json.loads(json.dumps(tokenizer.to_dict())))
+    assert again.encode(text) == tokenizer.encode(text)
+    assert tokenizer.name == spec
+
+
+def test_digits_limit_a_token(prose):
+    text = prose + " 12345" * 500
+    for spec, most in (("bpe:400", 5), ("bpe:400:digits=1", 1), ("bpe:400:split=gpt4:digits=2", 2)):
+        tokenizer = get_tokenizer(spec, text=text)
+        tokens = {tokenizer.token_bytes(i).strip() for i in tokenizer.encode(" 12345")}
+        assert max(map(len, tokens)) == most
+
+
+def test_gpt2s_words_by_name_are_the_default(prose):
+    default, named = (get_tokenizer(s, text=prose) for s in ("bpe:400", "bpe:400:split=gpt2"))
+    assert default.encode(prose) == named.encode(prose)
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("bpe:300:split=x", "no split 'x'"),
+        ("bpe:300:digits=0", "digits is '0'; it must be a number from 1 to 9"),
+        ("bpe:300:split=whitespace:digits=2", "digits needs a split that separates digits"),
+    ],
+)
+def test_a_wrong_way_to_split_is_named(spec, says, prose):
+    with pytest.raises(TokenizerError, match=says):
+        get_tokenizer(spec, text=prose)
+
+
+def test_long_words_are_learned_in_linear_time():
+    # 120,000 letters without a blank: two minutes before words were limited to 1,000 bytes
+    letters = "".join(random.Random(0).choices("ACGT", k=120_000))
+    assert get_tokenizer("bpe:512", text=letters).vocab_size == 512

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from gptkit_tokenizers.base import JsonObject, Tokenizer, TokenizerError, unknown_id, utf8
+from gptkit_tokenizers.spec import spec_name
 
 MEMBERS = ("vocab_size", "encode", "token_bytes")
 
@@ -77,8 +78,8 @@ def adapt(tokenizer: Any, name: str | None = None) -> Tokenizer:
 
 
 def name_of(tokenizer: Any) -> str:
-    """Return the name of a spec or an object in tables; a spec is its own name."""
-    return tokenizer if isinstance(tokenizer, str) else _own_name(tokenizer)
+    """Return the name of a spec or an object in tables."""
+    return spec_name(tokenizer) if isinstance(tokenizer, str) else _own_name(tokenizer)
 
 
 def _own_name(tokenizer: Any) -> str:

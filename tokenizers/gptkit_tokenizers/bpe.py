@@ -6,12 +6,10 @@ from __future__ import annotations
 import hashlib
 import lzma
 from base64 import b64encode
-from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import tiktoken
@@ -19,11 +17,15 @@ from tiktoken_ext import openai_public
 
 from gptkit_tokenizers.base import JsonObject, Tokenizer, TokenizerError, id_dtype, unknown_id, utf8
 from gptkit_tokenizers.chunking import encode_in_chunks, next_word
+from gptkit_tokenizers.guard import encoding_errors, is_library_error
+from gptkit_tokenizers.rank_tables import check_ranks
+from gptkit_tokenizers.word_patterns import GPT2, PATTERNS
 
 if TYPE_CHECKING:
     import numpy as np
 
 OFFLINE_ENCODINGS = ("gpt2", "r50k_base")  # one table of ranks, two names
+BLANK_WINDOW_CHARS = 100_000  # tiktoken fails from about a million blanks in a row
 RANKS_SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
 
 
@@ -31,9 +33,12 @@ class TiktokenTokenizer(Tokenizer):
     """A byte-pair encoding that tiktoken runs.
 
     Args:
-        name: the name of one of tiktoken's encodings; with `ranks`, the spec of the tokenizer.
-        ranks: the rank (0, 1, 2, …) of each token's bytes; every single byte has one.
+        name: the name of one of tiktoken's encodings; with `ranks`, the name of the tokenizer.
+        ranks: the id of each token's bytes, in the order of merging. Ids are distinct and may have
+            holes; every single byte has one.
         pattern: with `ranks`, a regular expression for words. No token crosses a word's end.
+        vocab_size: with `ranks`, V; None for the largest id plus one.
+        encoding: the name of tiktoken's encoding, if it is not `name`.
 
     >>> TiktokenTokenizer("gpt2").encode("Hello, world!")
     [15496, 11, 995, 0]
@@ -44,23 +49,30 @@ class TiktokenTokenizer(Tokenizer):
         name: str,
         ranks: Mapping[bytes, int] | None = None,
         *,
-        pattern: str = openai_public.r50k_pat_str,
+        pattern: str = GPT2,
+        vocab_size: int | None = None,
+        encoding: str | None = None,
     ) -> None:
         self.name = name
         self._ranks, self._pattern = ranks, pattern
+        self._encoding_name = encoding or name
         if ranks is None:
-            self._encoding = load_encoding(name)
+            self._encoding = load_encoding(self._encoding_name)
         else:
-            self._encoding = tiktoken.Encoding(
-                name, pat_str=pattern, mergeable_ranks=dict(ranks), special_tokens={}
-            )
-        self.vocab_size = self._encoding.n_vocab
+            self._encoding = _make_encoding(name, ranks, pattern)
+        self.vocab_size = vocab_size or self._encoding.n_vocab
         # A tiktoken plug-in may have any pattern, so its text is not cut.
-        self._cuts_known = ranks is not None or name in openai_public.ENCODING_CONSTRUCTORS
+        known = openai_public.ENCODING_CONSTRUCTORS
+        self._cuts_known = (
+            self._encoding_name in known if ranks is None else pattern in PATTERNS.values()
+        )
 
     def encode(self, text: str) -> list[int]:
         utf8(text)
-        return self._encoding.encode_ordinary(text)
+        if has_long_blank(text):
+            return self._encode_by_words(text)
+        with encoding_errors(self.name):
+            return self._encoding.encode_ordinary(text)
 
     def encode_array(self, text: str) -> np.ndarray:
         utf8(text)
@@ -69,8 +81,26 @@ class TiktokenTokenizer(Tokenizer):
         return self._encode_chunk(text)
 
     def _encode_chunk(self, text: str) -> np.ndarray:
-        ids = self._encoding.encode_to_numpy(text, disallowed_special=())
-        return ids.astype(id_dtype(self.vocab_size))
+        import numpy as np
+
+        dtype = id_dtype(self.vocab_size)
+        if has_long_blank(text):
+            return np.array(self._encode_by_words(text), dtype=dtype)
+        with encoding_errors(self.name):
+            return self._encoding.encode_to_numpy(text, disallowed_special=()).astype(dtype)
+
+    def _encode_by_words(self, text: str) -> list[int]:
+        """Encode word by word, with Python's regular expressions.
+
+        tiktoken's own ones give up on a million blanks in a row.
+        """
+        import regex
+
+        ids: list[int] = []
+        with encoding_errors(self.name):
+            for word in regex.finditer(self._encoding._pat_str, text):
+                ids += self._encoding._core_bpe.encode_single_piece(word[0].encode())
+        return ids
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
         ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)
@@ -89,77 +119,106 @@ class TiktokenTokenizer(Tokenizer):
 
     def to_dict(self) -> JsonObject:
         if self._ranks is None:
-            return {"name": self.name}
-        in_order = sorted(self._ranks, key=self._ranks.__getitem__)
-        return {
-            "name": self.name,
-            "pattern": self._pattern,
-            "ranks": [b64encode(token).decode() for token in in_order],
-        }
+            return {"name": self.name, "tiktoken": self._encoding_name}
+        tokens = [""] * self.vocab_size  # "" is an id without bytes
+        for token, rank in self._ranks.items():
+            tokens[rank] = b64encode(token).decode()
+        return {"name": self.name, "pattern": self._pattern, "ranks": tokens}
 
     @classmethod
-    def from_dict(cls, data: JsonObject) -> Self:
+    def from_dict(cls, data: JsonObject) -> Tokenizer:  # type: ignore[override]
         if "ranks" not in data:
-            return cls(data["name"])
-        ranks = {a2b_base64(token): rank for rank, token in enumerate(data["ranks"])}
-        return cls(data["name"], ranks, pattern=data["pattern"])
+            return cls(data["name"], encoding=data["tiktoken"])
+        tokens, pattern = data["ranks"], data["pattern"]
+        ranks = {a2b_base64(token): rank for rank, token in enumerate(tokens) if token}
+        if pattern is None:
+            return UnknownWordsTokenizer(
+                data["name"], ranks, vocab_size=len(tokens), advice=data["advice"]
+            )
+        return cls(data["name"], ranks, pattern=pattern, vocab_size=len(tokens))
 
     @classmethod
     def from_encoding(cls, encoding: tiktoken.Encoding, name: str) -> Self:
         """Adapt an encoding that was made in Python.
 
         Raises:
-            TokenizerError: the ranks do not count from 0, or a single byte has none.
+            TokenizerError: two tokens have one rank, or a single byte has none.
         """
         if encoding.name == name and name in openai_public.ENCODING_CONSTRUCTORS:
             return cls(name)
         ranks = dict(encoding._mergeable_ranks)
-        _check_ranks(name, ranks)
+        check_ranks(name, ranks)
         return cls(name, ranks, pattern=encoding._pat_str)
 
-    @classmethod
-    def from_file(cls, name: str, path: Path) -> Self:
-        """Read a `.tiktoken` file: a token in base 64 and its rank to the line.
 
-        Words are those of the OpenAI encoding that the file is named after, else GPT-2's.
+class UnknownWordsTokenizer(Tokenizer):
+    """A table of ranks that does not say where words end.
 
-        Raises:
-            TokenizerError: it is none, or lacks a single byte.
-        """
-        try:
-            lines = path.read_bytes().splitlines()
-            pairs = [line.split() for line in lines if line]
-            ranks = {a2b_base64(token, strict_mode=True): int(rank) for token, rank in pairs}
-        except (OSError, ValueError, Base64Error) as error:
+    It encodes a text only if that does not matter: all patterns of `word_patterns.PATTERNS` give
+    the same ids. Otherwise it raises a TokenizerError that asks for the
+    pattern.
+
+    Args:
+        name: the name of the tokenizer.
+        ranks, vocab_size: as for `TiktokenTokenizer`.
+        advice: how to name the pattern.
+    """
+
+    def __init__(
+        self, name: str, ranks: Mapping[bytes, int], *, vocab_size: int, advice: str
+    ) -> None:
+        self.name = name
+        self.vocab_size = vocab_size
+        self._ranks, self._advice = ranks, advice
+        self._candidates = [
+            TiktokenTokenizer(name, ranks, pattern=pattern, vocab_size=vocab_size)
+            for pattern in dict.fromkeys(PATTERNS.values())
+        ]
+
+    def encode(self, text: str) -> list[int]:
+        return self.encode_array(text).tolist()
+
+    def encode_array(self, text: str) -> np.ndarray:
+        import numpy as np
+
+        first, *others = self._candidates
+        ids = first.encode_array(text)
+        if any(not np.array_equal(ids, other.encode_array(text)) for other in others):
             raise TokenizerError(
-                f"{path} cannot be read as tiktoken ranks: {error}.\n"
-                "A line is a token in base 64, a space, and its rank."
-            ) from error
-        _check_ranks(str(path), ranks)
-        return cls(name, ranks, pattern=_pattern_of(path.stem))
+                f"{self.name} is a table of tiktoken ranks, which does not say where words end, "
+                f"and the ids of this text depend on it.\n{self._advice}"
+            )
+        return ids
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        return self._candidates[0].decode_bytes(ids)
+
+    def token_bytes(self, token: int) -> bytes:
+        return self._candidates[0].token_bytes(token)
+
+    def to_dict(self) -> JsonObject:
+        return {**self._candidates[0].to_dict(), "pattern": None, "advice": self._advice}
 
 
-def _check_ranks(name: str, ranks: Mapping[bytes, int]) -> None:
-    missing = [byte for byte in range(256) if bytes([byte]) not in ranks]
-    if missing or sorted(ranks.values()) != list(range(len(ranks))):
-        reason = f"byte 0x{missing[0]:02x} has none" if missing else "they do not count from 0"
-        raise TokenizerError(
-            f"{name} cannot be used: of its {len(ranks):,} ranks, {reason}.\n"
-            "Every single byte needs a rank, and the ranks must be 0, 1, 2, …"
-        )
+def has_long_blank(text: str) -> bool:
+    """Return whether a text has so many blanks in a row that tiktoken's regular expressions fail.
+
+    Every run of 2 · `BLANK_WINDOW_CHARS` blanks contains a window that begins at a multiple of it.
+    """
+    windows = range(0, len(text) - BLANK_WINDOW_CHARS + 1, BLANK_WINDOW_CHARS)
+    return any(text[i].isspace() and text[i : i + BLANK_WINDOW_CHARS].isspace() for i in windows)
 
 
-def _pattern_of(name: str) -> str:
-    """The pattern of one of OpenAI's encodings, without its ranks; GPT-2's for any other name."""
-    constructor = openai_public.ENCODING_CONSTRUCTORS.get(name)
-    if constructor is None:
-        return openai_public.r50k_pat_str
-    load = openai_public.load_tiktoken_bpe
-    openai_public.load_tiktoken_bpe = lambda *args, **options: {}
+def _make_encoding(name: str, ranks: Mapping[bytes, int], pattern: str) -> tiktoken.Encoding:
     try:
-        return constructor()["pat_str"]
-    finally:
-        openai_public.load_tiktoken_bpe = load
+        return tiktoken.Encoding(
+            name, pat_str=pattern, mergeable_ranks=dict(ranks), special_tokens={}
+        )
+    except BaseException as error:
+        if not is_library_error(error):
+            raise
+        reason = str(error).splitlines()[0]
+        raise TokenizerError(f"{name} has a pattern that tiktoken cannot use: {reason}") from None
 
 
 def shipped_ranks() -> dict[bytes, int]:
@@ -189,7 +248,7 @@ def load_encoding(name: str) -> tiktoken.Encoding:
         ranks = shipped_ranks()
         return tiktoken.Encoding(
             name,
-            pat_str=openai_public.r50k_pat_str,
+            pat_str=GPT2,
             mergeable_ranks=ranks,
             special_tokens={openai_public.ENDOFTEXT: len(ranks)},
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Self
 
 import numpy as np
 
-from gptkit_tokenizers.base import Tokenizer, unknown_id, utf8
+from gptkit_tokenizers.base import JsonObject, Tokenizer, unknown_id, utf8
 
 
 class ByteTokenizer(Tokenizer):
@@ -34,3 +35,12 @@ class ByteTokenizer(Tokenizer):
 
     def token_bytes(self, token: int) -> bytes:
         return self.decode_bytes([token])
+
+    def to_dict(self) -> JsonObject:
+        return {"name": self.name, "n_bytes": self.vocab_size}
+
+    @classmethod
+    def from_dict(cls, data: JsonObject) -> Self:
+        tokenizer = cls()
+        tokenizer.name = data["name"]
+        return tokenizer

@@ -98,11 +98,13 @@ class CharTokenizer(Tokenizer):
         return self.alphabet[token].encode() if token < n else bytes([token - n])
 
     def to_dict(self) -> JsonObject:
-        return {"name": self.name, "alphabet": self.alphabet}
+        return {"name": self.name, "alphabet": self.alphabet, "byte_fallback": self.byte_fallback}
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> Self:
-        return cls(data["alphabet"], byte_fallback=data["name"] == "char+bytes")
+        tokenizer = cls(data["alphabet"], byte_fallback=data.get("byte_fallback", False))
+        tokenizer.name = data["name"]
+        return tokenizer
 
 
 def _code_points(text: str) -> np.ndarray:

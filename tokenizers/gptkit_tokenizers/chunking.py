@@ -17,9 +17,11 @@ from gptkit_tokenizers.base import TokenizerError
 if TYPE_CHECKING:
     import numpy as np
 
-# GPT-2's pattern, and all later ones of OpenAI, begin a word between a letter and a space before
-# another letter. So cutting the text there does not change its ids.
-_BEFORE_WORD = re.compile(r"[A-Za-z](?= [A-Za-z])")
+# GPT-2's pattern, and all later ones of OpenAI, begin a word at a single space before a letter, in
+# any script. They also end one at a line break before a letter. So cutting the
+# text there does not change its ids.
+_LETTER = r"[^\W\d_]"
+_BEFORE_WORD = re.compile(rf"\S(?= {_LETTER})|(?<=\S)\n(?={_LETTER})")
 CHUNK_CHARS = 8_000_000  # a text of up to four chunks is encoded in one call
 
 
@@ -61,7 +63,7 @@ def next_word(text: str, index: int) -> int:
     """Return the first place at or after an index where GPT-2's pattern begins a word, or the end.
 
     >>> next_word("to be, or not", 3)
-    9
+    6
     """
     found = _BEFORE_WORD.search(text, index)
     return found.end() if found else len(text)

@@ -6,48 +6,57 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from gptkit_tokenizers.base import JsonObject, Tokenizer, TokenizerError, id_dtype, unknown_id, utf8
+from gptkit_tokenizers.base import (
+    JsonObject,
+    Tokenizer,
+    TokenizerError,
+    id_dtype,
+    unknown_id,
+    utf8,
+)
 from gptkit_tokenizers.bytelevel import BYTE_OF, spell
 from gptkit_tokenizers.chunking import CHUNK_CHARS, encode_in_chunks, next_word
+from gptkit_tokenizers.guard import encoding_errors, is_library_error
 
 if TYPE_CHECKING:
     import numpy as np
+    import tokenizers
 
 _BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")  # SentencePiece's way to write a byte
+_FLAGS = ("lstrip", "rstrip", "single_word")  # of added tokens; they take blanks along
+_PARTS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
 
 
 class HuggingFaceTokenizer(Tokenizer):
     """The tokenizer that a `tokenizer.json` describes, applied to ordinary text.
 
     Special tokens are ordinary text. Nothing is added to a text (no [CLS], no space in front), and
-    nothing is truncated or padded. The normaliser and the unknown token still work as the file
-    says; the audit finds what they change.
+    nothing is truncated or padded. An added token takes no blanks along, and merges are never
+    dropped at random. The normaliser and the unknown token still work as the file says; the audit
+    finds what they change.
 
     Args:
-        name: the spec.
+        name: the name of the tokenizer.
         saved: the parsed content of the file.
         cuts_known: whether a text may be cut between a letter and a space before a letter.
     """
 
     def __init__(self, name: str, saved: JsonObject, *, cuts_known: bool = False) -> None:
-        from tokenizers import Tokenizer
-
         self.name = name
-        self._saved = _plain(saved)
         self._cuts_known = cuts_known
-        try:
-            self._tokenizer = Tokenizer.from_str(json.dumps(self._saved))
-        except Exception as error:  # the library raises bare Exception
-            raise TokenizerError(f"{name} is not a tokenizer.json: {error}.") from error
+        self._saved = _plain(_checked(name, saved))
+        self._tokenizer = _build(name, self._saved)
         self._tokenizer.encode_special_tokens = True
         self.vocab_size = 1 + max(self._tokenizer.get_vocab().values(), default=-1)
 
     def encode(self, text: str) -> list[int]:
         utf8(text)
-        return self._tokenizer.encode(text, add_special_tokens=False).ids
+        with encoding_errors(self.name):
+            return self._tokenizer.encode(text, add_special_tokens=False).ids
 
     def encode_array(self, text: str) -> np.ndarray:
         utf8(text)
@@ -60,7 +69,8 @@ class HuggingFaceTokenizer(Tokenizer):
     def _encode_chunk(self, text: str) -> np.ndarray:
         import numpy as np
 
-        (encoding,) = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)
+        with encoding_errors(self.name):
+            (encoding,) = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)
         return np.array(encoding.ids, dtype=id_dtype(self.vocab_size))
 
     def token_bytes(self, token: int) -> bytes:
@@ -73,6 +83,10 @@ class HuggingFaceTokenizer(Tokenizer):
         spelled = [b""] * self.vocab_size
         for token, i in self._tokenizer.get_vocab().items():
             spelled[i] = self._spell(token)
+        for entry in self._saved.get("added_tokens") or []:  # matched in the text as they are
+            at = self._tokenizer.token_to_id(entry["content"])
+            if at is not None:
+                spelled[at] = entry["content"].encode()
         model = self._saved["model"]
         unknown = model.get("unk_token")
         at = None if unknown is None else self._tokenizer.token_to_id(unknown)
@@ -83,14 +97,15 @@ class HuggingFaceTokenizer(Tokenizer):
         return spelled
 
     def _spell(self, token: str) -> bytes:
+        model = self._saved["model"]
+        token = token.removeprefix(model.get("continuing_subword_prefix") or "")
+        token = token.removesuffix(model.get("end_of_word_suffix") or "")
         if self._byte_level:
             return spell(token) if BYTE_OF.keys() >= set(token) else token.encode()
-        if self._saved["model"].get("byte_fallback") and (found := _BYTE_PIECE.fullmatch(token)):
+        if model.get("byte_fallback") and (found := _BYTE_PIECE.fullmatch(token)):
             return bytes([int(found[1], 16)])
         if self._space is not None:
             token = token.replace(self._space, " ")
-        token = token.removeprefix(self._saved["model"].get("continuing_subword_prefix") or "")
-        token = token.removesuffix(self._saved["model"].get("end_of_word_suffix") or "")
         return token.encode()
 
     @cached_property
@@ -103,7 +118,7 @@ class HuggingFaceTokenizer(Tokenizer):
         for part in _parts(self._saved):
             if part["type"] == "Metaspace":
                 return part.get("replacement", "▁")
-            if part["type"] == "Replace" and part["pattern"] == {"String": " "}:
+            if part["type"] == "Replace" and part["pattern"] == {"String": " "} and part["content"]:
                 return part["content"]
         return None
 
@@ -115,45 +130,138 @@ class HuggingFaceTokenizer(Tokenizer):
         return cls(data["name"], data["huggingface"], cuts_known=data["cuts_known"])
 
     @classmethod
-    def from_file(cls, name: str, path: Path) -> Self:
-        """Read a `tokenizer.json`. Raises TokenizerError for a file that is not one."""
+    def from_pair(cls, name: str, vocab: Path, merges: Path) -> Self:
+        """Read a byte-level BPE from vocab.json and merges.txt, with GPT-2's words.
+
+        Raises:
+            TokenizerError: the files are not a byte-level BPE.
+        """
+        from tokenizers import Tokenizer, models, pre_tokenizers
+
         try:
-            saved = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise TokenizerError(f"{path} cannot be read as JSON: {error}.") from error
-        if not isinstance(saved, dict) or not isinstance(saved.get("model"), dict):
+            model = models.BPE.from_file(str(vocab), str(merges))
+        except Exception as error:  # the library raises bare Exception
+            raise TokenizerError(f"{vocab} and {merges} cannot be read: {error}.") from error
+        tokenizer = Tokenizer(model)
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        if missing := sorted(set(BYTE_OF) - tokenizer.get_vocab().keys()):
             raise TokenizerError(
-                f"{path} is not a HuggingFace tokenizer: it has no model.\n"
-                "Give tokenizer.json, which Tokenizer.save writes; not tokenizer_config.json."
+                f"{vocab} is not a byte-level vocabulary: it has no token {missing[0]!r}. Only "
+                "such a vocabulary can be used\nwithout its tokenizer.json, which says how text is "
+                "normalised and cut into words."
             )
-        return cls(name, saved)
+        return cls(name, json.loads(tokenizer.to_str()))
 
     @classmethod
-    def from_hub(cls, name: str) -> Self:
-        """Load the `tokenizer.json` of `hf:OWNER/NAME` from the hub or from the hub's cache."""
+    def from_hub(cls, name: str, repository: str) -> Self:
+        """Load the `tokenizer.json` of OWNER/NAME or OWNER/NAME@REVISION from the hub or its cache.
+
+        Raises:
+            TokenizerError: it is not available.
+        """
         from huggingface_hub import constants, hf_hub_download
 
         from gptkit_tokenizers.reachability import reachable
 
         offline = constants.HF_HUB_OFFLINE or not reachable(constants.ENDPOINT)
-        repository = name.removeprefix("hf:")
+        owner_name, _, revision = repository.partition("@")
         try:
-            path = hf_hub_download(repository, "tokenizer.json", local_files_only=offline)
+            path = hf_hub_download(
+                owner_name, "tokenizer.json", revision=revision or None, local_files_only=offline
+            )
         except Exception as error:  # of the network, the hub, the name or the cache
             reason = (str(error) or repr(error)).splitlines()[0]
             if offline:
                 reason = "it cannot be reached, and its cache does not have the file."
             raise TokenizerError(
-                f"{name} cannot be had from the Hugging Face hub: {reason}\n"
+                f"hf:{repository} is not available from the Hugging Face hub: {reason}\n"
                 "Connect to the network once; or fetch the model's tokenizer.json and name that "
                 "file."
             ) from error
-        return cls.from_file(name, Path(path))
+        try:
+            return cls(name, json.loads(Path(path).read_text(encoding="utf-8-sig")))
+        except (OSError, ValueError) as error:
+            raise TokenizerError(f"{path} cannot be read as JSON: {error}.") from error
+
+
+def _build(name: str, saved: JsonObject) -> tokenizers.Tokenizer:
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_str(json.dumps(saved, ensure_ascii=False))
+    except BaseException as error:  # the library raises bare Exception, and may panic
+        if not is_library_error(error):
+            raise
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise TokenizerError(
+            f"{name} cannot be read by tokenizers {version('tokenizers')}, which is installed: "
+            f"{reason}.\n"
+            "The file is damaged, or it is from a newer version: pip install -U tokenizers."
+        ) from None
+
+
+def _checked(name: str, saved: JsonObject) -> JsonObject:
+    """Return the content with the model's type, after a check that its parts are objects.
+
+    Files of some years ago do not say the type.
+    """
+    model = saved.get("model")
+    if not isinstance(model, dict):
+        raise TokenizerError(
+            f"{name} is not a tokenizer.json: it has no model.\n"
+            "Give the file that Tokenizer.save writes."
+        )
+    for key in _PARTS:
+        _check_part(name, key, saved.get(key))
+    added = saved.get("added_tokens") or []
+    if not isinstance(added, list) or not all(
+        isinstance(e, dict) and isinstance(e.get("id"), int) and isinstance(e.get("content"), str)
+        for e in added
+    ):
+        raise TokenizerError(
+            f"{name} is not a tokenizer.json: added_tokens is not a list of tokens."
+        )
+    return saved if "type" in model else saved | {"model": {"type": _model_type(model)} | model}
+
+
+def _check_part(name: str, key: str, part: Any) -> None:
+    """Raise a TokenizerError for a part that is not null or an object with a type."""
+    if part is None:
+        return
+    if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+        raise TokenizerError(f"{name} is not a tokenizer.json: {key} is not an object with a type.")
+    if part["type"] == "Sequence":
+        inner = [
+            part[k] for k in ("normalizers", "pretokenizers", "processors", "decoders") if k in part
+        ]
+        if len(inner) != 1 or not isinstance(inner[0], list):
+            raise TokenizerError(f"{name} is not a tokenizer.json: {key} is a Sequence of nothing.")
+        for one in inner[0]:
+            if one is None:
+                raise TokenizerError(f"{name} is not a tokenizer.json: {key} has an empty part.")
+            _check_part(name, key, one)
+    if part["type"] == "Replace" and not {"pattern", "content"} <= part.keys():
+        raise TokenizerError(
+            f"{name} is not a tokenizer.json: {key} has a Replace without a pattern."
+        )
+
+
+def _model_type(model: JsonObject) -> str:
+    if "merges" in model:
+        return "BPE"
+    if isinstance(model.get("vocab"), list):
+        return "Unigram"
+    return "WordPiece" if "max_input_chars_per_word" in model else "WordLevel"
 
 
 def _plain(saved: JsonObject) -> JsonObject:
-    """Return the same tokenizer without the parts that add to a text or truncate it."""
+    """Return the same tokenizer without what adds to a text, truncates it, or is random."""
     plain = saved | {"truncation": None, "padding": None, "post_processor": None}
+    if plain["model"].get("dropout"):
+        plain["model"] = plain["model"] | {"dropout": None}
+    if plain.get("added_tokens"):
+        off = dict.fromkeys(_FLAGS, False)
+        plain["added_tokens"] = [entry | off for entry in plain["added_tokens"]]
     normalizer = plain.get("normalizer")
     if normalizer is not None and normalizer["type"] == "Sequence":
         kept = [part for part in normalizer["normalizers"] if part["type"] != "Prepend"]

@@ -38,7 +38,8 @@ class Measures:
         single_byte_share: share of the tokens that spell one byte.
         entropy_bits_per_byte: entropy of the ids' unigram distribution.
         renyi_efficiency: see the function of that name.
-        words_whole: share of the text's words (\w+) that no token border cuts.
+        words_whole: share of the text's words (\w+) that no token border cuts; None if the
+            tokenizer loses bytes, because its borders are then not known.
         encode_mb_per_s, decode_mb_per_s: speed in 10^6 bytes per second.
     """
 
@@ -50,7 +51,8 @@ class Measures:
     single_byte_share: float
     entropy_bits_per_byte: float
     renyi_efficiency: float
-    words_whole: float
+    words_whole: float | None
+    chars_per_token: float
     encode_mb_per_s: float
     decode_mb_per_s: float
     frequent: list[CountedToken]
@@ -88,7 +90,8 @@ def measure(tokenizer: Tokenizer, text: str, ids: np.ndarray) -> Measures:
         single_byte_share=float(counts[lengths == 1].sum() / len(ids)),
         entropy_bits_per_byte=float(-(share * np.log2(share)).sum() * len(ids) / n_bytes),
         renyi_efficiency=renyi_efficiency(share),
-        words_whole=words_whole(text, lengths[ids].cumsum()),
+        words_whole=_words_whole(text, lengths[ids].cumsum(), n_bytes),
+        chars_per_token=len(text) / len(ids),
         encode_mb_per_s=part_mb / _seconds(lambda: tokenizer.encode_array(part)),
         decode_mb_per_s=part_mb / _seconds(lambda: tokenizer.decode_bytes(part_ids)),
         frequent=[_counted(tokenizer, int(i), int(counts[i])) for i in frequent],
@@ -109,6 +112,10 @@ def renyi_efficiency(share: np.ndarray, *, order: float = 2.5) -> float:
     if len(share) < 2:
         return 0.0
     return float(np.log((share**order).sum()) / (1 - order) / math.log(len(share)))
+
+
+def _words_whole(text: str, ends: np.ndarray, n_bytes: int) -> float | None:
+    return words_whole(text, ends) if ends[-1] == n_bytes else None
 
 
 def words_whole(text: str, ends: np.ndarray) -> float:

@@ -19,7 +19,7 @@ def reachable(url: str, *, timeout: float = CONNECT_SECONDS) -> bool:
     parts = urlsplit(url)
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and parts.hostname and not urllib.request.proxy_bypass(parts.hostname):
-        parts = urlsplit(proxy)
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
     answered = threading.Event()
 

@@ -11,16 +11,16 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import Any
 
 from gptkit_tokenizers.base import JsonObject, NeedsText, Tokenizer, TokenizerError
+from gptkit_tokenizers.spec import Spec, exists, parse_spec
 
 ENTRY_POINT_GROUP = "gptkit.tokenizers"
-FILE_KINDS = "a file ending in .json, .model or .tiktoken; hf:OWNER/NAME"
+FILE_KINDS = "a file or a folder; hf:OWNER/NAME"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,19 +29,21 @@ class Kind:
 
     Attributes:
         names: fixed specs, each with a description.
-        owns: returns whether a spec is of this kind.
+        owns: returns whether a spec's base is of this kind.
         load: builds the tokenizer from the spec and the training text (or None).
         describes: returns whether a record of `to_dict` is of this kind.
-        home: the module and class with `from_dict`, imported at first use.
+        home: the module and class with `from_dict`, imported at first use; None if another kind's
+            class rebuilds it.
     """
 
-    names: dict[str, str]
+    names: dict[str, str] = field(default_factory=dict)
     owns: Callable[[str], bool]
-    load: Callable[[str, str | None], Tokenizer]
-    describes: Callable[[JsonObject], bool]
-    home: str
+    load: Callable[[Spec, str | None], Tokenizer]
+    describes: Callable[[JsonObject], bool] = lambda data: False
+    home: str | None = None
 
     def rebuild(self, data: JsonObject) -> Tokenizer:
+        assert self.home is not None
         return _class(self.home).from_dict(data)
 
 
@@ -55,15 +57,17 @@ def available() -> dict[str, str]:
     return specs
 
 
-def get_tokenizer(spec: str, text: str | None = None) -> Tokenizer:
-    """Build the tokenizer that a spec names.
+def get_tokenizer(spec: Any, text: str | None = None, *, pattern: str | None = None) -> Tokenizer:
+    """Build the tokenizer that a spec names, or adapt an object.
 
     Args:
-        spec: `char`, `char+bytes`, `byte`, `gpt2`, any tiktoken encoding; `bpe:N`, `unigram:N`,
-            `wordpiece:N`; a file that ends in .json, .model or .tiktoken; `hf:OWNER/NAME`, whose
-            tokenizer.json is on the Hugging Face hub; or a plug-in's name.
-        text: text for a tokenizer that is built from text: `char` takes its alphabet from it,
+        spec: `char`, `char+bytes`, `byte`, `gpt2`, any tiktoken encoding or model name; `bpe:N`,
+            `unigram:N`, `wordpiece:N`; a file or a folder; `hf:OWNER/NAME` or
+            `hf:OWNER/NAME@REVISION`; a plug-in's name. `NAME=SPEC` gives it another name. An
+            object of another library is adapted, see `adapt`.
+        text: the text for a tokenizer that is built from text: `char` takes its alphabet from it,
             `bpe:N` learns from it.
+        pattern: the regular expression for words, for a table of ranks.
 
     Raises:
         TokenizerError: the spec is unknown, the text is missing, the file holds something else,
@@ -74,10 +78,18 @@ def get_tokenizer(spec: str, text: str | None = None) -> Tokenizer:
     >>> get_tokenizer("char", text="to be or not to be").vocab_size
     7
     """
+    if not isinstance(spec, str):
+        from gptkit_tokenizers.adapters import adapt
+
+        return adapt(spec)
+    parsed = parse_spec(spec)
+    if pattern is not None:
+        parsed = replace(parsed, options={**parsed.options, "pattern": pattern})
     for kind in KINDS:
-        if kind.owns(spec):
-            return kind.load(spec, text)
-    return _build(_plug_in(spec), text)
+        if kind.owns(parsed.base):
+            return kind.load(parsed, text)
+    parsed.refuse_options()
+    return _build(_plug_in(parsed.base), text)
 
 
 def tokenizer_from_dict(data: JsonObject) -> Tokenizer:
@@ -87,7 +99,7 @@ def tokenizer_from_dict(data: JsonObject) -> Tokenizer:
     [2, 0, 1]
     """
     for kind in KINDS:
-        if kind.describes(data):
+        if kind.home is not None and kind.describes(data):
             return kind.rebuild(data)
     if "object" in data:
         raise TokenizerError(
@@ -105,36 +117,68 @@ def _class(home: str) -> Any:
     return getattr(import_module(f"gptkit_tokenizers.{module}"), name)
 
 
-def _load_char(spec: str, text: str | None) -> Tokenizer:
-    return _class("char:CharTokenizer").from_text(
-        _needed(text, spec), byte_fallback=spec == "char+bytes"
+def _load_char(spec: Spec, text: str | None) -> Tokenizer:
+    spec.refuse_options()
+    tokenizer = _class("char:CharTokenizer").from_text(
+        _needed(text, spec.base), byte_fallback=spec.base == "char+bytes"
     )
+    tokenizer.name = spec.name
+    return tokenizer
 
 
-def _load_learned(spec: str, text: str | None) -> Tokenizer:
+def _load_byte(spec: Spec, text: str | None) -> Tokenizer:
+    spec.refuse_options()
+    tokenizer = _class("byte:ByteTokenizer")()
+    tokenizer.name = spec.name
+    return tokenizer
+
+
+def _load_learned(spec: Spec, text: str | None) -> Tokenizer:
     from gptkit_tokenizers.trained import parse, train_tokenizer
 
-    parse(spec)
-    return train_tokenizer(spec, _needed(text, spec))
+    spec.refuse_options("split", "digits")
+    parse(spec.base)
+    tokenizer = train_tokenizer(spec.base, _needed(text, spec.base), **spec.options)
+    tokenizer.name = spec.name
+    return tokenizer
 
 
-def _is_tiktoken(spec: str) -> bool:
+def _load_tiktoken(spec: Spec, text: str | None) -> Tokenizer:
+    spec.refuse_options()
+    return _class("bpe:TiktokenTokenizer")(spec.name, encoding=_tiktoken_encoding(spec.base))
+
+
+def _tiktoken_encoding(name: str) -> str | None:
+    """Return the name of tiktoken's encoding for an encoding's or a model's name, or None."""
     import tiktoken
 
-    return spec in tiktoken.list_encoding_names()
+    if name in tiktoken.list_encoding_names():
+        return name
+    try:
+        return tiktoken.encoding_name_for_model(name)
+    except KeyError:
+        return None
 
 
-def _is_file(suffix: str) -> Callable[[str], bool]:
-    return lambda spec: Path(spec).suffix == suffix and not spec.startswith("hf:")
+def _load_path(spec: Spec, text: str | None) -> Tokenizer:
+    from gptkit_tokenizers.tokenizer_files import read_tokenizer
+
+    if not exists(spec.base):
+        raise TokenizerError(
+            f"there is no file or folder {spec.base}.\nName one that exists: {FILE_KINDS}."
+        )
+    return read_tokenizer(spec)
 
 
-def _load_file(home: str) -> Callable[[str, str | None], Tokenizer]:
-    def load(spec: str, text: str | None) -> Tokenizer:
-        if not Path(spec).is_file():
-            raise TokenizerError(f"there is no file {spec}.\nName one that exists: {FILE_KINDS}.")
-        return _class(home).from_file(spec, Path(spec))
+def _looks_like_a_path(base: str) -> bool:
+    return exists(base) or base.endswith((".json", ".model", ".tiktoken"))
 
-    return load
+
+def _load_hub(spec: Spec, text: str | None) -> Tokenizer:
+    spec.refuse_options()
+    return _class("huggingface:HuggingFaceTokenizer").from_hub(
+        spec.name, spec.base.removeprefix("hf:")
+    )
 
 
 KINDS = (
@@ -143,16 +187,16 @@ KINDS = (
             "char": "one id per character of the corpus's alphabet",
             "char+bytes": "char, with one id per byte for all other characters",
         },
-        owns=lambda spec: spec in ("char", "char+bytes"),
+        owns=lambda base: base in ("char", "char+bytes"),
         load=_load_char,
-        describes=lambda data: data["name"] in ("char", "char+bytes"),
+        describes=lambda data: "alphabet" in data or data["name"] in ("char", "char+bytes"),
         home="char:CharTokenizer",
     ),
     Kind(
         names={"byte": "one id per UTF-8 byte"},
-        owns=lambda spec: spec == "byte",
-        load=lambda spec, text: _class("byte:ByteTokenizer")(),
-        describes=lambda data: data["name"] == "byte",
+        owns=lambda base: base == "byte",
+        load=_load_byte,
+        describes=lambda data: "n_bytes" in data or data["name"] == "byte",
         home="byte:ByteTokenizer",
     ),
     Kind(
@@ -161,45 +205,26 @@ KINDS = (
             "unigram:N": "unigram language model of N ids, learned from the training text",
             "wordpiece:N": "WordPiece of N ids, learned from the training text",
         },
-        owns=lambda spec: spec.partition(":")[0] in ("bpe", "unigram", "wordpiece"),
+        owns=lambda base: base.partition(":")[0] in ("bpe", "unigram", "wordpiece"),
         load=_load_learned,
-        describes=lambda data: False,  # a record is of ranks or of a tokenizer.json
-        home="trained:train_tokenizer",
     ),
     Kind(
-        names={},
-        owns=lambda spec: spec.startswith("hf:"),
-        load=lambda spec, text: _class("huggingface:HuggingFaceTokenizer").from_hub(spec),
+        owns=lambda base: base.startswith("hf:"),
+        load=_load_hub,
         describes=lambda data: "huggingface" in data,
         home="huggingface:HuggingFaceTokenizer",
     ),
     Kind(
-        names={},
-        owns=_is_file(".json"),
-        load=_load_file("huggingface:HuggingFaceTokenizer"),
-        describes=lambda data: False,  # as above
-        home="huggingface:HuggingFaceTokenizer",
+        owns=lambda base: _tiktoken_encoding(base) is not None,
+        load=_load_tiktoken,
+        describes=lambda data: "ranks" in data or "tiktoken" in data,
+        home="bpe:TiktokenTokenizer",
     ),
     Kind(
-        names={},
-        owns=_is_file(".model"),
-        load=_load_file("sentencepiece_model:SentencePieceTokenizer"),
+        owns=_looks_like_a_path,
+        load=_load_path,
         describes=lambda data: "sentencepiece" in data,
         home="sentencepiece_model:SentencePieceTokenizer",
-    ),
-    Kind(
-        names={},
-        owns=_is_file(".tiktoken"),
-        load=_load_file("bpe:TiktokenTokenizer"),
-        describes=lambda data: "ranks" in data,
-        home="bpe:TiktokenTokenizer",
-    ),
-    Kind(
-        names={},
-        owns=_is_tiktoken,
-        load=lambda spec, text: _class("bpe:TiktokenTokenizer")(spec),
-        describes=lambda data: _is_tiktoken(data["name"]),
-        home="bpe:TiktokenTokenizer",
     ),
 )
 

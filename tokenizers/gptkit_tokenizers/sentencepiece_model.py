@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Self
 
 from gptkit_tokenizers.base import JsonObject, Tokenizer, TokenizerError, unknown_id, utf8
+from gptkit_tokenizers.guard import encoding_errors
 
 SPACE = "▁"
 # A serialised ModelProto in which only normalizer_spec.add_dummy_prefix is set, to false. Protocol
@@ -34,7 +34,8 @@ class SentencePieceTokenizer(Tokenizer):
 
     def encode(self, text: str) -> list[int]:
         utf8(text)
-        return self._processor.encode(text)
+        with encoding_errors(self.name):
+            return self._processor.encode(text)
 
     def token_bytes(self, token: int) -> bytes:
         if not 0 <= token < self.vocab_size:
@@ -46,13 +47,12 @@ class SentencePieceTokenizer(Tokenizer):
         model = self._processor
         spelled = []
         for i in range(self.vocab_size):
-            piece = model.id_to_piece(i)
-            if model.is_byte(i):
-                spelled.append(bytes([int(piece[3:-1], 16)]))  # as in <0x0A>
-            elif model.is_unknown(i) or model.is_control(i):
+            if model.is_unknown(i) or model.is_control(i):
                 spelled.append(b"")
+            elif model.is_byte(i):
+                spelled.append(bytes([int(model.id_to_piece(i)[3:-1], 16)]))  # as in <0x0A>
             else:
-                spelled.append(piece.replace(SPACE, " ").encode())
+                spelled.append(_piece_bytes(model, i).replace(SPACE.encode(), b" "))
         return spelled
 
     def to_dict(self) -> JsonObject:
@@ -62,13 +62,12 @@ class SentencePieceTokenizer(Tokenizer):
     def from_dict(cls, data: JsonObject) -> Self:
         return cls(data["name"], b64decode(data["sentencepiece"]))
 
-    @classmethod
-    def from_file(cls, name: str, path: Path) -> Self:
-        """Read a `.model` file. Raises TokenizerError for any other file."""
-        try:
-            return cls(name, path.read_bytes())
-        except OSError as error:
-            raise TokenizerError(f"{path} cannot be read: {error}.") from error
+
+def _piece_bytes(model: Any, i: int) -> bytes:
+    try:
+        return model.id_to_piece(i).encode()
+    except UnicodeDecodeError as error:  # a piece of a damaged model
+        return error.object
 
 
 def _processor(name: str, model: bytes) -> Any:
@@ -81,4 +80,7 @@ def _processor(name: str, model: bytes) -> Any:
     try:
         return SentencePieceProcessor(model_proto=model + NO_DUMMY_PREFIX)
     except Exception as error:  # the library raises bare RuntimeError
-        raise TokenizerError(f"{name} is not a SentencePiece model.") from error
+        reason = str(error).strip().splitlines() or ["it is damaged"]
+        raise TokenizerError(
+            f"{name} cannot be read as a SentencePiece model: {reason[-1]}"
+        ) from error

@@ -25,16 +25,23 @@ from gptkit_tokenizers.bpe import TiktokenTokenizer
 from gptkit_tokenizers.bytelevel import CHAR_OF, spell
 from gptkit_tokenizers.chunking import next_word
 from gptkit_tokenizers.huggingface import HuggingFaceTokenizer
+from gptkit_tokenizers.word_patterns import GPT2, learned_pattern
 
 N_BYTES = 256  # every vocabulary begins with the single bytes
-MAX_WORD_BYTES = 100  # WordPiece's time grows with the square of this
+MAX_WORD_BYTES = {"bpe": 1000, "wordpiece": 100}  # the trainer's time grows with its square
 TRAINER_CHUNK_CHARS = 1_000_000  # characters given to the trainer at a time
 
 
-def train_tokenizer(spec: str, text: str) -> Tokenizer:
+def train_tokenizer(
+    spec: str, text: str, *, split: str | None = None, digits: str | None = None
+) -> Tokenizer:
     """Learn the tokenizer `KIND:N` from a text, or load it from the cache.
 
     The same text gives the same vocabulary.
+
+    Args:
+        split: how text is cut into words, see `word_patterns.learned_pattern`; None for GPT-2's.
+        digits: the most digits in a word; None for the split's own.
 
     Raises:
         TokenizerError: N is not a number, is below 256, or is larger than the text can fill.
@@ -43,10 +50,11 @@ def train_tokenizer(spec: str, text: str) -> Tokenizer:
     [257, 220, 256]
     """
     kind, n = parse(spec)
-    cache = _cache_path(spec, text)
+    pattern = None if split is digits is None else learned_pattern(split or "gpt2", digits)
+    cache = _cache_path(spec, text, pattern)
     data = _cached(cache, spec)
     if data is None:
-        saved = _train(kind, n, text)
+        saved = _train(kind, n, text, pattern)
         size = len(saved["model"]["vocab"])
         if size < n:
             raise TokenizerError(
@@ -56,7 +64,7 @@ def train_tokenizer(spec: str, text: str) -> Tokenizer:
         data = {"name": spec, "cuts_known": True, "huggingface": saved}
         if kind == "bpe":
             ranks = {spell(token): rank for token, rank in saved["model"]["vocab"].items()}
-            data = TiktokenTokenizer(spec, ranks).to_dict()
+            data = TiktokenTokenizer(spec, ranks, pattern=pattern or GPT2).to_dict()
         _keep(cache, data)
     return (TiktokenTokenizer if kind == "bpe" else HuggingFaceTokenizer).from_dict(data)
 
@@ -78,27 +86,32 @@ def parse(spec: str) -> tuple[str, int]:
     return kind, int(size)
 
 
-def _train(kind: str, n: int, text: str) -> JsonObject:
+def _train(kind: str, n: int, text: str, pattern: str | None) -> JsonObject:
     """Train with the library, and return its JSON."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
     tokenizer: Tokenizer
     trainer: Any
-    words: list[Any] = [pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    words: list[Any] = [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=pattern is None)]
+    if pattern is not None:
+        words.insert(0, pre_tokenizers.Split(Regex(pattern), "isolated"))
     options: JsonObject = {
         "vocab_size": n,
         "initial_alphabet": sorted(CHAR_OF.values()),
         "show_progress": False,
     }
     if kind == "bpe":
+        words.append(pre_tokenizers.FixedLength(MAX_WORD_BYTES[kind]))
         tokenizer, trainer = Tokenizer(models.BPE()), trainers.BpeTrainer(**options)
     elif kind == "unigram":
         tokenizer, trainer = Tokenizer(models.Unigram()), trainers.UnigramTrainer(**options)
     else:
         model = models.WordPiece(
-            unk_token="", continuing_subword_prefix="", max_input_chars_per_word=MAX_WORD_BYTES
+            unk_token="",
+            continuing_subword_prefix="",
+            max_input_chars_per_word=MAX_WORD_BYTES[kind],
         )
-        words.append(pre_tokenizers.FixedLength(MAX_WORD_BYTES))
+        words.append(pre_tokenizers.FixedLength(MAX_WORD_BYTES[kind]))
         tokenizer = Tokenizer(model)
         trainer = trainers.WordPieceTrainer(**options, continuing_subword_prefix="")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(words)
@@ -139,10 +152,10 @@ def _pieces(text: str) -> Iterator[str]:
         start = end
 
 
-def _cache_path(spec: str, text: str) -> Path:
+def _cache_path(spec: str, text: str, pattern: str | None) -> Path:
     from importlib.metadata import version
 
-    digest = hashlib.sha256(utf8(text)).hexdigest()[:32]
+    digest = hashlib.sha256(utf8(text) + (pattern or "").encode()).hexdigest()[:32]
     folder = Path(platformdirs.user_cache_dir("gptkit", appauthor=False)) / "tokenizers"
     return folder / f"{spec.replace(':', '-')}-{digest}-{version('tokenizers')}.json"
 

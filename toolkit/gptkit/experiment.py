@@ -44,7 +44,10 @@ class Experiment:
         if self._corpus is not None:
             options["data"] = None
         self._tokenizers = name_tokenizers(options.get("tokenizers", ExperimentConfig.tokenizers))
-        options["tokenizers"] = tuple(self._tokenizers)
+        options["tokenizers"] = tuple(
+            tokenizer if isinstance(tokenizer, str) else name
+            for name, tokenizer in self._tokenizers.items()
+        )
         self.config, self.execution = split_options(options)
         self._prepared: Prepared | None = None
         self._untuned: Plan | None = None
@@ -107,7 +110,7 @@ class Experiment:
         """
         find_device(self.execution.device)
         self.untuned_plan()
-        folder = make_folder(self.config.tokenizers, self.execution)
+        folder = make_folder(self.config.tokenizer_names, self.execution)
         try:
             return self._run_in(folder, on_event, engine)
         except KeyboardInterrupt:

@@ -328,3 +328,17 @@ def test_help_says_what_happens_without_an_option(gptkit, command):
     text = " ".join(out.replace("│", " ").split())
     assert "[default: (from the tokenizers' names)]" in text
     assert "[default: (automatic)]" in text
+
+
+def test_ids_are_decoded_as_they_are_pasted(gptkit):
+    assert gptkit("decode", "[15496, 11, 995, 0]")[1] == "Hello, world!"
+    assert gptkit("decode", "15496,11", "995 0")[1] == "Hello, world!"
+
+
+@pytest.mark.parametrize("word", ["--5", "++5", "x", "9" * 5000, "1.5"])
+def test_a_word_that_is_no_id_is_named(gptkit, word):
+    code, out, err = gptkit("decode", "--", word)
+    assert (code, out) == (2, "")
+    assert f"{word[:40]}" in err
+    assert "is not an id" in err
+    assert len(err) < 200

@@ -194,8 +194,8 @@ def test_folders_and_globs_are_joined_in_order(tmp_path):
         corpus = load_corpus(spec)
         return corpus.train + corpus.val
 
-    assert whole(str(tmp_path)) == "one two "
-    assert whole(str(tmp_path / "*.*")) == "two three "
+    assert whole(str(tmp_path)) == "one \ntwo "
+    assert whole(str(tmp_path / "*.*")) == "two \nthree "
 
 
 def test_the_split_is_by_characters(tmp_path):

@@ -54,7 +54,7 @@ def text(small, text_file):
 def test_a_large_text_is_the_text(small, text_file, english, tmp_path):
     second = tmp_path / "second.txt"
     second.write_bytes("🦆".encode() * 700)
-    whole = english + "🦆" * 700
+    whole = english + ("" if english.endswith("\n") else "\n") + "🦆" * 700
     found, digest = index_files([text_file, second])
     assert len(found) == len(whole)
     assert found[:] == whole == "".join(found.pieces())

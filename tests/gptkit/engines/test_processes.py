@@ -13,7 +13,7 @@ import torch
 import gptkit
 from gptkit.data.corpus import Corpus
 from gptkit.engines import processes
-from gptkit.engines.arm import run_arm
+from gptkit.engines.arm import make_jobs, run_arm
 from gptkit.engines.processes import LocalEngine
 from gptkit.errors import TrainingError
 from gptkit.events import ArmDone, Evaluated, StepDone
@@ -30,6 +30,11 @@ def timeless(value):
             if k not in ("seconds", "arms_at_a_time", "name")
         }
     return [timeless(v) for v in value] if isinstance(value, list) else value
+
+
+def jobs_of(experiment, folder):
+    arms, prepared = experiment.plan().arms, experiment.prepare()
+    return make_jobs(arms, prepared, experiment.config, experiment.execution, folder)
 
 
 @pytest.fixture
@@ -127,7 +132,7 @@ def planned(text_file, tmp_path):
         data=str(text_file), tokenizers=["char", "byte"], models=["bigram"], seeds=2, **SMALL
     )
     (tmp_path / "runs").mkdir()
-    return experiment._jobs(experiment.plan().arms, tmp_path / "runs"), experiment.prepare().texts
+    return jobs_of(experiment, tmp_path / "runs"), experiment.prepare().texts
 
 
 def test_a_worker_receives_an_encoded_corpus_once(planned, monkeypatch):
@@ -156,7 +161,7 @@ def test_a_job_holds_no_text(english, tmp_path):
     large = english * 100
     corpus = Corpus(name="large", train=large, val=english, sha256="0")
     experiment = Experiment(data=corpus, tokenizers=["byte"], **SMALL)
-    jobs = experiment._jobs(experiment.untuned_plan().arms, tmp_path)
+    jobs = jobs_of(experiment, tmp_path)
     assert len(pickle.dumps(experiment.prepare().texts)) > len(large)
     for job in jobs:
         assert len(pickle.dumps(job)) < 4000

@@ -15,6 +15,7 @@ from gptkit.data.encoding import encode_corpus
 from gptkit.engines.run_folder import RunConfig, Sampling, load_run, write_run
 from gptkit.errors import RunError
 from gptkit.events import Evaluated, StepDone
+from gptkit.experiment import Experiment
 from gptkit.models import build_model
 from gptkit.plan.recipes import RECIPES
 from gptkit.results.byte_losses import read_losses, to_byte_losses
@@ -171,3 +172,47 @@ def test_a_config_of_another_version_is_refused(written):
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(RunError, match=r"is not a run's config: .*flavour"):
         load_run(folder)
+
+
+def test_a_large_tokenizer_is_kept_once_and_read_from_every_arm(tmp_path, text_file, monkeypatch):
+    monkeypatch.setattr("gptkit.engines.run_folder.MAX_INLINE_BYTES", 1000)
+    result = Experiment(
+        tokenizers=("bpe:300",),
+        models=("bigram",),
+        data=str(text_file),
+        seeds=3,
+        out=tmp_path,
+        budget="8steps",
+        bytes_per_step=256,
+        context_bytes=32,
+        sample_bytes=30,
+    ).run()
+    (shared,) = (result.folder / "tokenizers").iterdir()
+    own = [arm / "tokenizer.json" for arm in result.folder.glob("bpe_300-*")]
+    assert len(own) == 3
+    assert all(path.stat().st_size < 200 for path in own)
+    ids = [load_run(path.parent).tokenizer.encode("to be") for path in own]
+    assert ids[0] == ids[1] == ids[2]
+    shared.write_bytes(shared.read_bytes().replace(b"bpe:300", b"bpe:301"))
+    with pytest.raises(RunError, match="was changed: it is not the tokenizer"):
+        _ = load_run(own[0].parent).tokenizer
+    shared.unlink()
+    with pytest.raises(RunError, match="Copy the experiment's folder as a whole"):
+        _ = load_run(own[0].parent).tokenizer
+
+
+def test_a_reference_stays_in_the_experiments_folder(tmp_path, text_file):
+    result = Experiment(
+        tokenizers=("byte",),
+        models=("bigram",),
+        data=str(text_file),
+        out=tmp_path,
+        budget="8steps",
+        bytes_per_step=256,
+        context_bytes=32,
+        sample_bytes=30,
+    ).run()
+    own = result.folder / "byte-bigram-s0" / "tokenizer.json"
+    own.write_text('{"shared_sha256": "../../../etc/passwd"}')
+    with pytest.raises(RunError, match="does not describe a tokenizer"):
+        _ = load_run(own.parent).tokenizer

@@ -31,7 +31,7 @@ def calibrate(
     from gptkit.files import to_json, write_json, write_text
     from gptkit.report.calibration import markdown
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)
     with Progress(console=console) if sys.stderr.isatty() else nullcontext() as progress:
         total = trials * len(SETTINGS) + copies
         task = progress.add_task("trials", total=total) if progress else None

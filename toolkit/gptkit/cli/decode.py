@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Annotated
 
@@ -9,6 +10,8 @@ import typer
 
 from gptkit.cli.options import Json
 from gptkit.errors import ConfigError
+
+MAX_SHOWN_CHARS = 40
 
 
 def decode(
@@ -28,14 +31,8 @@ def decode(
 
     from gptkit.cli.text_input import read_text, tokenizer_for
 
-    words = (read_text("-") if ids == ["-"] else " ".join(ids)).replace(",", " ").split()
-    try:
-        tokens = [int(word) for word in words]
-    except ValueError:
-        wrong = next(w for w in words if not w.lstrip("+-").isdecimal())
-        raise ConfigError(
-            f"{wrong!r} is not an id. Give whole numbers, as in: gptkit decode 15496 11 995 0"
-        ) from None
+    text = read_text("-") if ids == ["-"] else " ".join(ids)
+    tokens = [_read_id(word) for word in re.split(r"[\s,\[\]]+", text) if word]
     built = tokenizer_for(tokenizer, data)
     spelled = built.decode_bytes(tokens)
     if as_json:
@@ -48,3 +45,12 @@ def decode(
     else:
         sys.stdout.buffer.write(spelled)
         sys.stdout.buffer.flush()
+
+
+def _read_id(word: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", word):
+        shown = word if len(word) <= MAX_SHOWN_CHARS else f"{word[:MAX_SHOWN_CHARS]}…"
+        raise ConfigError(
+            f"{shown!r} is not an id. Give whole numbers, as in: gptkit decode 15496 11 995 0"
+        )
+    return int(word)

@@ -42,7 +42,7 @@ def doctor(
         for name, value in entries.items():
             table.add_row(name, Text(str(value)))
         table.add_section()
-    Console(highlight=False).print(table)
+    Console(highlight=False, emoji=False).print(table)
 
 
 def _facts() -> dict[str, JsonObject]:

@@ -67,7 +67,7 @@ def _draw(built: Tokenizer, text: str, tokens: list[int], spelled: list[bytes]) 
 
     from gptkit.report.formatting import visible
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     styles = itertools.cycle(STYLES)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("id", justify="right", no_wrap=True)

@@ -24,7 +24,7 @@ def inspect(
     """Measure tokenizers on a text before any training: compression, speed, and where they cut."""
     from rich.console import Console
 
-    err = Console(stderr=True, highlight=False)
+    err = Console(stderr=True, highlight=False, emoji=False)
     live = sys.stderr.isatty()
     with err.status("Reading the text") if live else nullcontext() as status:
         from gptkit.data.corpus import load_corpus
@@ -44,7 +44,7 @@ def inspect(
     from gptkit.report.inspection import cut_table, frequent_table, measure_table
     from gptkit.report.table import to_rich
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     tables = (to_rich(measure_table(found)), to_rich(frequent_table(found)), cut_table(found))
     console.print(*tables, sep="\n")
     for row in found.tokenizers:

@@ -57,7 +57,7 @@ def trick(as_json: Json = False) -> None:
 
     from gptkit.report.lecture import batch_steps, toy_steps
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print(toy_steps(*example), batch_steps(shape, large.largest_difference, weights))
     console.print("A trained head's weights on your own text: gptkit lecture attention RUN TEXT")
 
@@ -126,7 +126,7 @@ def attention(
     if not ids:
         raise ConfigError(f"{tokenizer.name} makes no token of {text!r}. Give a line of text.")
     tokens = [_shown(tokenizer.token_bytes(token)) for token in ids]
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     kept = min(block_size, len(ids) if as_json else fitting(console.width, tokens))
     if kept < len(ids):
         why = "the model's window" if kept == block_size else "the terminal's width"

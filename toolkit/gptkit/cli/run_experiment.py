@@ -41,7 +41,10 @@ def run_and_show(
 
     from gptkit.cli.progress import encode_shown, run_live, run_plain
 
-    console, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    console, err = (
+        Console(highlight=False, emoji=False),
+        Console(stderr=True, highlight=False, emoji=False),
+    )
     live = sys.stdout.isatty() and sys.stderr.isatty() and not is_quiet()
     with err.status("Loading PyTorch, the text and the tokenizers") if live else nullcontext():
         from gptkit.engines.process_memory import keep_freed_memory

@@ -24,6 +24,7 @@ from gptkit.data.corpus_facts import CorpusFacts
 from gptkit.data.download import download_text
 from gptkit.data.hf_datasets import dataset_text
 from gptkit.data.markov import markov_text
+from gptkit.data.text_files import decode_text, join_files
 from gptkit.data.text_on_disk import LargeText, index_files
 from gptkit.errors import CorpusError, CorpusWarning, DownloadError
 
@@ -174,7 +175,7 @@ def _text_of(spec: str) -> str | list[Path]:
     files = _files(spec)
     if sum(path.stat().st_size for path in files) > LARGE_TEXT_BYTES:
         return files
-    return "".join(_decode(path.read_bytes(), str(path)) for path in files)
+    return join_files(decode_text(path.read_bytes(), str(path)) for path in files)
 
 
 def cache_folder() -> Path:
@@ -231,7 +232,7 @@ def _python_docs() -> str:
 
 
 def _files(spec: str) -> list[Path]:
-    path = Path(spec)
+    path = Path(spec).expanduser()
     if not spec.strip():
         raise CorpusError(
             f"the corpus has no name. Give {', '.join(CORPUS_NAMES)}, hf:NAME, or a file."
@@ -239,13 +240,13 @@ def _files(spec: str) -> list[Path]:
     if path.exists() and not path.is_dir():
         return [path]
     if path.is_dir():
-        found = sorted(path.rglob("*.txt"))
+        found = sorted(p for p in path.rglob("*.txt") if not _is_hidden(p.relative_to(path)))
         if not found:
             raise CorpusError(
                 f"the folder {spec} has no .txt file. Name others by a glob: '{path / '**/*.md'}'."
             )
         return found
-    found = sorted(p for p in map(Path, glob.glob(spec, recursive=True)) if p.is_file())
+    found = sorted({p for p in map(Path, glob.glob(spec, recursive=True)) if p.is_file()})
     if not found:
         near = difflib.get_close_matches(spec, CORPUS_NAMES, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
@@ -257,12 +258,5 @@ def _files(spec: str) -> list[Path]:
     return found
 
 
-def _decode(data: bytes, name: str) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{name} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start:,}.\n"
-            "If it is text in another encoding, convert it: "
-            f"iconv -f latin1 -t utf-8 {name} > text.txt"
-        ) from None
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

@@ -30,6 +30,7 @@ from gptkit_tokenizers import (
     token_lengths,
     tokenizer_from_dict,
 )
+from gptkit_tokenizers.spec import parse_spec
 
 REPEAT_CHECK_CHARS = 1000  # characters of the training text that are encoded twice
 MAX_LEARNING_CHARS = 32_000_000  # of training text, to learn a vocabulary from
@@ -97,7 +98,7 @@ def build_tokenizer(corpus: Corpus, spec: str) -> Tokenizer:
     `char` takes its alphabet from the whole corpus, as the lecture does. Every other learned
     tokenizer sees only the training text; of a large one, its first 32 million characters.
     """
-    whole_alphabet = spec in ("char", "char+bytes")
+    whole_alphabet = parse_spec(spec).base in ("char", "char+bytes")
     return get_tokenizer(
         spec, corpus.alphabet() if whole_alphabet else corpus.train[:MAX_LEARNING_CHARS]
     )

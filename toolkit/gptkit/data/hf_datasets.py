@@ -13,6 +13,8 @@ from gptkit.errors import CorpusError, DownloadError
 from gptkit.files import temporary_name
 from gptkit_tokenizers.reachability import reachable
 
+STRING_TYPES = ("string", "large_string")
+
 
 def dataset_text(spec: str, *, cache: Path, large: int) -> str | list[Path]:
     """Return the rows of the train split of `hf:NAME` or `hf:NAME:CONFIG`, joined by line breaks.
@@ -40,7 +42,7 @@ def dataset_text(spec: str, *, cache: Path, large: int) -> str | list[Path]:
             rows = datasets.load_dataset(name, config or None, split="train")
     except Exception as error:  # whatever the hub, the builder or the data raise
         raise CorpusError(f"{spec} cannot be loaded: {error}") from error
-    strings = [c for c, f in rows.features.items() if getattr(f, "dtype", None) == "string"]
+    strings = [c for c, f in rows.features.items() if getattr(f, "dtype", None) in STRING_TYPES]
     column = "text" if "text" in strings else strings[0] if len(strings) == 1 else None
     if column is None:
         raise CorpusError(
@@ -48,7 +50,8 @@ def dataset_text(spec: str, *, cache: Path, large: int) -> str | list[Path]:
             "Only a dataset with a text column, or with a single column of strings, is a text."
         )
     copy = cache / f"{hashlib.sha256(spec.encode()).hexdigest()[:32]}.txt"
-    return join_rows((row[column] or "" for row in rows), copy, large=large)
+    texts = rows.select_columns([column])  # a sound or a picture beside the text is not decoded
+    return join_rows((row[column] or "" for row in texts), copy, large=large)
 
 
 def join_rows(strings: Iterator[str], copy: Path, *, large: int) -> str | list[Path]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import msgspec
 
 from gptkit.data.corpus import Corpus
 from gptkit.data.corpus_facts import CorpusFacts
 from gptkit.data.encoding import build_tokenizer, encode_text
+from gptkit.data.text_on_disk import LargeText
 from gptkit_tokenizers import LossyTokenizer, Tokenizer, audit
 from gptkit_tokenizers.measures import Measures, measure
 
-MAX_INSPECTED_CHARS = 64_000_000  # the most characters of training text that are measured
+MAX_INSPECTED_CHARS = 64_000_000  # the most characters that are measured
 STRETCH_CHARS = 40  # characters of the text that are shown cut into tokens
 
 
@@ -20,9 +22,10 @@ class InspectedTokenizer(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured of a tokenizer on a corpus.
 
     Attributes:
-        measures: measures on the training text, or on its start if it is large.
+        measures: measures on the whole text, or on its start if it is large.
         val_bytes_per_token: bytes per token on val, which no tokenizer learned from.
-        lost_bytes: bytes of the training text that its tokens do not spell.
+        n_bytes: bytes of the text that is measured.
+        lost_bytes: bytes of this text that its tokens do not spell.
         audit: "passes", or the audit's message.
         cut: the tokens of `Inspection.stretch`, as text.
     """
@@ -30,14 +33,14 @@ class InspectedTokenizer(msgspec.Struct, frozen=True, kw_only=True):
     tokenizer: str
     measures: Measures
     val_bytes_per_token: float
-    train_bytes: int
+    n_bytes: int
     lost_bytes: int
     audit: str
     cut: list[str]
 
 
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
-    """What `gptkit inspect --json` prints; `stretch` is a part of the training text."""
+    """What `gptkit inspect --json` prints; `stretch` is a part of the text."""
 
     corpus: CorpusFacts
     stretch: str
@@ -58,7 +61,8 @@ def inspect_tokenizers(
     Raises:
         TokenizerError: an unknown spec, or a tokenizer that cannot encode the text.
     """
-    text = corpus.train[:MAX_INSPECTED_CHARS]
+    large = isinstance(corpus.train, LargeText)
+    text = corpus.train[:MAX_INSPECTED_CHARS] if large else corpus.text
     stretch = _stretch(text)
     rows = []
     for spec in specs:
@@ -70,21 +74,23 @@ def inspect_tokenizers(
 def _inspect(
     spec: str, tokenizer: Tokenizer, text: str, held_out: str, stretch: str
 ) -> InspectedTokenizer:
-    train = encode_text(tokenizer, text, lossy_ok=True)
+    whole = encode_text(tokenizer, text, lossy_ok=True)
     val = encode_text(tokenizer, held_out, lossy_ok=True)
     message = "passes"
-    if train.lost_bytes:
+    measures = measure(tokenizer, text, whole.ids[:])
+    if whole.lost_bytes:
+        measures = replace(measures, words_whole=None)
         try:
-            audit(tokenizer, text, train.ids[:])
+            audit(tokenizer, text, whole.ids[:])
         except LossyTokenizer as error:
             message = str(error)
     cut = [tokenizer.token_bytes(i).decode(errors="replace") for i in tokenizer.encode(stretch)]
     return InspectedTokenizer(
         tokenizer=spec,
-        measures=measure(tokenizer, text, train.ids[:]),
+        measures=measures,
         val_bytes_per_token=val.bytes_per_token,
-        train_bytes=train.n_bytes,
-        lost_bytes=train.lost_bytes,
+        n_bytes=whole.n_bytes,
+        lost_bytes=whole.lost_bytes,
         audit=message,
         cut=cut,
     )

@@ -11,6 +11,7 @@ from gptkit.data.corpus import Corpus
 from gptkit.data.encoding import EncodedCorpus, encode_corpus
 from gptkit.errors import ConfigError
 from gptkit_tokenizers import Tokenizer, adapt, name_of
+from gptkit_tokenizers.spec import with_alias
 
 PROMPT_SEARCH_CHARS = 1_000_000  # characters of training text searched for a default prompt
 
@@ -84,15 +85,17 @@ def name_tokenizers(
             f"tokenizers is {tokenizers!r}; give a list, as in ['char', 'gpt2'], or a dictionary "
             "of names."
         )
-    if not isinstance(tokenizers, Mapping):
-        names = [name_of(tokenizer) for tokenizer in tokenizers]
-        if len(set(names)) < len(names):
-            raise ConfigError(
-                f"tokenizers has a name twice: {', '.join(names)}.\nGive names of your own: "
-                "tokenizers={'mine': tokenizer}."
-            )
-        tokenizers = dict(zip(names, tokenizers, strict=True))
+    if isinstance(tokenizers, Mapping):
+        given = list(tokenizers.items())
+    else:
+        given = [(name_of(tokenizer), tokenizer) for tokenizer in tokenizers]
+    names = [name for name, _ in given]
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            f"tokenizers has a name twice: {', '.join(names)}.\nGive names of your own: "
+            "tokenizers={'mine': tokenizer}, or on the command line mine=SPEC."
+        )
     return {
-        name: tokenizer if isinstance(tokenizer, str) else adapt(tokenizer, name)
-        for name, tokenizer in tokenizers.items()
+        name: with_alias(tokenizer, name) if isinstance(tokenizer, str) else adapt(tokenizer, name)
+        for name, tokenizer in given
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gptkit.data.text_files import check_kind, not_utf8
 from gptkit.errors import CorpusError
 
 READ_CHUNK_BYTES = 4_000_000
@@ -39,13 +40,22 @@ class Piece:
         return text
 
 
+class LineBreak:
+    """A line break between two files, the first of which has none at its end."""
+
+    n_bytes = n_chars = 1
+
+    def read(self) -> str:
+        return "\n"
+
+
 class LargeText:
     """Characters `start` to `stop` of a text that is not in memory.
 
     `len(text)` counts characters. A slice is read from disk into a string, so keep it small.
     """
 
-    def __init__(self, pieces: Sequence[Piece], start: int, stop: int) -> None:
+    def __init__(self, pieces: Sequence[Piece | LineBreak], start: int, stop: int) -> None:
         self._pieces = pieces
         self._starts = [0, *accumulate(piece.n_chars for piece in pieces)]
         self._start, self._stop = start, stop
@@ -101,14 +111,20 @@ def index_files(paths: Sequence[Path]) -> tuple[LargeText, str]:
     Raises:
         CorpusError: a file is not UTF-8, or cannot be read.
     """
-    pieces: list[Piece] = []
+    pieces: list[Piece | LineBreak] = []
     digest = hashlib.sha256()
+    text = ""
     for path in paths:
+        if text and not text.endswith("\n"):  # as `text_files.join_files`
+            pieces.append(LineBreak())
+            digest.update(b"\n")
         decoder = codecs.getincrementaldecoder("utf-8")()
         offset = read = 0
         try:
             with path.open("rb") as file:
                 while data := file.read(READ_CHUNK_BYTES):
+                    if not read:
+                        check_kind(data[:32], str(path))
                     text = decoder.decode(data)
                     waiting = len(decoder.getstate()[0])  # bytes of a character cut in two
                     digest.update(data)
@@ -117,12 +133,8 @@ def index_files(paths: Sequence[Path]) -> tuple[LargeText, str]:
                     offset = read - waiting
                 decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
-            at = offset + error.start
-            raise CorpusError(
-                f"{path} is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {at:,}.\n"
-                "If it is text in another encoding, convert it: "
-                f"iconv -f latin1 -t utf-8 {path} > text.txt"
-            ) from None
+            byte = error.object[error.start]
+            raise not_utf8(str(path), byte, offset + error.start) from None
         except OSError as error:
             raise CorpusError(f"{path} cannot be read: {error.strerror}.") from error
     return LargeText(pieces, 0, sum(piece.n_chars for piece in pieces)), digest.hexdigest()

@@ -4,14 +4,16 @@ config.json           the arm's config, the corpus's facts, and how samples are 
 metrics.jsonl         one line per training step and per evaluation
 weights.safetensors   the weights of the best evaluation
 nats.npz              the nats of each byte of the text that the loss is from
-tokenizer.json        everything that rebuilds the tokenizer
+tokenizer.json        everything that rebuilds the tokenizer; a large one is in ../tokenizers/, once
 result.json           the arm's entry in results.json
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +39,15 @@ if TYPE_CHECKING:
 
 Metric = StepDone | Evaluated
 T = TypeVar("T")
+
+
+MAX_INLINE_BYTES = 64_000  # a larger tokenizer is written once per experiment
+
+
+class SharedTokenizer(msgspec.Struct, frozen=True, kw_only=True):
+    """A reference to a record in the experiment's folder `tokenizers/`."""
+
+    shared_sha256: str
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,7 +85,7 @@ def write_run(
     encode = msgspec.json.Encoder().encode
     try:
         write_json(temporary / "config.json", config)
-        write_json(temporary / "tokenizer.json", tokenizer.to_dict())
+        write_json(temporary / "tokenizer.json", _tokenizer_record(tokenizer, folder.parent))
         write_json(temporary / "result.json", result)
         write_bytes(temporary / "metrics.jsonl", b"".join(encode(m) + b"\n" for m in metrics))
         write_bytes(temporary / "nats.npz", losses.to_npz())
@@ -101,7 +112,7 @@ class Run:
     def tokenizer(self) -> Tokenizer:
         path = self.folder / "tokenizer.json"
         try:
-            tokenizer = self.given or tokenizer_from_dict(_read_json(path))
+            tokenizer = self.given or tokenizer_from_dict(_read_tokenizer(path))
         except (KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{path} does not describe a tokenizer: {error!r}.") from error
         if tokenizer.vocab_size != self.result.vocab_size:
@@ -171,6 +182,39 @@ def load_run(path: str | Path, *, tokenizer: Any = None) -> Run:
     result = _read(folder / "result.json", ArmResult, "a run's result")
     given = None if tokenizer is None else adapt(tokenizer, result.tokenizer)
     return Run(folder, record, result, given)
+
+
+def _tokenizer_record(tokenizer: Tokenizer, experiment: Path) -> JsonObject | SharedTokenizer:
+    """Return the tokenizer's record; a large one is written to the experiment's folder, once."""
+    record = tokenizer.to_dict()
+    data = msgspec.json.encode(record)
+    if len(data) <= MAX_INLINE_BYTES:
+        return record
+    shared = SharedTokenizer(shared_sha256=hashlib.sha256(data).hexdigest())
+    path = experiment / "tokenizers" / f"{shared.shared_sha256[:16]}.json"
+    if not path.exists():
+        write_bytes(path, data)
+    return shared
+
+
+def _read_tokenizer(path: Path) -> JsonObject:
+    record = _read_json(path)
+    digest = record.get("shared_sha256")
+    if digest is None:
+        return record
+    shared = path.parents[1] / "tokenizers" / f"{str(digest)[:16]}.json"
+    if not re.fullmatch(r"[0-9a-f]{64}", str(digest)):
+        raise RunError(f"{path} does not describe a tokenizer.")
+    try:
+        data = shared.read_bytes()
+    except OSError as error:
+        raise RunError(
+            f"{path} refers to {shared}, which cannot be read: {error.strerror}.\n"
+            "Copy the experiment's folder as a whole."
+        ) from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise RunError(f"{shared} was changed: it is not the tokenizer that {path} refers to.")
+    return msgspec.json.decode(data)
 
 
 def _read(path: Path, kind: type[T], what: str) -> T:

@@ -18,6 +18,7 @@ from gptkit.config import Recipe, check_folders, split_shares
 from gptkit.errors import ConfigError, check_known
 from gptkit.plan.budget import DEFAULT_TIME_BUDGET, seconds_of, steps_of
 from gptkit.plan.recipes import RECIPES
+from gptkit_tokenizers.spec import spec_name
 
 Options: TypeAlias = dict[str, Any]  # by field, as a command line or a TOML file gives them
 
@@ -51,7 +52,7 @@ class ExperimentConfig:
     """What to compare: tokenizers x models x seeds on one corpus.
 
     Attributes:
-        tokenizers: names; a spec for `get_tokenizer`, or the name of an object that is given.
+        tokenizers: specs for `get_tokenizer`, or names of objects that are given.
         models: names of recipes in `gptkit.plan.recipes.RECIPES`, or recipes by name.
         data: a corpus for `load_corpus`; None for tinyshakespeare, or python-docs if it cannot be
             downloaded.
@@ -67,7 +68,7 @@ class ExperimentConfig:
     tokenizers: tuple[str, ...] = option(
         ("char", "gpt2"),
         "Tokenizers, separated by commas: char, byte, gpt2, bpe:1024, unigram:N, wordpiece:N, a "
-        "file (tokenizer.json, .model, .tiktoken), hf:OWNER/NAME, a plug-in.",
+        "file or folder, hf:OWNER/NAME, a plug-in. NAME=SPEC names one.",
         short="-t",
     )
     models: tuple[str, ...] | dict[str, Recipe] = option(
@@ -123,6 +124,7 @@ class ExperimentConfig:
         if not isinstance(self.split, float):
             object.__setattr__(self, "split", split_shares(self.split))
         _check_names("tokenizers", self.tokenizers)
+        _check_names("tokenizers", self.tokenizer_names)
         _check_names("models", self.models)
         for model in self.models:
             if not isinstance(self.models, Mapping):
@@ -133,7 +135,7 @@ class ExperimentConfig:
                     raise ConfigError(
                         f"model {model} is a {type(recipe).__name__}; it must be a Recipe."
                     )
-        check_folders(self.tokenizers, self.models)
+        check_folders(self.tokenizer_names, self.models)
         check_known("way to match", self.match, MATCH_NAMES)
         split_shares(self.split)
         counts = (
@@ -160,6 +162,11 @@ class ExperimentConfig:
             raise ConfigError(f"temperature is {self.temperature}; it must be positive and finite.")
         if self.prompt == "":
             raise ConfigError("the prompt is empty; a sample needs a character to continue.")
+
+    @property
+    def tokenizer_names(self) -> tuple[str, ...]:
+        """The tokenizers' names in tables: their aliases, or their whole specs."""
+        return tuple(map(spec_name, self.tokenizers))
 
     def recipes(self) -> dict[str, Recipe]:
         """Return the recipes by name; text fields that the user gave replace the recipes' own."""

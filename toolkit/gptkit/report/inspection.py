@@ -12,21 +12,29 @@ from gptkit.data.inspection import InspectedTokenizer, Inspection
 from gptkit.report.formatting import printable, visible
 from gptkit.report.table import Column, Row, Section, Table
 
+
+def _words_whole(row: InspectedTokenizer) -> str:
+    share = row.measures.words_whole
+    return "–" if share is None else f"{share:.1%}"
+
+
 MEASURES: dict[str, Callable[[InspectedTokenizer], str]] = {
     "vocabulary": lambda row: f"{row.measures.vocab_size:,}",
     "ids the text uses": lambda row: f"{row.measures.vocab_used:,}",
     "bytes per token": lambda row: f"{row.measures.bytes_per_token:.3f}",
     "on held-out text": lambda row: f"{row.val_bytes_per_token:.3f}",
+    "tokens": lambda row: f"{row.measures.tokens:,}",
+    "characters per token": lambda row: f"{row.measures.chars_per_token:.2f}",
     "tokens per word": lambda row: f"{row.measures.tokens_per_word:.2f}",
     "single-byte tokens": lambda row: f"{row.measures.single_byte_share:.1%}",
-    "words kept whole": lambda row: f"{row.measures.words_whole:.1%}",
+    "words kept whole": _words_whole,
     "entropy, bits/byte": lambda row: f"{row.measures.entropy_bits_per_byte:.3f}",
     "Rényi efficiency": lambda row: f"{row.measures.renyi_efficiency:.3f}",
     "longest token": lambda row: visible(row.measures.longest[0].text, most=12),
     "encode, MB/s": lambda row: f"{row.measures.encode_mb_per_s:.1f}",
     "decode, MB/s": lambda row: f"{row.measures.decode_mb_per_s:.1f}",
     "round trip": lambda row: "exact" if row.audit == "passes" else "not exact",
-    "bytes lost": lambda row: f"{row.lost_bytes / row.train_bytes:.2%}",
+    "bytes lost": lambda row: f"{row.lost_bytes / row.n_bytes:.2%}",
 }
 TOKEN_STYLES = ("black on bright_cyan", "black on bright_yellow")
 
@@ -37,16 +45,16 @@ def measure_table(found: Inspection) -> Table:
         [name, *(cell(row) for row in found.tokenizers)] for name, cell in MEASURES.items()
     ]
     return Table(
-        title=f"Tokenizers on {found.corpus.name}'s training text, "
-        f"{found.corpus.train_bytes:,} bytes",
+        title=f"Tokenizers on {found.corpus.name}, {found.tokenizers[0].n_bytes:,} bytes",
         columns=[
             Column("", "left"),
             *(Column(row.tokenizer, fold=True) for row in found.tokenizers),
         ],
         sections=[Section(rows)],
         notes=[
-            "Entropy is of the ids' frequencies: what a model without context reaches. Rényi "
-            "efficiency has order 2.5, over the ids that the text uses."
+            "Learned tokenizers saw only the training part of this text. Entropy is of the ids' "
+            "frequencies: what a model without context reaches. Rényi efficiency has order 2.5, "
+            "over the ids that the text uses. Words kept whole are not known where bytes are lost."
         ],
     )
 

@@ -132,7 +132,7 @@ def bits_table(results: Results) -> Table:
 
 def ladder_tables(results: Results) -> list[Table]:
     """Make one table of bits per byte if there are several tokenizers, then one for each."""
-    tokenizers = results.experiment.tokenizers
+    tokenizers = results.experiment.tokenizer_names
     single = [stage_table(results, tokenizer) for tokenizer in tokenizers]
     return [bits_table(results), *single] if len(tokenizers) > 1 else single
 
@@ -170,7 +170,7 @@ def ladder_notes(results: Results, *, with_std: bool) -> list[str]:
     if max(read) > EQUAL_RATIO * min(read):
         notes.append("Stages read different amounts of text.")
     notes.append("Gain: bits per byte less than the row before.")
-    tokenizers = experiment.tokenizers
+    tokenizers = experiment.tokenizer_names
     if len(tokenizers) > 1:
         notes.append(f"Under one stage, tokenizers are matched by {experiment.match}.")
     if with_std:

@@ -8,7 +8,7 @@ from gptkit.plan.experiment_config import to_command_line
 from gptkit.report.command import command_line
 from gptkit.report.formatting import printable
 from gptkit.report.ladder import ladder_tables
-from gptkit.report.sentences import headline, match_summary, stretch_title, verdict_note
+from gptkit.report.sentences import headline, match_summary, verdict_note
 from gptkit.report.table import Table, escape_markdown, to_markdown
 from gptkit.report.tables import (
     loss_table,
@@ -31,7 +31,7 @@ def markdown(results: Results, *, beside: Sequence[Results] = (), figure: str | 
         beside: other experiments, of which the losses and the command are shown.
         figure: file name of the figure, if there is one.
     """
-    names = " vs ".join(escape_markdown(t) for t in results.experiment.tokenizers)
+    names = " vs ".join(escape_markdown(t) for t in results.experiment.tokenizer_names)
     verdicts = [f"- {escape_markdown(v.message)}" for v in results.verdict]
     note = verdict_note(results)
     warnings = [
@@ -95,12 +95,12 @@ def _models(results: Results) -> list[str]:
 
 
 def _stretches(results: Results) -> list[str]:
-    lines = ["## Where one beats the other"] if results.verdict else []
+    lines: list[str] = []
     for verdict in main_verdicts(results):
-        lines += ["", f"{escape_markdown(stretch_title(verdict))}:", ""]
-        rows = stretch_table(verdict).rows
-        lines += [f"    {bits}  {text}" for bits, text in rows]
-    return lines
+        if (table := stretch_table(verdict)) is not None:
+            lines += ["", f"{escape_markdown(table.title)}:", ""]
+            lines += [f"    {bits}  {text}" for bits, text in table.rows]
+    return ["## Where one beats the other", *lines] if lines else []
 
 
 def _samples(results: Results) -> list[str]:

@@ -45,7 +45,7 @@ def to_svg(axes: Axes) -> bytes:
 def plot_vocabulary(experiments: Sequence[Results]) -> Axes:
     """A line for each experiment and model, a point for each tokenizer."""
     axes = _new_axes("vocabulary, ids")
-    names: dict[int, str] = {}
+    names: dict[int, list[str]] = {}
     texts = {results.corpus.name for results in experiments}
     for results in experiments:
         on_text = f" on {results.corpus.name}" if len(texts) > 1 else ""
@@ -58,12 +58,16 @@ def plot_vocabulary(experiments: Sequence[Results]) -> Axes:
                 capsize=3,
                 label=f"{model}{on_text}, matched by {results.match.by}",
             )
-            names |= {point.vocab_size: point.tokenizer for point in points}
+            for point in points:
+                at = names.setdefault(point.vocab_size, [])
+                at += [point.tokenizer] if point.tokenizer not in at else []
     axes.set_xscale("log", base=2)
     axes.set_xticks([])
     axes.set_xticks([], minor=True)
     sizes = sorted(names)
-    axes.set_xticks(sizes, [f"{names[size]}\n{size:,}" for size in sizes], rotation=45)
+    axes.set_xticks(
+        sizes, [f"{chr(10).join(names[size])}\n{size:,}" for size in sizes], rotation=45
+    )
     axes.legend()
     return axes
 

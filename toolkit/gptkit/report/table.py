@@ -5,6 +5,7 @@ Each number is formatted once, where a table is built.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -217,7 +218,7 @@ def to_html(table: Table) -> str:
 
 def escape_markdown(text: str) -> str:
     """Escape a text for a Markdown cell, and put it on one line."""
-    text = printable(text).replace("\\", "\\\\").replace("|", "\\|")
+    text = re.sub(r"([\\|*`\[\]]|\b_|_\b)", r"\\\1", printable(text))
     return text.replace("<", "&lt;").replace("\n", " ")
 
 

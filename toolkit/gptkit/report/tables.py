@@ -239,9 +239,14 @@ def ratio_text(max_over_min: float | None) -> str:
     return f"×{max_over_min:.1f}" if max_over_min < 10 else f"×{short(max_over_min)}"
 
 
-def stretch_table(verdict: Verdict) -> Table:
-    """Make a table of the stretches where the better tokenizer saves most, then least."""
+def stretch_table(verdict: Verdict) -> Table | None:
+    """Make a table of the stretches where the better tokenizer saves most, then least.
+
+    None if there are none, because a tokenizer loses bytes.
+    """
     stretches = [*verdict.stretches.most, *reversed(verdict.stretches.least)]
+    if not stretches:
+        return None
     return Table(
         title=stretch_title(verdict),
         columns=[Column(""), Column("", "left", fold=True, ratio=1)],

@@ -48,7 +48,7 @@ def comparison(results: Results) -> list[RenderableType]:
 
 def walk(results: Results) -> list[RenderableType]:
     """Return what `gptkit lecture ladder` shows."""
-    tokenizers = results.experiment.tokenizers
+    tokenizers = results.experiment.tokenizer_names
     ladder = bits_table(results) if len(tokenizers) > 1 else stage_table(results, tokenizers[0])
     return [
         to_rich(ladder),

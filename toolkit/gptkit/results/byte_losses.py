@@ -30,15 +30,23 @@ class ByteLosses:
         text: the UTF-8 bytes (N,), uint8.
         nats: (N,), float32.
         borders: the bytes at which tokens end, ascending and distinct; the last is N.
+        approximate: whether the borders are, because the tokenizer loses bytes.
     """
 
     text: np.ndarray
     nats: np.ndarray
     borders: np.ndarray
+    approximate: bool = False
 
     def to_npz(self) -> bytes:
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, text=self.text, nats=self.nats, borders=self.borders)
+        np.savez_compressed(
+            buffer,
+            text=self.text,
+            nats=self.nats,
+            borders=self.borders,
+            approximate=self.approximate,
+        )
         return buffer.getvalue()
 
 
@@ -51,7 +59,10 @@ def read_losses(folder: Path) -> ByteLosses:
     path = folder / "nats.npz"
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return ByteLosses(**{name: arrays[name] for name in ("text", "nats", "borders")})
+            return ByteLosses(
+                **{name: arrays[name] for name in ("text", "nats", "borders")},
+                approximate=bool(arrays["approximate"]),
+            )
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise RunError(
             f"{path} does not hold a run's losses by byte: {error}.\nTrain the arm again."
@@ -81,6 +92,7 @@ def to_byte_losses(
         text=np.frombuffer(text, np.uint8),
         nats=(np.repeat(spent / lengths, lengths) + also / len(text)).astype(np.float32),
         borders=borders,
+        approximate=also > 0,
     )
 
 

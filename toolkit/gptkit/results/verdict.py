@@ -107,6 +107,8 @@ def compare_arms(
         a_nats += a_losses.nats / len(a)
         b_nats += b_losses.nats / len(b)
     difference = paired_difference(np.stack(bits), np.diff(ends, prepend=0))
+    if a_losses.approximate or b_losses.approximate:
+        return difference, Stretches(most=[], least=[])
     mean_a, mean_b = replace(a_losses, nats=a_nats), replace(b_losses, nats=b_nats)
     return difference, find_stretches(mean_a, mean_b, n=n)
 

@@ -113,13 +113,20 @@ def _first_of(
     applies: Callable[[ArmResult], bool],
     says: Callable[[ArmResult], str],
 ) -> str | None:
-    """Return one sentence about the first arm that a check applies to, and how many more."""
-    found = [arm for arm in arms if applies(arm)]
+    """Return one sentence about an arm that a check applies to, and how many more there are.
+
+    It is the one that loses most bytes, else the first one.
+    """
+    found = sorted((arm for arm in arms if applies(arm)), key=_lost_share, reverse=True)
     if not found:
         return None
     more = len(found) - 1
     others = f" (and {more} more {'arm' if more == 1 else 'arms'})" if more else ""
     return f"{found[0].id}{others}: {says(found[0])}."
+
+
+def _lost_share(arm: ArmResult) -> float:
+    return arm.reported.lost_bytes / arm.reported.bytes
 
 
 def _check_text(results: Results) -> list[str]:
