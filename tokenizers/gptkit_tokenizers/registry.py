@@ -8,16 +8,16 @@ arguments.
 
 from __future__ import annotations
 
-import difflib
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gptkit_tokenizers.base import JsonObject, NeedsText, Tokenizer, TokenizerError
 from gptkit_tokenizers.spec import Spec, exists, parse_spec
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINT_GROUP = "gptkit.tokenizers"
 FILE_KINDS = "a file or a folder; hf:OWNER/NAME"
@@ -164,9 +164,7 @@ def _load_path(spec: Spec, text: str | None) -> Tokenizer:
     from gptkit_tokenizers.tokenizer_files import read_tokenizer
 
     if not exists(spec.base):
-        raise TokenizerError(
-            f"there is no file or folder {spec.base}.\nName one that exists: {FILE_KINDS}."
-        )
+        raise TokenizerError(f"there is no file or folder {spec.base}.\nName one that exists.")
     return read_tokenizer(spec)
 
 
@@ -239,12 +237,16 @@ def _needed(text: str | None, spec: str) -> str:
 
 
 def _plug_ins() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points
+
     return {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
 
 
 def _plug_in(spec: str) -> EntryPoint:
     entry = _plug_ins().get(spec)
     if entry is None:
+        import difflib
+
         names = available()
         near = difflib.get_close_matches(spec, names, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
@@ -265,6 +267,8 @@ def _load(entry: EntryPoint) -> Callable[..., Any]:
 
 
 def _build(entry: EntryPoint, text: str | None) -> Tokenizer:
+    import inspect
+
     from gptkit_tokenizers.adapters import adapt
 
     builder = _load(entry)

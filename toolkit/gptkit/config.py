@@ -5,7 +5,6 @@ A recipe has what a user chooses once. A plan adds the rest for each tokenizer. 
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -258,6 +257,8 @@ def slug(tokenizer: str) -> str:
         return tokenizer
     if re.fullmatch(r"[a-z]+:[0-9]{1,9}", tokenizer):
         return tokenizer.replace(":", "_")
+    import hashlib
+
     digest = hashlib.sha256(tokenizer.encode("utf-8", "surrogateescape")).hexdigest()[:8]
     last = re.split(r"[/\\]", tokenizer.rstrip("/\\"))[-1]
     readable = re.sub(r"[^A-Za-z0-9_.+]+", "_", last)[-MAX_SLUG_CHARS:].strip("._")

@@ -13,7 +13,6 @@ the remedy; the command line prints it without a traceback and exits with 2.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -63,6 +62,8 @@ def check_known(what: str, name: str, known: Iterable[str]) -> None:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Say which known name is nearest, and list all of them."""
+    import difflib
+
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""

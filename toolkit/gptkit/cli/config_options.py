@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -117,6 +116,8 @@ def read_options(path: Path) -> Options:
     Raises:
         ConfigError: the file is missing, a field is unknown, or a value has the wrong type.
     """
+    import tomllib
+
     import msgspec
 
     try:

@@ -1,15 +1,18 @@
-"""gptkit doctor: what is here."""
+"""gptkit doctor: show the installation."""
 
 from __future__ import annotations
 
 import json
 import os
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import typer
 
 from gptkit.cli.options import Json
-from gptkit_tokenizers.base import JsonObject
+
+if TYPE_CHECKING:
+    from gptkit_tokenizers.base import JsonObject
 
 PACKAGES = (
     *("gptkit", "torch", "tiktoken", "datasets", "numpy", "scipy", "optuna", "safetensors", "rich"),

@@ -18,7 +18,6 @@ from gptkit.config import Recipe, check_folders, split_shares
 from gptkit.errors import ConfigError, check_known
 from gptkit.plan.budget import DEFAULT_TIME_BUDGET, seconds_of, steps_of
 from gptkit.plan.recipes import RECIPES
-from gptkit_tokenizers.spec import spec_name
 
 Options: TypeAlias = dict[str, Any]  # by field, as a command line or a TOML file gives them
 
@@ -166,6 +165,8 @@ class ExperimentConfig:
     @property
     def tokenizer_names(self) -> tuple[str, ...]:
         """The tokenizers' names in tables: their aliases, or their whole specs."""
+        from gptkit_tokenizers.spec import spec_name
+
         return tuple(map(spec_name, self.tokenizers))
 
     def recipes(self) -> dict[str, Recipe]:
