@@ -19,6 +19,7 @@ from gptkit.plan.make import make_plan
 from gptkit.plan.matching import (
     MATCHES,
     Request,
+    Sizer,
     match_bytes,
     match_flops,
     match_params,
@@ -104,6 +105,30 @@ def test_tokens_gives_every_tokenizer_the_same_tokens_and_none_more_than_the_bud
     read = block_size * batch_size * steps * coarsest
     window = block_size * coarsest
     assert steps * (1024 - window) < read <= steps * 1024  # whole windows, as many as fit
+
+
+def test_a_step_of_tokens_may_be_one_window(encoded):
+    own = encoded["gpt2"].train.bytes_per_token
+    context = next(c for c in range(3, 200) if round(c / own) * own > c)  # two do not fit in 2c
+    text = {"context_bytes": context, "bytes_per_step": 2 * context}
+    asked = replace(ASKED, recipes=recipes("decoder", **text), seeds=(0,))
+    assert {arm.schedule.batch_size for arm in match_tokens(encoded, asked).arms} == {1}
+
+
+def test_an_mlp_may_be_one_wide(encoded):
+    (arm,) = match_bytes(
+        {"byte": encoded["byte"]}, replace(ASKED, recipes=recipes("decoder"), seeds=(0,))
+    ).arms
+    sizer = Sizer(arm, 256)
+    found = 0
+    for size in sizer.sizes(500_000):
+        narrowest = replace(size, n_hidden=1)
+        if sizer.nearest(sizer.total(narrowest)) == size:
+            found += 1
+            assert sizer.for_total(sizer.total(narrowest)) == narrowest
+            two = replace(size, n_hidden=2)
+            assert sizer.for_total(sizer.total(two)) == two
+    assert found
 
 
 def test_rates_follow_the_square_root_of_the_tokens_in_a_step(encoded):
