@@ -24,6 +24,7 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert parse_spec("~/x.json").base == str(tmp_path / "x.json")
+    assert parse_spec("~no-such-user-/x.json").base == "~no-such-user-/x.json"
 
 
 @pytest.mark.parametrize(

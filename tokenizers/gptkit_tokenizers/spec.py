@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,11 +97,12 @@ def with_alias(text: str, name: str) -> str:
 
 
 def expand(path: str) -> str:
-    return str(Path(path).expanduser()) if path.startswith("~") else path
+    """Replace `~` or `~NAME` at the start by the home folder, if there is one."""
+    return os.path.expanduser(path)
 
 
 def exists(path: str) -> bool:
     try:
         return Path(expand(path)).exists()
-    except (OSError, ValueError, RuntimeError):  # too long a name, a NUL, no home
+    except (OSError, ValueError):  # too long a name, or a NUL
         return False

@@ -22,6 +22,7 @@ from gptkit.plan.experiment_config import MATCH_NAMES, ExecutionConfig, Experime
 from gptkit.plan.ladder import STAGES, ladder, ladder_preset
 from gptkit.plan.recipes import RECIPES
 from gptkit.report.command import LADDER_OPTIONS, command_line
+from gptkit_tokenizers import TokenizerError
 
 
 @contextmanager
@@ -47,7 +48,7 @@ def parse(*words):
 def is_accepted(**options):
     try:
         ExperimentConfig(**options)
-    except ConfigError:
+    except (ConfigError, TokenizerError):
         return False
     return True
 

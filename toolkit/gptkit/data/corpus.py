@@ -232,7 +232,7 @@ def _python_docs() -> str:
 
 
 def _files(spec: str) -> list[Path]:
-    path = Path(spec).expanduser()
+    path = Path(os.path.expanduser(spec))
     if not spec.strip():
         raise CorpusError(
             f"the corpus has no name. Give {', '.join(CORPUS_NAMES)}, hf:NAME, or a file."
