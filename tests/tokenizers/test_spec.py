@@ -31,6 +31,7 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
     ("spec", "says"),
     [
         ("x.tiktoken:split=", "split in .* has no value"),
+        ("x.tiktoken:pattern=", "pattern in .* has no value"),
         ("x.tiktoken:split=gpt2:split=o200k", "an option twice"),
         ("gpt2:split=o200k", "gpt2 has no option split"),
         ("byte:split=gpt2", "byte has no option split"),

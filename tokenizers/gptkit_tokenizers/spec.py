@@ -52,14 +52,11 @@ def parse_spec(text: str) -> Spec:
     if exists(text):
         return Spec(base=expand(text), name=text)
     alias = _ALIAS.fullmatch(text)
-    if alias and not re.search(_OPTION, alias[1]):
-        name, rest = alias[1], alias[2]
-    else:
-        name, rest = text, text
-    rest, _, pattern = rest.partition(":pattern=")
+    name, rest = (alias[1], alias[2]) if alias else (text, text)
+    rest, has_pattern, pattern = rest.partition(":pattern=")
     base, *flat = re.split(_OPTION, rest)
     pairs = list(zip(flat[::2], flat[1::2], strict=True))
-    if pattern:
+    if has_pattern:
         pairs.append(("pattern", pattern))
     options = dict(pairs)
     if len(options) < len(pairs):
