@@ -19,8 +19,11 @@ from gptkit_tokenizers.template import Template
 
 ALPHABET = "to be or not to be, that is the question:\n"
 WORDS = "the king shall not speak of love and so naïve a 🦆 must die before morning to be"
-LEARNED = ["bpe:400", "unigram:400", "wordpiece:400"]
-TOTAL = ["char+bytes", "byte", "gpt2", *LEARNED, "json", "model", "tiktoken", "plug-in"]
+LEARNED = [
+    *("bpe:400", "unigram:400", "wordpiece:400"),
+    *("bpe:400:split=none", "bpe:400:case=factored", "bpe:400:superwords=330"),
+    "bpe:400:split=gpt4:digits=2:case=factored:superwords=330",
+]
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Tokenizers that others made: files, the hub, and what they lose."""
 
 import json
+import socket
 import sys
 
 import pytest
@@ -10,6 +11,7 @@ from tokenizers import models, normalizers, pre_tokenizers, trainers
 
 from gptkit_tokenizers import LossyTokenizer, TokenizerError, audit, get_tokenizer
 from gptkit_tokenizers.bpe import shipped_ranks
+from gptkit_tokenizers.reachability import reachable
 
 
 def trained_json(path, text, normalizer=None, pre_tokenizer=None, model=None, trainer=None):
@@ -206,3 +208,16 @@ def test_tiktoken_is_loaded_with_no_special_tokens(make_ranks, tmp_path):
     tokenizer = get_tokenizer(f"{file}:split=gpt2")
     assert isinstance(tokenizer._encoding, tiktoken.Encoding)
     assert tokenizer.decode_bytes(tokenizer.encode("<|endoftext|>")) == b"<|endoftext|>"
+
+
+@pytest.mark.parametrize("scheme", ["", "http://"])
+def test_a_proxy_is_asked_with_or_without_its_scheme(scheme, monkeypatch):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        monkeypatch.setenv("https_proxy", f"{scheme}127.0.0.1:{port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        assert reachable("https://hub.example", timeout=10)
+    assert not reachable("https://hub.example", timeout=10)  # nothing listens any more

@@ -1,22 +1,103 @@
 """GPT-2's BPE, from the shipped table; pieces; the other encodings' offline error."""
 
+from base64 import b64encode
 from functools import cache
+from itertools import pairwise
 
 import pytest
 import tiktoken
+import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiktoken_ext import openai_public
 
 import gptkit_tokenizers.bpe as bpe
 from gptkit_tokenizers import TokenizerError, get_tokenizer
-from gptkit_tokenizers.chunking import encode_in_chunks, next_word
+from gptkit_tokenizers.bytelevel import CHAR_OF
+from gptkit_tokenizers.chunking import encode_in_chunks
+from gptkit_tokenizers.cuts import next_word
 
 
 def test_golden_ids():
     # OpenAI's GPT-2 encoder.py and the Hugging Face GPT2Tokenizer both give these.
     assert get_tokenizer("gpt2").encode("Hello, world!") == [15496, 11, 995, 0]
     assert get_tokenizer("gpt2").vocab_size == 50257
+
+
+# llama.cpp, models/ggml-vocab-gpt-2.gguf.inp and .out; tiktoken, tests/test_encoding.py
+PUBLISHED_IDS = {
+    "ied 4 ½ months": [798, 604, 25208, 1933],
+    "Führer": [37, 9116, 71, 11751],
+    "": [],
+    " ": [220],
+    "  ": [220, 220],
+    "   ": [220, 220, 220],
+    "\t": [197],
+    "\n": [198],
+    "\n\n": [628],
+    "\n\n\n": [628, 198],
+    "\t\n": [197, 198],
+    " Hello, world!": [18435, 11, 995, 0],
+    " this is 🦙.cpp": [428, 318, 12520, 99, 247, 13, 20322],
+    "w048 7tuijk dsdfhu": [86, 47202, 767, 28047, 45961, 288, 82, 7568, 13415],
+    "нещо на Български": [
+        *(22177, 16843, 141, 231, 15166, 12466, 121, 16142, 12466, 239, 141, 232, 30143, 140),
+        *(111, 16142, 21169, 21727, 31583, 18849),
+    ],
+    "    Hello\n    Hello": [220, 220, 220, 18435, 198, 220, 220, 220, 18435],
+    "\n =": [198, 796],
+    "' era": [6, 6980],
+    "Hello, y'all! How are you 😁 ?我想在apple工作1314151天～": [
+        *(15496, 11, 331, 6, 439, 0, 1374, 389, 345, 30325, 223, 5633, 22755, 239, 46349, 111),
+        *(28839, 101, 18040, 32432, 98, 43291, 1485, 1415, 24309, 25465, 171, 121, 252),
+    ],
+    "3": [18],
+    "33": [2091],
+    "333": [20370],
+    "3333": [24840],
+    "33333": [2091, 20370],
+    "333333": [24840, 2091],
+    "3333333": [24840, 20370],
+    "33333333": [24840, 24840],
+    "333333333": [24840, 2091, 20370],
+    "0" * 16: [25645],
+    "0" * 17: [8269, 10535, 830],
+}
+
+
+@pytest.fixture(scope="module")
+def gpt2_in_every_form(tmp_path_factory):
+    """GPT-2's tokenizer as its name, as a table of ranks, and as a tokenizer.json."""
+    folder = tmp_path_factory.mktemp("gpt2")
+    ranks = bpe.shipped_ranks()
+    table = folder / "r50k_base.tiktoken"
+    table.write_bytes(b"".join(b"%s %d\n" % (b64encode(t), i) for t, i in ranks.items()))
+    spelled = {"".join(CHAR_OF[b] for b in token): rank for token, rank in ranks.items()}
+    merges = []
+    for token in list(ranks)[256:]:
+        parts = tiktoken_parts(ranks, token)
+        merges.append(tuple("".join(CHAR_OF[b] for b in part) for part in parts))
+    made = tokenizers.Tokenizer(tokenizers.models.BPE(spelled, merges))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.save(str(folder / "tokenizer.json"))
+    return [get_tokenizer(s) for s in ("gpt2", str(table), str(folder / "tokenizer.json"))]
+
+
+def tiktoken_parts(ranks, token):
+    """Return the two tokens that are merged to this one: what lower ranks alone leave of it."""
+    parts = [bytes([b]) for b in token]
+    while len(parts) > 2:
+        pairs = [a + b for a, b in pairwise(parts)]
+        at = min(range(len(pairs)), key=lambda i: ranks.get(pairs[i], len(ranks)))
+        parts[at : at + 2] = [pairs[at]]
+    return parts
+
+
+@pytest.mark.parametrize("text", PUBLISHED_IDS)
+def test_published_ids(text, gpt2_in_every_form):
+    for tokenizer in gpt2_in_every_form:
+        assert tokenizer.encode(text) == PUBLISHED_IDS[text], tokenizer.name
+        assert tokenizer.encode_array(text).tolist() == PUBLISHED_IDS[text], tokenizer.name
 
 
 @pytest.mark.corpus

@@ -21,6 +21,8 @@ from gptkit_tokenizers.testing import CHECKS, TEXTS, BrokenContract, check_contr
 
 TOTAL = [
     *("char+bytes", "byte", "gpt2", "bpe:400", "unigram:400", "wordpiece:400"),
+    *("bpe:400:split=none", "bpe:400:case=factored", "bpe:400:superwords=330"),
+    "bpe:400:split=gpt4:digits=2:case=factored:superwords=330",
     *("json", "model", "tiktoken", "plug-in"),
 ]
 ALPHABET = "to be or not to be, that is the question:\n"

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import models, pre_tokenizers
 
+import gptkit_tokenizers.trained as trained
 from gptkit_tokenizers import (
     NeedsText,
     TokenizerError,
@@ -105,12 +106,14 @@ def test_two_processes_learn_the_same(kind, prose, tmp_path):
     assert len(json.loads(found[0])) > 1
 
 
+def cached_files():
+    return list((Path(os.environ["XDG_CACHE_HOME"]) / "gptkit" / "vocabularies").iterdir())
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_was_learned_is_kept_and_a_broken_cache_is_not_believed(kind, prose, monkeypatch):
-    import gptkit_tokenizers.trained as trained
-
     first = train_tokenizer(f"{kind}:300", prose)
-    (cached,) = (Path(os.environ["XDG_CACHE_HOME"]) / "gptkit" / "tokenizers").iterdir()
+    (cached,) = cached_files()
     whole = cached.read_bytes()
     cached.write_bytes(whole[:100])
     again = train_tokenizer(f"{kind}:300", prose)
@@ -217,3 +220,154 @@ def test_long_words_are_learned_in_linear_time():
     # 120,000 letters without a blank: two minutes before words were limited to 1,000 bytes
     letters = "".join(random.Random(0).choices("ACGT", k=120_000))
     assert get_tokenizer("bpe:512", text=letters).vocab_size == 512
+
+
+@pytest.mark.parametrize("options", ["", ":split=gpt4:digits=2", ":split=none", ":case=factored"])
+def test_one_training_cut_four_times_gives_what_four_trainings_give(options, prose, monkeypatch):
+    sizes = (280, 310, 360, 420)
+    apart = {}
+    for size in sizes:
+        apart[size] = get_tokenizer(f"bpe:{size}{options}", prose).to_dict()
+        for path in cached_files():
+            path.unlink()
+    trainings = []
+
+    def counted(*args):
+        trainings.append(args)
+        return train(*args)
+
+    train = trained._train
+    monkeypatch.setattr(trained, "_train", counted)
+    for size in sorted(sizes, reverse=True):
+        assert get_tokenizer(f"bpe:{size}{options}", prose).to_dict() == apart[size]
+    assert len(trainings) == 1
+
+
+def test_an_experiment_learns_the_largest_first(prose, monkeypatch):
+    from gptkit.data.corpus import Corpus
+    from gptkit.data.prepare import prepare
+
+    sizes = []
+
+    def counted(kind, n, text, pattern):
+        sizes.append(n)
+        return train(kind, n, text, pattern)
+
+    train = trained._train
+    monkeypatch.setattr(trained, "_train", counted)
+    corpus = Corpus(name="prose", train=prose, val=prose[:500], sha256="")
+    specs = ["bpe:300", "byte", "bpe:400", "a=bpe:350"]
+    prepared = prepare(corpus, {spec: spec for spec in specs})
+    assert sizes == [400]
+    assert list(prepared.texts) == specs
+
+
+def test_a_text_that_was_learned_to_the_end_is_not_learned_again(monkeypatch):
+    text = "to be or not to be, that is the question"
+    with pytest.raises(TokenizerError, match="cannot be filled"):
+        train_tokenizer("bpe:5000", text)
+    monkeypatch.setattr(trained, "_train", lambda *args: 1 / 0)
+    with pytest.raises(TokenizerError, match="cannot be filled"):
+        train_tokenizer("bpe:4000", text)
+    assert train_tokenizer("bpe:258", text).vocab_size == 258
+
+
+# --- superwords
+
+
+def test_superwords_by_hand():
+    # " of the" is there six times, and no pair of tokens is there more often
+    text = "\n".join(["end of the day", "top of the list"] * 3 + ["a b c 1 2"])
+    within = train_tokenizer("bpe:262", text)
+    tokenizer = train_tokenizer("bpe:263", text, superwords="262")
+    assert tokenizer.vocab_size == 263
+    assert [tokenizer.token_bytes(i) for i in range(262)] == [
+        within.token_bytes(i) for i in range(262)
+    ]
+    made = tokenizer.token_bytes(262)
+    assert made == b" of the"
+    assert 262 in tokenizer.encode("end of the day")
+
+
+def test_superwords_stay_within_lines_and_out_of_numbers():
+    rng = random.Random(0)
+    words = [
+        "to",
+        "be",
+        "or",
+        "not",
+        "in",
+        "the",
+        "end",
+        "of",
+        "7",
+        "days",
+        "12",
+        "kings",
+        "came\n",
+    ]
+    text = " ".join(rng.choices(words, k=8000))
+    tokenizer = train_tokenizer("bpe:400", text, superwords="280")
+    made = [tokenizer.token_bytes(i) for i in range(280, 400)]
+    assert not any(b"\n" in token or any(c in token for c in b"0123456789") for token in made)
+    assert sum(b" " in token.strip() for token in made) > 30
+    fewer = len(tokenizer.encode(text)), len(train_tokenizer("bpe:280", text).encode(text))
+    assert fewer[0] < fewer[1] * 0.9
+
+
+def test_a_merge_that_gives_a_known_token_makes_no_id():
+    from gptkit_tokenizers.byte import ByteTokenizer
+    from gptkit_tokenizers.superwords import SuperwordTokenizer
+
+    # "abc" from ab + c, and from a + bc
+    tokenizer = SuperwordTokenizer(
+        "x", ByteTokenizer(), [(97, 98), (256, 99), (98, 99), (97, 258), (257, 100)]
+    )
+    assert [tokenizer.token_bytes(i) for i in range(256, tokenizer.vocab_size)] == [
+        *(b"ab", b"abc", b"bc", b"abcd")
+    ]
+    assert tokenizer.encode("abcd") == [259]
+
+
+# --- case
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text(alphabet="aAbBßÉéİıΣσςКкǅ \n1-\ufdd0\ufdd1\u0301Ⓐ") | st.text())
+def test_capitals_come_back(kinds, text):
+    tokenizer = kinds["bpe:400:case=factored"]
+    ids = tokenizer.encode_array(text)
+    assert audit(tokenizer, text, ids) == len(text.encode())
+
+
+def test_a_word_has_the_same_tokens_in_small_letters_and_capitals(prose):
+    tokenizer = train_tokenizer("bpe:400", prose, case="factored")
+    one, every = 398, 399
+    small = tokenizer.encode("to be\n")
+    assert tokenizer.encode("To be\n") == [one, *small]
+    assert tokenizer.encode("TO be\n") == [every, *small]
+    assert [tokenizer.token_text(i) for i in (one, every)] == ["⇧", "⇪"]
+    assert tokenizer.decode([one, *tokenizer.encode("...")]) == "..."  # nothing to make a capital
+    assert tokenizer.decode([one, every, *tokenizer.encode("be")]) == "BE"
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("bpe:300:case=yes", "case is 'yes'; it must be factored"),
+        ("unigram:300:case=factored", "only bpe:N has them"),
+        ("wordpiece:300:superwords=280", "only bpe:N has them"),
+        ("bpe:300:superwords=300", r"from 256 to 299"),
+        ("bpe:300:superwords=255", r"from 256 to 299"),
+        ("bpe:300:superwords=many", r"it must be the number of ids"),
+        ("bpe:257:case=factored", r"Give bpe:258 or more"),
+        ("bpe:9000:superwords=280", r"cannot be filled: the text has [\d,]+ merges across words"),
+        ("bpe:9000:superwords=900", r"Give superwords=\d\d\d or less"),
+        ("bpe:300:split=none:digits=2", "digits needs a split that separates digits"),
+        ("bpe:300:split=words", "there is no split 'words'. There are: gpt2, "),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused(spec, says):
+    text = "To be or not to be, that is the question: whether 'tis nobler in the mind to suffer\n"
+    with pytest.raises(TokenizerError, match=says):
+        get_tokenizer(spec, text * 9)

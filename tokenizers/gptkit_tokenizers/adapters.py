@@ -48,8 +48,9 @@ def adapt(tokenizer: Any, name: str | None = None) -> Tokenizer:
     """Adapt a tokenizer object to a `Tokenizer`.
 
     Args:
-        tokenizer: a `Tokenizer`; a `tiktoken.Encoding`, a `tokenizers.Tokenizer`, a
-            `sentencepiece.SentencePieceProcessor`; or any object with the three members.
+        tokenizer: a `Tokenizer`; a `tiktoken.Encoding`, a `tokenizers.Tokenizer`, a fast tokenizer
+            of transformers, a `sentencepiece.SentencePieceProcessor`, a `rustbpe.Tokenizer`; or any
+            object with the three members.
         name: its name in tables; None for the object's own name.
 
     Raises:
@@ -64,12 +65,16 @@ def adapt(tokenizer: Any, name: str | None = None) -> Tokenizer:
         from gptkit_tokenizers.bpe import TiktokenTokenizer
 
         return TiktokenTokenizer.from_encoding(tokenizer, name)
-    if kind == "tokenizers.Tokenizer":
-        import json
-
+    tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)  # of transformers
+    if _kind(tokenizer) == "tokenizers.Tokenizer":
         from gptkit_tokenizers.huggingface import HuggingFaceTokenizer
 
-        return HuggingFaceTokenizer(name, json.loads(tokenizer.to_str()))
+        return HuggingFaceTokenizer(name, tokenizer.to_str().encode())
+    if hasattr(tokenizer, "get_mergeable_ranks") and hasattr(tokenizer, "get_pattern"):  # rustbpe
+        from gptkit_tokenizers.bpe import TiktokenTokenizer
+
+        ranks = {bytes(token): rank for token, rank in tokenizer.get_mergeable_ranks()}
+        return TiktokenTokenizer(name, ranks, pattern=tokenizer.get_pattern())
     if kind.endswith(".SentencePieceProcessor"):
         from gptkit_tokenizers.sentencepiece_model import SentencePieceTokenizer
 

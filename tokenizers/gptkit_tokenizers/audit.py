@@ -83,7 +83,8 @@ def check_rebuild(tokenizer: Tokenizer, text: str) -> None:
     Raises:
         TokenizerError: the rebuilt tokenizer differs, or the plug-in raised an error.
     """
-    if not tokenizer.rebuilds:
+    own = type(tokenizer).__module__.startswith("gptkit_tokenizers.")  # its tests check that
+    if own or not tokenizer.rebuilds:
         return
     try:
         ids = tokenizer.encode(text)

@@ -21,6 +21,10 @@ class TokenizerError(ValueError):
     """A text, an id or a spec that a tokenizer cannot take. Names the input and the remedy."""
 
 
+class TokenizerWarning(UserWarning):
+    """Something about a tokenizer that its user must know."""
+
+
 class NeedsText(TokenizerError):
     """A tokenizer that is built from text was asked for without a text."""
 
@@ -33,11 +37,14 @@ class Tokenizer(ABC):
             point's.
         vocab_size: V; every id is in [0, V).
         rebuilds: whether `from_dict` makes the same tokenizer from what `to_dict` returns.
+        context_free: whether an id spells the same bytes wherever it stands. If not, `token_bytes`
+            gives as many bytes, and `decode_bytes` the right ones.
     """
 
     name: str = ""
     vocab_size: int
     rebuilds: bool = True
+    context_free: bool = True
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
@@ -64,6 +71,10 @@ class Tokenizer(ABC):
     def decode(self, ids: Iterable[int]) -> str:
         """Return the bytes as text; bytes that are not UTF-8 become U+FFFD."""
         return self.decode_bytes(ids).decode("utf-8", errors="replace")
+
+    def token_text(self, token: int) -> str:
+        """Return how one id is shown in tables."""
+        return self.token_bytes(token).decode("utf-8", errors="replace")
 
     def to_dict(self) -> JsonObject:
         """Return everything that `from_dict` needs as a JSON object; it has a "name"."""

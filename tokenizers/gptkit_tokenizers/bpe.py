@@ -7,8 +7,8 @@ import hashlib
 import lzma
 from base64 import b64encode
 from binascii import a2b_base64
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Self
 
@@ -16,7 +16,7 @@ import tiktoken
 from tiktoken_ext import openai_public
 
 from gptkit_tokenizers.base import JsonObject, Tokenizer, TokenizerError, id_dtype, unknown_id, utf8
-from gptkit_tokenizers.chunking import encode_in_chunks, next_word
+from gptkit_tokenizers.chunking import PieceEncoder
 from gptkit_tokenizers.guard import encoding_errors, is_library_error
 from gptkit_tokenizers.rank_tables import check_ranks
 from gptkit_tokenizers.word_patterns import GPT2, PATTERNS
@@ -24,6 +24,7 @@ from gptkit_tokenizers.word_patterns import GPT2, PATTERNS
 if TYPE_CHECKING:
     import numpy as np
 
+PIECE_CHARS = 1_000_000
 OFFLINE_ENCODINGS = ("gpt2", "r50k_base")  # one table of ranks, two names
 BLANK_WINDOW_CHARS = 100_000  # tiktoken fails from about a million blanks in a row
 RANKS_SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
@@ -59,13 +60,8 @@ class TiktokenTokenizer(Tokenizer):
         if ranks is None:
             self._encoding = load_encoding(self._encoding_name)
         else:
-            self._encoding = _make_encoding(name, ranks, pattern)
+            self._encoding = make_encoding(name, ranks, pattern)
         self.vocab_size = vocab_size or self._encoding.n_vocab
-        # A tiktoken plug-in may have any pattern, so its text is not cut.
-        known = openai_public.ENCODING_CONSTRUCTORS
-        self._cuts_known = (
-            self._encoding_name in known if ranks is None else pattern in PATTERNS.values()
-        )
 
     def encode(self, text: str) -> list[int]:
         utf8(text)
@@ -75,12 +71,23 @@ class TiktokenTokenizer(Tokenizer):
             return self._encoding.encode_ordinary(text)
 
     def encode_array(self, text: str) -> np.ndarray:
-        utf8(text)
-        if self._cuts_known:
-            return encode_in_chunks(text, self._encode_chunk, next_cut=next_word)
-        return self._encode_chunk(text)
+        return self._pieces.encode(text)
 
-    def _encode_chunk(self, text: str) -> np.ndarray:
+    @cached_property
+    def _pieces(self) -> PieceEncoder:
+        from gptkit_tokenizers.cuts import pattern_cuts
+        from gptkit_tokenizers.fast import load_ranks
+
+        ranks, pattern = self._encoding._mergeable_ranks, self._encoding._pat_str
+        return PieceEncoder(
+            self,
+            self._encode_piece,
+            find_cuts=lambda: pattern_cuts(pattern),
+            load_fast=lambda: load_ranks(ranks, pattern),
+            chunk=PIECE_CHARS,
+        )
+
+    def _encode_piece(self, text: str) -> np.ndarray:
         import numpy as np
 
         dtype = id_dtype(self.vocab_size)
@@ -120,17 +127,15 @@ class TiktokenTokenizer(Tokenizer):
     def to_dict(self) -> JsonObject:
         if self._ranks is None:
             return {"name": self.name, "tiktoken": self._encoding_name}
-        tokens = [""] * self.vocab_size  # "" is an id without bytes
-        for token, rank in self._ranks.items():
-            tokens[rank] = b64encode(token).decode()
-        return {"name": self.name, "pattern": self._pattern, "ranks": tokens}
+        ranks = ranks_to_json(self._ranks, self.vocab_size)
+        return {"name": self.name, "pattern": self._pattern, "ranks": ranks}
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> Tokenizer:  # type: ignore[override]
         if "ranks" not in data:
             return cls(data["name"], encoding=data["tiktoken"])
         tokens, pattern = data["ranks"], data["pattern"]
-        ranks = {a2b_base64(token): rank for rank, token in enumerate(tokens) if token}
+        ranks = ranks_from_json(tokens)
         if pattern is None:
             return UnknownWordsTokenizer(
                 data["name"], ranks, vocab_size=len(tokens), advice=data["advice"]
@@ -200,6 +205,19 @@ class UnknownWordsTokenizer(Tokenizer):
         return {**self._candidates[0].to_dict(), "pattern": None, "advice": self._advice}
 
 
+def ranks_to_json(ranks: Mapping[bytes, int], vocab_size: int) -> list[str]:
+    """Return the tokens by id in base 64; "" for an id without bytes."""
+    tokens = [""] * vocab_size
+    for token, rank in ranks.items():
+        tokens[rank] = b64encode(token).decode()
+    return tokens
+
+
+def ranks_from_json(tokens: Sequence[str]) -> dict[bytes, int]:
+    """Return the ranks that `ranks_to_json` wrote."""
+    return {a2b_base64(token): rank for rank, token in enumerate(tokens) if token}
+
+
 def has_long_blank(text: str) -> bool:
     """Return whether a text has so many blanks in a row that tiktoken's regular expressions fail.
 
@@ -209,10 +227,17 @@ def has_long_blank(text: str) -> bool:
     return any(text[i].isspace() and text[i : i + BLANK_WINDOW_CHARS].isspace() for i in windows)
 
 
-def _make_encoding(name: str, ranks: Mapping[bytes, int], pattern: str) -> tiktoken.Encoding:
+def make_encoding(
+    name: str, ranks: Mapping[bytes, int], pattern: str, special: Mapping[str, int] | None = None
+) -> tiktoken.Encoding:
+    """Make tiktoken's encoding of a table of ranks.
+
+    Raises:
+        TokenizerError: tiktoken cannot use the pattern.
+    """
     try:
         return tiktoken.Encoding(
-            name, pat_str=pattern, mergeable_ranks=dict(ranks), special_tokens={}
+            name, pat_str=pattern, mergeable_ranks=dict(ranks), special_tokens=dict(special or {})
         )
     except BaseException as error:
         if not is_library_error(error):

@@ -1,69 +1,109 @@
 """Encode a large text in chunks over threads, with the same ids as in one call.
 
-NumPy and tiktoken release Python's lock while they work. So threads use all cores without copying
-the text to other processes.
+The libraries and NumPy release Python's lock while they work. So threads use all cores without
+copying the text to other processes.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
 
-from gptkit_tokenizers.base import TokenizerError
+from gptkit_tokenizers.base import Tokenizer, TokenizerError, utf8
 
 if TYPE_CHECKING:
     import numpy as np
 
-# GPT-2's pattern, and all later ones of OpenAI, begin a word at a single space before a letter, in
-# any script. They also end one at a line break before a letter. So cutting the
-# text there does not change its ids.
-_LETTER = r"[^\W\d_]"
-_BEFORE_WORD = re.compile(rf"\S(?= {_LETTER})|(?<=\S)\n(?={_LETTER})")
-CHUNK_CHARS = 8_000_000  # a text of up to four chunks is encoded in one call
+    from gptkit_tokenizers.fast import FastEncoder
+
+NextCut: TypeAlias = Callable[[str, int], int]  # text, index -> the first safe cut at or after it
+Encode: TypeAlias = "Callable[[str], np.ndarray]"  # text -> ids (N,)
+
+CHUNK_CHARS = 1_000_000  # a text of up to four chunks is encoded in one call
 
 
 def encode_in_chunks(
     text: str,
-    encode: Callable[[str], np.ndarray],
+    encode: Encode,
     *,
-    next_cut: Callable[[str, int], int] = lambda text, index: index,
+    next_cut: NextCut | None = lambda text, index: index,
     chunk: int | None = None,
 ) -> np.ndarray:
     """Return `encode(text)`; a large text is cut at places that cannot change an id.
 
     Args:
-        encode: text -> ids (n,).
-        next_cut: returns the first safe cut at or after an index, or len(text) without one.
+        next_cut: returns the first safe cut at or after an index, or len(text) without one; None
+            if no cut is safe.
         chunk: characters per chunk, about; None for `CHUNK_CHARS`.
     """
     chunk = chunk or CHUNK_CHARS
-    if len(text) <= 4 * chunk:
+    if next_cut is None or len(text) <= 4 * chunk:
         return encode(text)
 
     import numpy as np
 
-    def chunks() -> Iterator[str]:
-        start = 0
-        while start < len(text):
-            end = next_cut(text, start + chunk) if start + chunk < len(text) else len(text)
-            yield text[start:end]
-            start = end
-
     try:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return np.concatenate(list(pool.map(encode, chunks())))
+            return np.concatenate(list(pool.map(encode, cut_text(text, next_cut, chunk))))
     except TokenizerError:
         return encode(text)  # raises again, with the index in the whole text
 
 
-def next_word(text: str, index: int) -> int:
-    """Return the first place at or after an index where GPT-2's pattern begins a word, or the end.
+class PieceEncoder:
+    """How a borrowed tokenizer encodes: a large text in pieces, by a faster engine if there is one.
 
-    >>> next_word("to be, or not", 3)
-    6
+    Args:
+        tokenizer: the tokenizer.
+        encode: its library's encoding of a piece.
+        find_cuts: returns where a text may be cut; None if nowhere. Called for a large text only.
+        load_fast: loads the faster engine, see `gptkit_tokenizers.fast`.
+        chunk: characters per piece, about.
     """
-    found = _BEFORE_WORD.search(text, index)
-    return found.end() if found else len(text)
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        encode: Encode,
+        *,
+        find_cuts: Callable[[], NextCut | None],
+        load_fast: Callable[[], Encode | None],
+        chunk: int,
+    ) -> None:
+        self._tokenizer, self._encode, self._chunk = tokenizer, encode, chunk
+        self._find_cuts, self._load_fast = find_cuts, load_fast
+
+    def encode(self, text: str) -> np.ndarray:
+        """Return the ids of a text (N,)."""
+        utf8(text)
+        if len(text) <= 4 * self._chunk or self.next_cut is None:
+            return self._encode(text)
+        ids = self._fast.encode(text, self.next_cut)
+        if ids is not None:
+            return ids
+        return encode_in_chunks(text, self._encode, next_cut=self.next_cut, chunk=self._chunk)
+
+    @cached_property
+    def next_cut(self) -> NextCut | None:
+        return self._find_cuts()
+
+    @cached_property
+    def _fast(self) -> FastEncoder:
+        from gptkit_tokenizers.fast import FastEncoder
+
+        return FastEncoder(self._tokenizer, self._encode, self._load_fast)
+
+
+def cut_text(text: str, next_cut: NextCut, chunk: int) -> Iterator[str]:
+    """Yield the text in pieces of about `chunk` characters, cut at safe places.
+
+    >>> list(cut_text("to be", lambda text, index: index, 2))
+    ['to', ' b', 'e']
+    """
+    start = 0
+    while start < len(text):
+        end = next_cut(text, start + chunk) if start + chunk < len(text) else len(text)
+        yield text[start:end]
+        start = end

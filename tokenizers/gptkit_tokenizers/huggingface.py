@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import re
+import warnings
 from collections.abc import Iterator
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
+
 from gptkit_tokenizers.base import (
     JsonObject,
     Tokenizer,
     TokenizerError,
+    TokenizerWarning,
     id_dtype,
     unknown_id,
     utf8,
 )
 from gptkit_tokenizers.bytelevel import BYTE_OF, spell
-from gptkit_tokenizers.chunking import CHUNK_CHARS, encode_in_chunks, next_word
+from gptkit_tokenizers.chunking import PieceEncoder
 from gptkit_tokenizers.guard import encoding_errors, is_library_error
 
 if TYPE_CHECKING:
     import numpy as np
     import tokenizers
 
+PIECE_CHARS = 250_000  # a piece's Encoding takes some 100 bytes of memory for a character
+_LARGE = ("vocab", "merges")  # of a model; they are handed to the library as they are
 _BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")  # SentencePiece's way to write a byte
 _FLAGS = ("lstrip", "rstrip", "single_word")  # of added tokens; they take blanks along
 _PARTS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
@@ -41,17 +46,31 @@ class HuggingFaceTokenizer(Tokenizer):
 
     Args:
         name: the name of the tokenizer.
-        saved: the parsed content of the file.
-        cuts_known: whether a text may be cut between a letter and a space before a letter.
+        content: of the file.
+
+    Raises:
+        TokenizerError: the content is not a tokenizer.json, or the library cannot read it.
     """
 
-    def __init__(self, name: str, saved: JsonObject, *, cuts_known: bool = False) -> None:
+    def __init__(self, name: str, content: bytes) -> None:
         self.name = name
-        self._cuts_known = cuts_known
-        self._saved = _plain(_checked(name, saved))
-        self._tokenizer = _build(name, self._saved)
-        self._tokenizer.encode_special_tokens = True
-        self.vocab_size = 1 + max(self._tokenizer.get_vocab().values(), default=-1)
+        self._json = without_additions(name, content)
+        self.vocab_size = 1 + max(self._vocab.values(), default=-1)
+
+    @cached_property
+    def _tokenizer(self) -> tokenizers.Tokenizer:
+        tokenizer = _build(self.name, self._json)
+        tokenizer.encode_special_tokens = True
+        return tokenizer
+
+    @property
+    def _vocab(self) -> dict[str, int]:
+        return self._tokenizer.get_vocab()
+
+    @cached_property
+    def _saved(self) -> JsonObject:
+        """The content without the model's vocabulary and merges."""
+        return _parse(self.name, self._json)[0]
 
     def encode(self, text: str) -> list[int]:
         utf8(text)
@@ -59,14 +78,22 @@ class HuggingFaceTokenizer(Tokenizer):
             return self._tokenizer.encode(text, add_special_tokens=False).ids
 
     def encode_array(self, text: str) -> np.ndarray:
-        utf8(text)
-        if self._cuts_known:
-            return encode_in_chunks(
-                text, self._encode_chunk, next_cut=next_word, chunk=CHUNK_CHARS // 16
-            )
-        return self._encode_chunk(text)
+        return self._pieces.encode(text)
 
-    def _encode_chunk(self, text: str) -> np.ndarray:
+    @cached_property
+    def _pieces(self) -> PieceEncoder:
+        from gptkit_tokenizers.cuts import json_cuts
+        from gptkit_tokenizers.fast import load_json
+
+        return PieceEncoder(
+            self,
+            self._encode_piece,
+            find_cuts=lambda: json_cuts(self._saved, lambda: self._vocab),
+            load_fast=lambda: load_json(self._json),
+            chunk=PIECE_CHARS,
+        )
+
+    def _encode_piece(self, text: str) -> np.ndarray:
         import numpy as np
 
         with encoding_errors(self.name):
@@ -81,7 +108,7 @@ class HuggingFaceTokenizer(Tokenizer):
     @cached_property
     def _spelled(self) -> list[bytes]:
         spelled = [b""] * self.vocab_size
-        for token, i in self._tokenizer.get_vocab().items():
+        for token, i in self._vocab.items():
             spelled[i] = self._spell(token)
         for entry in self._saved.get("added_tokens") or []:  # matched in the text as they are
             at = self._tokenizer.token_to_id(entry["content"])
@@ -123,11 +150,19 @@ class HuggingFaceTokenizer(Tokenizer):
         return None
 
     def to_dict(self) -> JsonObject:
-        return {"name": self.name, "cuts_known": self._cuts_known, "huggingface": self._saved}
+        return {
+            "name": self.name,
+            "vocab_size": self.vocab_size,
+            "huggingface": self._json.decode(),
+        }
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> Self:
-        return cls(data["name"], data["huggingface"], cuts_known=data["cuts_known"])
+        """Rebuild the tokenizer that `to_dict` described; the library loads it at first use."""
+        tokenizer = cls.__new__(cls)
+        tokenizer.name, tokenizer.vocab_size = data["name"], data["vocab_size"]
+        tokenizer._json = data["huggingface"].encode()
+        return tokenizer
 
     @classmethod
     def from_pair(cls, name: str, vocab: Path, merges: Path) -> Self:
@@ -150,7 +185,7 @@ class HuggingFaceTokenizer(Tokenizer):
                 "such a vocabulary can be used\nwithout its tokenizer.json, which says how text is "
                 "normalised and cut into words."
             )
-        return cls(name, json.loads(tokenizer.to_str()))
+        return cls(name, tokenizer.to_str().encode())
 
     @classmethod
     def from_hub(cls, name: str, repository: str) -> Self:
@@ -179,16 +214,16 @@ class HuggingFaceTokenizer(Tokenizer):
                 "file."
             ) from error
         try:
-            return cls(name, json.loads(Path(path).read_text(encoding="utf-8-sig")))
-        except (OSError, ValueError) as error:
-            raise TokenizerError(f"{path} cannot be read as JSON: {error}.") from error
+            return cls(name, Path(path).read_bytes())
+        except OSError as error:
+            raise TokenizerError(f"{path} cannot be read: {error}.") from error
 
 
-def _build(name: str, saved: JsonObject) -> tokenizers.Tokenizer:
+def _build(name: str, content: bytes) -> tokenizers.Tokenizer:
     from tokenizers import Tokenizer
 
     try:
-        return Tokenizer.from_str(json.dumps(saved, ensure_ascii=False))
+        return Tokenizer.from_buffer(content)
     except BaseException as error:  # the library raises bare Exception, and may panic
         if not is_library_error(error):
             raise
@@ -200,13 +235,28 @@ def _build(name: str, saved: JsonObject) -> tokenizers.Tokenizer:
         ) from None
 
 
-def _checked(name: str, saved: JsonObject) -> JsonObject:
-    """Return the content with the model's type, after a check that its parts are objects.
+def _parse(name: str, content: bytes) -> tuple[JsonObject, dict[str, msgspec.Raw]]:
+    """Return the content without what is large in its model, and that as raw JSON."""
+    try:
+        parts = msgspec.json.decode(
+            content.removeprefix(b"\xef\xbb\xbf"), type=dict[str, msgspec.Raw]
+        )
+        model = msgspec.json.decode(parts.pop("model", b"{}"), type=dict[str, msgspec.Raw])
+        large = {key: model.pop(key) for key in _LARGE if key in model}
+        saved = {key: msgspec.json.decode(value) for key, value in parts.items()}
+        saved["model"] = {key: msgspec.json.decode(value) for key, value in model.items()}
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise TokenizerError(f"{name} cannot be read as a tokenizer.json: {error}.") from error
+    return saved, large
 
-    Files of some years ago do not say the type.
+
+def without_additions(name: str, content: bytes) -> bytes:
+    """Return the content for ordinary text alone, after a check that its parts are objects.
+
+    Files of some years ago do not say the model's type.
     """
-    model = saved.get("model")
-    if not isinstance(model, dict):
+    saved, large = _parse(name, content)
+    if not large and not saved["model"]:
         raise TokenizerError(
             f"{name} is not a tokenizer.json: it has no model.\n"
             "Give the file that Tokenizer.save writes."
@@ -221,7 +271,9 @@ def _checked(name: str, saved: JsonObject) -> JsonObject:
         raise TokenizerError(
             f"{name} is not a tokenizer.json: added_tokens is not a list of tokens."
         )
-    return saved if "type" in model else saved | {"model": {"type": _model_type(model)} | model}
+    plain = _plain(name, saved)
+    model = {"type": _model_type(plain["model"], large)} | plain["model"] | large
+    return msgspec.json.encode(plain | {"model": model})
 
 
 def _check_part(name: str, key: str, part: Any) -> None:
@@ -246,18 +298,24 @@ def _check_part(name: str, key: str, part: Any) -> None:
         )
 
 
-def _model_type(model: JsonObject) -> str:
-    if "merges" in model:
+def _model_type(model: JsonObject, large: dict[str, msgspec.Raw]) -> str:
+    if "merges" in large:
         return "BPE"
-    if isinstance(model.get("vocab"), list):
+    if "vocab" in large and bytes(large["vocab"])[:1] == b"[":
         return "Unigram"
     return "WordPiece" if "max_input_chars_per_word" in model else "WordLevel"
 
 
-def _plain(saved: JsonObject) -> JsonObject:
+def _plain(name: str, saved: JsonObject) -> JsonObject:
     """Return the same tokenizer without what adds to a text, truncates it, or is random."""
     plain = saved | {"truncation": None, "padding": None, "post_processor": None}
     if plain["model"].get("dropout"):
+        warnings.warn(
+            f"{name} drops merges at random (BPE dropout {plain['model']['dropout']}). This is "
+            "switched off, so that a text always has the same ids.",
+            TokenizerWarning,
+            stacklevel=2,
+        )
         plain["model"] = plain["model"] | {"dropout": None}
     if plain.get("added_tokens"):
         off = dict.fromkeys(_FLAGS, False)

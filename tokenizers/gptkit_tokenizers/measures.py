@@ -151,7 +151,9 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _counted(tokenizer: Tokenizer, token: int, count: int) -> CountedToken:
-    spelled = tokenizer.token_bytes(token)
     return CountedToken(
-        id=token, bytes=spelled.hex(), text=spelled.decode(errors="replace"), count=count
+        id=token,
+        bytes=tokenizer.token_bytes(token).hex(),
+        text=tokenizer.token_text(token),
+        count=count,
     )

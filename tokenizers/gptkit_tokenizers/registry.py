@@ -30,15 +30,16 @@ class Kind:
     Attributes:
         names: fixed specs, each with a description.
         owns: returns whether a spec's base is of this kind.
-        load: builds the tokenizer from the spec and the training text (or None).
+        load: builds the tokenizer from the spec and the training text (or None); None for a kind
+            that has no specs of its own.
         describes: returns whether a record of `to_dict` is of this kind.
         home: the module and class with `from_dict`, imported at first use; None if another kind's
             class rebuilds it.
     """
 
     names: dict[str, str] = field(default_factory=dict)
-    owns: Callable[[str], bool]
-    load: Callable[[Spec, str | None], Tokenizer]
+    owns: Callable[[str], bool] = lambda base: False
+    load: Callable[[Spec, str | None], Tokenizer] | None = None
     describes: Callable[[JsonObject], bool] = lambda data: False
     home: str | None = None
 
@@ -86,7 +87,7 @@ def get_tokenizer(spec: Any, text: str | None = None, *, pattern: str | None = N
     if pattern is not None:
         parsed = replace(parsed, options={**parsed.options, "pattern": pattern})
     for kind in KINDS:
-        if kind.owns(parsed.base):
+        if kind.load is not None and kind.owns(parsed.base):
             return kind.load(parsed, text)
     parsed.refuse_options()
     return _build(_plug_in(parsed.base), text)
@@ -134,9 +135,9 @@ def _load_byte(spec: Spec, text: str | None) -> Tokenizer:
 
 
 def _load_learned(spec: Spec, text: str | None) -> Tokenizer:
-    from gptkit_tokenizers.trained import parse, train_tokenizer
+    from gptkit_tokenizers.trained import OPTIONS, parse, train_tokenizer
 
-    spec.refuse_options("split", "digits")
+    spec.refuse_options(*OPTIONS)
     parse(spec.base)
     tokenizer = train_tokenizer(spec.base, _needed(text, spec.base), **spec.options)
     tokenizer.name = spec.name
@@ -205,6 +206,14 @@ KINDS = (
         },
         owns=lambda base: base.partition(":")[0] in ("bpe", "unigram", "wordpiece"),
         load=_load_learned,
+    ),
+    Kind(
+        describes=lambda data: "superwords_of" in data,
+        home="superwords:SuperwordTokenizer",
+    ),
+    Kind(
+        describes=lambda data: "case_factored" in data,
+        home="case_factoring:CaseFactoredTokenizer",
     ),
     Kind(
         owns=lambda base: base.startswith("hf:"),

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from gptkit_tokenizers.base import JsonObject, Tokenizer, TokenizerError, unknown_id, utf8
+from gptkit_tokenizers.base import (
+    JsonObject,
+    Tokenizer,
+    TokenizerError,
+    id_dtype,
+    unknown_id,
+    utf8,
+)
+from gptkit_tokenizers.chunking import NextCut, PieceEncoder
 from gptkit_tokenizers.guard import encoding_errors
 
+if TYPE_CHECKING:
+    import numpy as np
+
+PIECE_CHARS = 250_000
 SPACE = "▁"
 # A serialised ModelProto in which only normalizer_spec.add_dummy_prefix is set, to false. Protocol
 # buffers merge appended messages: the last value of a field counts.
@@ -37,6 +49,34 @@ class SentencePieceTokenizer(Tokenizer):
         with encoding_errors(self.name):
             return self._processor.encode(text)
 
+    def encode_array(self, text: str) -> np.ndarray:
+        return self._pieces.encode(text)
+
+    @cached_property
+    def _pieces(self) -> PieceEncoder:
+        from gptkit_tokenizers.fast import load_sentencepiece
+
+        return PieceEncoder(
+            self,
+            self._encode_piece,
+            find_cuts=self._find_cuts,
+            load_fast=lambda: load_sentencepiece(self.name, self._model),
+            chunk=PIECE_CHARS,
+        )
+
+    def _find_cuts(self) -> NextCut | None:
+        from gptkit_tokenizers.cuts import token_cuts
+
+        if not keeps_text(self._model):
+            return None
+        return token_cuts(self._processor.id_to_piece(range(self.vocab_size)))
+
+    def _encode_piece(self, text: str) -> np.ndarray:
+        import numpy as np
+
+        with encoding_errors(self.name):
+            return np.array(self._processor.encode(text), dtype=id_dtype(self.vocab_size))
+
     def token_bytes(self, token: int) -> bytes:
         if not 0 <= token < self.vocab_size:
             raise unknown_id(self, token)
@@ -61,6 +101,45 @@ class SentencePieceTokenizer(Tokenizer):
     @classmethod
     def from_dict(cls, data: JsonObject) -> Self:
         return cls(data["name"], b64decode(data["sentencepiece"]))
+
+
+def keeps_text(model: bytes) -> bool:
+    """Return whether a ModelProto is a byte-pair model whose normaliser changes spaces alone.
+
+    Field numbers are those of sentencepiece_model.proto.
+    """
+    trainer, normalizer = _fields(_fields(model).get(2, b"")), _fields(_fields(model).get(3, b""))
+    return (
+        trainer.get(3) == 2  # model_type: BPE
+        and not trainer.get(24)  # treat_whitespace_as_suffix
+        and not normalizer.get(2)  # precompiled_charsmap
+        and normalizer.get(4) == 0  # remove_extra_whitespaces
+        and normalizer.get(5, 1) == 1  # escape_whitespaces
+    )
+
+
+def _fields(message: bytes) -> dict[int, Any]:
+    """Return the last value of each field of a message of protocol buffers."""
+    found: dict[int, Any] = {}
+    at = 0
+
+    def varint() -> int:
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = message[at]
+            at, value, shift = at + 1, value | (byte & 0x7F) << shift, shift + 7
+            if byte < 0x80:
+                return value
+
+    while at < len(message):
+        field, kind = divmod(varint(), 8)
+        if kind == 0:
+            found[field] = varint()
+        else:
+            size = varint() if kind == 2 else {1: 8, 5: 4}[kind]
+            found[field], at = message[at : at + size], at + size
+    return found
 
 
 def _piece_bytes(model: Any, i: int) -> bytes:

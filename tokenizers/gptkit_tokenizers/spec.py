@@ -10,7 +10,7 @@ from pathlib import Path
 from gptkit_tokenizers.base import TokenizerError
 
 _ALIAS = re.compile(r"([A-Za-z0-9_+.-]+)=(.+)", re.DOTALL)
-_OPTION = re.compile(r":(split|digits)=")
+_OPTION = re.compile(r":(split|digits|case|superwords)=")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Spec:
 
 
 def parse_spec(text: str) -> Spec:
-    """Take a spec apart: `[NAME=]BASE[:split=…][:digits=…][:pattern=…]`.
+    """Take a spec apart: `[NAME=]BASE[:OPTION=VALUE]…[:pattern=…]`.
 
     A pattern is the last option, because it may contain any character. A path that exists is never
     taken apart. `~` at the start of a path is the home folder.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from gptkit_tokenizers.base import Tokenizer, TokenizerError
 from gptkit_tokenizers.rank_tables import (
@@ -17,6 +18,8 @@ from gptkit_tokenizers.rank_tables import (
     read_tiktoken,
 )
 from gptkit_tokenizers.spec import Spec
+
+T = TypeVar("T")
 
 FOLDER_NAMES = ("tokenizer.json", "tekken.json", "tokenizer.model", "vocab.json", "vocab.txt")
 FOLDER_PATTERNS = ("*.model", "*.model.v*", "*.tiktoken")
@@ -97,12 +100,13 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _read_json(spec: Spec, path: Path, data: bytes) -> Tokenizer:
-    content = _parse_json(path, data)
-    if isinstance(content.get("model"), dict):
+    raw = _parse_json(path, data, dict[str, msgspec.Raw])
+    if bytes(raw.get("model", b""))[:1] == b"{":
         from gptkit_tokenizers.huggingface import HuggingFaceTokenizer
 
         spec.refuse_options()
-        return HuggingFaceTokenizer(spec.name, content)
+        return HuggingFaceTokenizer(spec.name, data)
+    content = _parse_json(path, data, dict[str, Any])
     if isinstance(content.get("config"), dict) and "vocab" in content:
         return _from_ranks(spec, path, read_tekken(path, content))
     if "bpe_ranks" in content and "pat_str" in content:
@@ -118,14 +122,13 @@ def _read_json(spec: Spec, path: Path, data: bytes) -> Tokenizer:
     )
 
 
-def _parse_json(path: Path, data: bytes) -> dict[str, Any]:
-    try:
-        content = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise TokenizerError(f"{path} cannot be read as JSON: {error}.") from error
-    if not isinstance(content, dict):
+def _parse_json(path: Path, data: bytes, kind: type[T]) -> T:
+    if data.lstrip().startswith(b"["):
         raise TokenizerError(f"{path} is not a tokenizer: it is a JSON list, not an object.")
-    return content
+    try:
+        return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise TokenizerError(f"{path} cannot be read as JSON: {error}.") from error
 
 
 def _read_pair(spec: Spec, vocab: Path, merges: Path) -> Tokenizer:

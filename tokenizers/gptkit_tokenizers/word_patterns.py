@@ -56,6 +56,7 @@ LEARNED_PATTERNS = {
     "gpt4": LLAMA3,
     "o200k": O200K,
     "whitespace": r" ?\S+|\s+",
+    "none": r"[\s\S]{1,1000}",
 }  # for learned vocabularies; Oniguruma has no possessive `{1,3}+`
 OPENAI_NAMES = {
     "gpt2": "gpt2",
@@ -93,7 +94,7 @@ def learned_pattern(split: str, digits: str | None) -> str:
         return LEARNED_PATTERNS[split]
     if not re.fullmatch("[1-9]", digits):
         raise TokenizerError(f"digits is {digits!r}; it must be a number from 1 to 9.")
-    if split == "whitespace":
+    if split in ("whitespace", "none"):
         raise TokenizerError("digits needs a split that separates digits: gpt2, gpt4 or o200k.")
     own = r" ?\p{N}+" if split == "gpt2" else r"\p{N}{1,3}"
     return LEARNED_PATTERNS[split].replace(own, rf"\p{{N}}{{1,{digits}}}")

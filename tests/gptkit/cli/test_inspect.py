@@ -231,3 +231,12 @@ def test_a_tokenizer_that_drops_line_breaks_is_given_a_prompt_that_it_keeps(text
     with pytest.raises(ConfigError, match=r"bert.json drops all of the prompt '\\n'"):
         Experiment(**asked, **SMALL, prompt="\n").run()
     assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
+def test_a_quoted_text_stands_as_it_is(lowering, tmp_path, gptkit):
+    text = tmp_path / "chat.txt"
+    text.write_text("go :smile: [b]Now[/b] \\[x] to be or not to be\n" * 200)
+    code, shown, err = gptkit("inspect", "-t", lowering, "-d", text)
+    assert (code, err) == (0, "")
+    assert ":smile: [b]Now[/b]" in shown
+    assert "--lossy-ok accepts this one" in shown

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.server
+import json
 import socket
 import threading
 import time
@@ -10,6 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -319,3 +322,29 @@ def test_a_dataset_without_a_text_column_is_refused(tmp_path):
     spec = dataset(tmp_path / "d", '{"title": "a", "body": "b"}\n')
     with pytest.raises(CorpusError, match="its columns are title, body"):
         load_corpus(spec)
+
+
+def parquet(folder: Path, table: pa.Table) -> str:
+    folder.mkdir()
+    pq.write_table(table, folder / "train.parquet")
+    return f"hf:{folder}"
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()], ids=str)
+def test_a_dataset_has_text_of_either_width(tmp_path, kind):
+    table = pa.table({"text": pa.array(["one", "two é"], kind)})
+    corpus = load_corpus(parquet(tmp_path / "d", table))
+    assert corpus.train + corpus.val == "one\ntwo é"
+
+
+def test_a_column_beside_the_text_is_never_decoded(tmp_path):
+    sound = pa.array(
+        [{"bytes": b"RIFF", "path": "a.wav"}] * 2,
+        pa.struct({"bytes": pa.binary(), "path": pa.string()}),
+    )
+    features = {"text": {"dtype": "string", "_type": "Value"}, "audio": {"_type": "Audio"}}
+    table = pa.table({"text": ["one", "two"], "audio": sound}).replace_schema_metadata(
+        {"huggingface": json.dumps({"info": {"features": features}})}
+    )
+    corpus = load_corpus(parquet(tmp_path / "d", table))
+    assert corpus.train + corpus.val == "one\ntwo"

@@ -181,3 +181,10 @@ def test_an_engine_gives_each_arms_result_by_its_id(planned):
     assert list(found) == [job.arm.id for job in jobs]
     assert all(found[job.arm.id].id == job.folder.name for job in jobs)
     assert all((job.folder / "weights.safetensors").is_file() for job in jobs)
+
+
+def test_a_worker_imports_nothing_from_the_current_folder(text_file, tmp_path, monkeypatch):
+    (tmp_path / "random.py").write_text("raise SystemExit(7)\n")
+    monkeypatch.chdir(tmp_path)
+    result = gptkit.compare(data=str(text_file), seeds=2, out=tmp_path / "out", jobs=2, **SMALL)
+    assert result.data.machine.arms_at_a_time == 2

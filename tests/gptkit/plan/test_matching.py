@@ -20,11 +20,13 @@ from gptkit.plan.matching import (
     MATCHES,
     Request,
     Sizer,
+    flops_per_token,
     match_bytes,
     match_flops,
     match_params,
     match_time,
     match_tokens,
+    training_flops,
 )
 from gptkit.plan.recipes import RECIPES, decoder
 from gptkit.results.balance import EQUAL_RATIO, QUANTITIES
@@ -172,6 +174,21 @@ def test_flops_takes_the_steps_that_the_cheapest_arm_pays_for(encoded):
         # A step is one part in so many; every arm is within half of one, and a window more or
         # less, of the cheapest.
         assert max(flops) / min(flops) <= 1 + 1 / min(steps)
+
+
+def test_the_flops_of_a_training_are_those_of_its_average_windows(encoded):
+    asked = replace(ASKED, recipes=recipes("decoder"), seeds=(0,))
+    for arm in (*match_bytes(encoded, asked).arms, *match_tokens(encoded, asked).arms):
+        text = encoded[arm.tokenizer].train
+        tokens = arm.schedule.batch_size * arm.schedule.block_size
+        if arm.schedule.bytes_per_step:
+            tokens = arm.schedule.bytes_per_step * len(text.ids) / text.n_bytes
+        per_token = flops_per_token(arm, encoded[arm.tokenizer])
+        estimated = training_flops(arm, encoded[arm.tokenizer])
+        assert estimated == pytest.approx(arm.schedule.steps * tokens * per_token)
+        by_clock = replace(arm, schedule=replace(arm.schedule, steps=None, seconds=9.0))
+        one_step = training_flops(by_clock, encoded[arm.tokenizer])
+        assert one_step == pytest.approx(tokens * per_token)
 
 
 def test_flops_leaves_the_bigram_as_matched_by_bytes(encoded):

@@ -177,3 +177,10 @@ def test_stretches_need_a_model_and_tokenizers_of_the_experiment(tmp_path):
         found.spans("gpt2", "char", model="fast")
     with pytest.raises(ConfigError, match="there is no tokenizer 'bytes'"):
         found.spans("gpt2", "bytes")
+
+
+def test_a_plot_of_vocabularies_names_all_tokenizers_of_one_size():
+    arms = [make_arm(name, vocab_size=300) for name in ("bpe:300", "unigram:300", "wordpiece:300")]
+    axes = Result(make_results(*arms)).plot(kind="vocabulary")
+    shown = " ".join(label.get_text() for label in axes.get_xticklabels())
+    assert all(arm.tokenizer in shown for arm in arms)

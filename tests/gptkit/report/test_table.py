@@ -1,5 +1,6 @@
 """One table in three renderers: the same figures, and nothing that escapes its cell."""
 
+import html
 import io
 import re
 from dataclasses import replace as with_fields
@@ -7,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 from factories import make_arm, make_results, make_verdict
+from markdown_it import MarkdownIt
 from msgspec.structs import replace
 from rich.console import Console
 
@@ -307,3 +309,9 @@ def test_the_fragment_for_notebooks_escapes_a_hostile_tokenizer():
     html = result_fragment(results)
     assert "script" not in Grid(html).tags
     assert "&lt;script&gt;alert(1)&lt;/script&gt; models tinyshakespeare" in html
+
+
+@pytest.mark.parametrize("text", ["docs/**/*.md", "__init__", "`x` [a](b)", "a*b_c_d*", "<b>&amp;"])
+def test_markdown_renders_a_text_as_it_is_written(text):
+    rendered = MarkdownIt("commonmark").render(f"**{escape_markdown(text)} is best.**")
+    assert rendered == f"<p><strong>{html.escape(text)} is best.</strong></p>\n"

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -6,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gptkit.errors import RunError
 from gptkit.results.byte_losses import (
     block_bits,
     cut_blocks,
     find_stretches,
+    read_losses,
     shared_borders,
     to_byte_losses,
 )
@@ -100,3 +103,30 @@ def test_stretches_are_where_the_difference_is_and_do_not_overlap():
 def test_a_text_shorter_than_a_stretch_has_none():
     a = losses([1.0] * 5, [2] * 5)
     assert find_stretches(a, a) == Stretches(most=[], least=[])
+
+
+def test_small_differences_add_up_over_a_long_text():
+    n = 200_000
+    a, b = losses([1.0] * n, [1] * n), losses([1.1] * n, [1] * n)
+    per_byte = float(np.float32(1.1) - np.float32(1.0)) / math.log(2)
+    found = find_stretches(a, b)
+    assert len(found.most) == len(found.least) == 3
+    for stretch in (*found.most, *found.least):  # sums of n · 0.1 in float32 would be 1e-4 off
+        assert stretch.bits_per_byte == pytest.approx(per_byte, rel=1e-9)
+
+
+@pytest.mark.parametrize("approximate", [True, False])
+def test_losses_come_back_from_disk(tmp_path, approximate):
+    laid = replace(losses([3.0, 1.0], [3, 1], b"to b"), approximate=approximate)
+    (tmp_path / "nats.npz").write_bytes(laid.to_npz())
+    read = read_losses(tmp_path)
+    assert read.approximate is approximate
+    for name in ("text", "nats", "borders"):
+        assert np.array_equal(getattr(read, name), getattr(laid, name))
+
+
+def test_nothing_in_a_file_of_losses_is_unpickled(tmp_path):
+    marks = np.array([{"not": "numbers"}], dtype=object)
+    np.savez(tmp_path / "nats.npz", text=marks, nats=marks, borders=marks, approximate=False)
+    with pytest.raises(RunError, match=r"nats\.npz does not hold a run's losses by byte: .*pickle"):
+        read_losses(tmp_path)

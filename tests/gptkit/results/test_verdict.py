@@ -1,11 +1,11 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from factories import make_arm
 
 from gptkit.results.byte_losses import ByteLosses, to_byte_losses
-from gptkit.results.schema import ArmResult
+from gptkit.results.schema import ArmResult, Stretches
 from gptkit.results.statistics import Difference
 from gptkit.results.verdict import describe, judge
 
@@ -112,8 +112,8 @@ def test_every_pair_under_each_model_is_corrected_for_all():
 
 
 def test_the_stretches_are_of_the_mean_over_seeds():
-    def with_luck_at(position):
-        group = list(arms("gpt2", 0.25, seeds=2))
+    def with_luck_at(position, group):
+        group = list(group)
         for one in group:
             nats = one.losses.nats.astype(float)
             if one.arm.seed == 0:
@@ -121,10 +121,50 @@ def test_the_stretches_are_of_the_mean_over_seeds():
             one.losses = to_byte_losses(nats, np.arange(1, N + 1), bytes(N))
         return group
 
-    (only,) = judged(list(arms("char", 0.0, seeds=2)), with_luck_at(7000))
-    most = only.stretches.most[0]
-    assert abs(most.start - 7000) <= 2
-    assert most.bits_per_byte == pytest.approx(0.25 + 10 / BITS, rel=0.01)
+    (only,) = judged(
+        with_luck_at(3000, arms("char", 0.0, seeds=2)),
+        with_luck_at(7000, arms("gpt2", 0.25, seeds=2)),
+    )
+    assert (len(only.stretches.most), len(only.stretches.least)) == (3, 3)
+    for stretch, start, bits in (
+        (only.stretches.most[0], 7000, 0.25 + 10 / BITS),
+        (only.stretches.least[0], 3000, 0.25 - 10 / BITS),
+    ):
+        assert abs(stretch.start - start) <= 2
+        assert stretch.bits_per_byte == pytest.approx(bits, rel=0.01)
+
+
+def test_the_difference_is_per_byte_of_the_whole_text():
+    n = 3000  # float32 holds 1 and 1.5 exactly, so nothing is rounded
+    group = [
+        [
+            Scored(
+                make_arm(name, "decoder", nats / BITS, seed=seed),
+                to_byte_losses(np.full(n, nats), np.arange(1, n + 1), bytes(n)),
+            )
+            for seed in range(2)
+        ]
+        for name, nats in (("char", 1.0), ("gpt2", 1.5))
+    ]
+    (only,) = judged(*group)
+    assert only.delta_bits_per_byte == pytest.approx(0.5 / BITS, rel=1e-12)
+    assert only.ci95 == pytest.approx((0.5 / BITS, 0.5 / BITS), rel=1e-9)
+
+
+def test_no_stretches_are_shown_where_one_tokenizer_loses_bytes():
+    exact, lossy = list(arms("char", 0.0)), list(arms("gpt2", 0.25))
+    for one in lossy:
+        one.losses = replace(one.losses, approximate=True)
+    (only,) = judged(exact, lossy)
+    assert only.stretches == Stretches(most=[], least=[])
+    assert only.delta_bits_per_byte == pytest.approx(0.25, abs=0.01)
+
+
+def test_a_claim_names_the_pairs_that_it_was_corrected_for():
+    verdicts = judged(arms("a", 0.0), arms("bb", 0.02), arms("ccc", 0.02, luck=0.33))
+    doubtful = next(v for v in verdicts if (v.a, v.b) == ("a", "ccc"))
+    assert 0.05 < doubtful.p_holm < 0.1  # twice its own p, which would do alone
+    assert "not enough among 3 pairs" in doubtful.message
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def encode(
             "vocab_size": built.vocab_size,
             "ids": tokens,
             "bytes": [b.hex() for b in spelled],
-            "pieces": [b.decode(errors="replace") for b in spelled],
+            "pieces": [built.token_text(t) for t in tokens],
             "n_tokens": len(tokens),
             "n_bytes": n_bytes,
             "n_chars": len(text),
@@ -74,7 +74,7 @@ def _draw(built: Tokenizer, text: str, tokens: list[int], spelled: list[bytes]) 
     table.add_column("bytes", overflow="fold")
     table.add_column("text", overflow="fold")
     for token, token_bytes, style in zip(tokens[:ROWS], spelled, styles, strict=False):
-        piece = Text(visible(token_bytes.decode(errors="replace")), style=style)
+        piece = Text(visible(built.token_text(token)), style=style)
         table.add_row(str(token), token_bytes.hex(" "), piece)
     if tokens:
         console.print(table)

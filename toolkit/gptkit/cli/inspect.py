@@ -41,6 +41,7 @@ def inspect(
         typer.echo(to_json(found), nl=False)
         return
 
+    from gptkit.plan.experiment_config import to_command_line
     from gptkit.report.inspection import cut_table, frequent_table, measure_table
     from gptkit.report.table import to_rich
 
@@ -49,4 +50,5 @@ def inspect(
     console.print(*tables, sep="\n")
     for row in found.tokenizers:
         if row.audit != "passes":
-            console.print(f"warning: {row.audit}", markup=False, style="yellow")
+            warning = f"warning: {to_command_line(row.audit)}"
+            console.print(warning, markup=False, style="yellow")

@@ -13,6 +13,7 @@ from gptkit.data.encoding import build_tokenizer, encode_text
 from gptkit.data.text_on_disk import LargeText
 from gptkit_tokenizers import LossyTokenizer, Tokenizer, audit
 from gptkit_tokenizers.measures import Measures, measure
+from gptkit_tokenizers.trained import learned_size
 
 MAX_INSPECTED_CHARS = 64_000_000  # the most characters that are measured
 STRETCH_CHARS = 40  # characters of the text that are shown cut into tokens
@@ -64,11 +65,12 @@ def inspect_tokenizers(
     large = isinstance(corpus.train, LargeText)
     text = corpus.train[:MAX_INSPECTED_CHARS] if large else corpus.text
     stretch = _stretch(text)
-    rows = []
-    for spec in specs:
+    rows = {}
+    for spec in sorted(specs, key=learned_size, reverse=True):
         on_tokenizer(spec)
-        rows.append(_inspect(spec, build_tokenizer(corpus, spec), text, corpus.val, stretch))
-    return Inspection(corpus=corpus.facts(), stretch=stretch, tokenizers=rows)
+        rows[spec] = _inspect(spec, build_tokenizer(corpus, spec), text, corpus.val, stretch)
+    tokenizers = [rows[spec] for spec in specs]
+    return Inspection(corpus=corpus.facts(), stretch=stretch, tokenizers=tokenizers)
 
 
 def _inspect(
@@ -84,7 +86,7 @@ def _inspect(
             audit(tokenizer, text, whole.ids[:])
         except LossyTokenizer as error:
             message = str(error)
-    cut = [tokenizer.token_bytes(i).decode(errors="replace") for i in tokenizer.encode(stretch)]
+    cut = [tokenizer.token_text(i) for i in tokenizer.encode(stretch)]
     return InspectedTokenizer(
         tokenizer=spec,
         measures=measures,

@@ -12,6 +12,7 @@ from gptkit.data.encoding import EncodedCorpus, encode_corpus
 from gptkit.errors import ConfigError
 from gptkit_tokenizers import Tokenizer, adapt, name_of
 from gptkit_tokenizers.spec import with_alias
+from gptkit_tokenizers.trained import learned_size
 
 PROMPT_SEARCH_CHARS = 1_000_000  # characters of training text searched for a default prompt
 
@@ -65,10 +66,12 @@ def prepare(
         TokenizerError: a tokenizer is not available, or does not give every byte back.
     """
     texts = {
-        name: encode_corpus(corpus, tokenizer, lossy_ok=lossy_ok, on_bytes=partial(on_bytes, name))
-        for name, tokenizer in tokenizers.items()
+        name: encode_corpus(
+            corpus, tokenizers[name], lossy_ok=lossy_ok, on_bytes=partial(on_bytes, name)
+        )
+        for name in sorted(tokenizers, key=lambda name: -learned_size(tokenizers[name]))
     }
-    return Prepared(corpus=corpus, texts=texts)
+    return Prepared(corpus=corpus, texts={name: texts[name] for name in tokenizers})
 
 
 def name_tokenizers(

@@ -13,6 +13,8 @@ from gptkit.errors import ConfigError
 from gptkit.models import Model
 from gptkit_tokenizers import Tokenizer
 
+SPELLED_AFTER = 64  # ids before a token, where its bytes depend on them
+
 
 def draw(
     log_probs: Tensor, *, temperature: float, top_k: int | None, generator: torch.Generator
@@ -77,6 +79,13 @@ def generate(
         model.train(was_training)
 
 
+def _spell(tokenizer: Tokenizer, token: int, before: list[int]) -> bytes:
+    """Return the bytes of a token that follows the ids before it."""
+    if tokenizer.context_free:
+        return tokenizer.token_bytes(token)
+    return tokenizer.decode_bytes([*before, token])[len(tokenizer.decode_bytes(before)) :]
+
+
 def stream_text(
     model: Model,
     tokenizer: Tokenizer,
@@ -95,8 +104,10 @@ def stream_text(
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     left = max_bytes
     prompt_ids = tokenizer.encode(prompt)
+    before = prompt_ids[-SPELLED_AFTER:]
     for token in generate(model, prompt_ids, temperature=temperature, top_k=top_k, seed=seed):
-        spelled = tokenizer.token_bytes(token)[:left]
+        spelled = _spell(tokenizer, token, before)[:left]
+        before = [*before, token][-SPELLED_AFTER:]
         left -= len(spelled)
         if piece := decoder.decode(spelled):
             yield piece

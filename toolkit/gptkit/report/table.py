@@ -218,8 +218,9 @@ def to_html(table: Table) -> str:
 
 def escape_markdown(text: str) -> str:
     """Escape a text for a Markdown cell, and put it on one line."""
-    text = re.sub(r"([\\|*`\[\]]|\b_|_\b)", r"\\\1", printable(text))
-    return text.replace("<", "&lt;").replace("\n", " ")
+    # An underscore within a word is one.
+    text = re.sub(r"([\\|*`\[\]]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", printable(text))
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
 
 
 def _markdown_row(cells: Iterable[str]) -> str:
