@@ -93,6 +93,20 @@ def with_alias(text: str, name: str) -> str:
     return f"{name}={rest}"
 
 
+def without_each_option(text: str) -> dict[str, str]:
+    """Return the spec without each of its options, by the option.
+
+    >>> without_each_option("mine=bpe:512:split=gpt4:digits=2")
+    {'split=gpt4': 'bpe:512:digits=2', 'digits=2': 'bpe:512:split=gpt4'}
+    """
+    spec = parse_spec(text)
+    options = [f"{option}={value}" for option, value in spec.options.items()]
+    return {
+        left_out: ":".join([spec.base, *(one for one in options if one != left_out)])
+        for left_out in options
+    }
+
+
 def expand(path: str) -> str:
     """Replace `~` or `~NAME` at the start by the home folder, if there is one."""
     return os.path.expanduser(path)

@@ -22,12 +22,14 @@ from gptkit_tokenizers.bytelevel import CHAR_OF, spell
 from gptkit_tokenizers.chunking import cut_text
 from gptkit_tokenizers.cuts import next_word
 from gptkit_tokenizers.huggingface import HuggingFaceTokenizer
+from gptkit_tokenizers.spec import parse_spec
 from gptkit_tokenizers.vocabulary_cache import cache_path, keep, read_cached
 from gptkit_tokenizers.word_patterns import GPT2, learned_pattern
 
 N_BYTES = 256  # every vocabulary begins with the single bytes
 MAX_WORD_BYTES = {"bpe": 1000, "wordpiece": 100}  # the trainer's time grows with its square
 TRAINER_CHUNK_CHARS = 1_000_000  # characters given to the trainer at a time
+KINDS = ("bpe", "unigram", "wordpiece")
 OPTIONS = ("split", "digits", "case", "superwords")
 
 
@@ -83,6 +85,15 @@ def train_tokenizer(
         ranks = learn_ranks(small, n_ranks, pattern, size_option=size_option, more=N_MARKS)
         first = CaseFactoredTokenizer(spec, ranks, pattern=pattern or GPT2)
     return first if superwords is None else _add_superwords(spec, first, text, n, pattern)
+
+
+def is_learned(spec: str) -> bool:
+    """Return whether a spec names a vocabulary that is learned from the text.
+
+    >>> is_learned("mine=unigram:512"), is_learned("gpt2")
+    (True, False)
+    """
+    return parse_spec(spec).base.partition(":")[0] in KINDS
 
 
 def learned_size(spec: Any) -> int:

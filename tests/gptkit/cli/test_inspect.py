@@ -19,7 +19,7 @@ from gptkit.report.markdown import markdown
 from gptkit.report.plots import PLOTS, to_svg
 from gptkit.report.result import load_result
 from gptkit.results.byte_losses import read_losses
-from gptkit_tokenizers import TokenizerError
+from gptkit_tokenizers import TokenizerError, get_tokenizer
 from gptkit_tokenizers.byte import ByteTokenizer
 
 SMALL = {"budget": "8steps", "bytes_per_step": 256, "context_bytes": 32, "sample_bytes": 30}
@@ -240,3 +240,51 @@ def test_a_quoted_text_stands_as_it_is(lowering, tmp_path, gptkit):
     assert (code, err) == (0, "")
     assert ":smile: [b]Now[/b]" in shown
     assert "--lossy-ok accepts this one" in shown
+
+
+TRANSLATED = {
+    "en": "All human beings are born free and equal in dignity and rights. They are endowed with "
+    "reason and conscience.\n",
+    "de": "Alle Menschen sind frei und gleich an Würde und Rechten geboren. Sie sind mit Vernunft "
+    "und Gewissen begabt.\n",
+    "ja": "すべての人間は、生まれながらにして自由であり、かつ、尊厳と権利とについて平等である。\n",
+}  # Article 1 of the Universal Declaration of Human Rights
+
+
+def test_several_texts_are_counted_beside_the_first(tmp_path, gptkit, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, text in TRANSLATED.items():
+        (tmp_path / f"{name}.txt").write_text(text * 100, encoding="utf-8")
+    texts = [word for name in TRANSLATED for word in ("-d", f"{name}.txt")]
+    code, out, err = gptkit("inspect", "-t", "byte,gpt2", *texts, "--json")
+    assert (code, err) == (0, "")
+    counted = {one["name"]: one["tokens"] for one in json.loads(out)["texts"]}
+    gpt2 = get_tokenizer("gpt2")
+    for name, text in TRANSLATED.items():
+        whole = text * 100
+        assert counted[f"{name}.txt"] == {
+            "byte": len(whole.encode()),
+            "gpt2": len(gpt2.encode(whole)),
+        }
+    shown = gptkit("inspect", "-t", "byte,gpt2", *texts)[1]
+    assert "Tokens of each text, and relative to the first text" in shown
+    for figure in ("2,200 (1.00)", "4,000 (1.82)", "5,800 (2.64)", "12,700 (1.17)"):
+        assert figure in shown
+
+
+def test_what_each_part_does_is_shown(text_file, gptkit):
+    spec = "bpe:300:digits=1:case=factored"
+    code, out, _ = gptkit("inspect", "-t", f"byte,a={spec}", "-d", text_file, "--json")
+    assert code == 0
+    parts = json.loads(out)["parts"]
+    assert [(p["part"], p["without"]) for p in parts] == [
+        ("digits=1", "bpe:300:case=factored"),
+        ("case=factored", "bpe:300:digits=1"),
+    ]
+    corpus = load_corpus(str(text_file))
+    for part in parts:
+        for name, tokens in ((part["without"], part["tokens_without"]), (spec, part["tokens"])):
+            tokenizer = get_tokenizer(name, corpus.train)
+            assert len(tokenizer.encode(corpus.text)) == tokens
+    assert "What each part does" in gptkit("inspect", "-t", spec, "-d", text_file)[1]
+    assert "What each part does" not in gptkit("inspect", "-t", "bpe:300", "-d", text_file)[1]

@@ -9,10 +9,10 @@ from gptkit.config import RATES
 from gptkit.data.batches import window_starts
 from gptkit.data.corpus import Corpus
 from gptkit.data.encoding import encode_corpus
-from gptkit.errors import ConfigError
+from gptkit.errors import ConfigError, CorpusError
 from gptkit.experiment import Experiment
 from gptkit.models import MODELS, build_model
-from gptkit.plan.budget import seconds_of, steps_of
+from gptkit.plan.budget import read_budget, seconds_of, steps_of
 from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.plan.ladder import ladder
 from gptkit.plan.make import make_plan
@@ -94,6 +94,41 @@ def test_bytes_gives_every_tokenizer_the_same_text_in_the_same_steps(encoded):
     for arm in arms:
         per_token = encoded[arm.tokenizer].train.bytes_per_token
         assert abs(arm.schedule.block_size * per_token - 160) <= per_token / 2
+
+
+def test_a_step_of_bytes_says_its_mean_number_of_windows(encoded):
+    recipe = replace(RECIPES["decoder"](), evaluations=7)
+    for arm in match_bytes(encoded, Request(recipes={"decoder": recipe}, seeds=(0,))).arms:
+        text = encoded[arm.tokenizer].train
+        windows = recipe.bytes_per_step * len(text.ids) / text.n_bytes / arm.schedule.block_size
+        assert arm.schedule.batch_size == round(windows) > 1
+        assert arm.schedule.evaluations == 7
+    tiny = replace(recipe, context_bytes=2, bytes_per_step=4)  # a token of gpt2 has 3.3 bytes
+    arms = match_bytes(encoded, Request(recipes={"decoder": tiny}, seeds=(0,))).arms
+    windows = {arm.tokenizer: arm.schedule.batch_size for arm in arms}
+    assert windows == {"char": 2, "gpt2": 1, "byte": 2}
+
+
+def test_a_context_may_be_one_token(encoded):
+    recipe = replace(RECIPES["decoder"](), context_bytes=2)
+    arms = match_bytes(encoded, Request(recipes={"decoder": recipe}, seeds=(0,))).arms
+    blocks = {arm.tokenizer: arm.schedule.block_size for arm in arms}
+    assert blocks == {"char": 2, "gpt2": 1, "byte": 2}
+
+
+@pytest.mark.parametrize("by", [match_bytes, match_tokens])
+def test_a_text_of_one_window_is_enough_and_a_shorter_one_is_not(by):
+    text = "to be or not to be, that is the question"
+    recipe = replace(RECIPES["decoder"](), context_bytes=len(text) - 1)
+    asked = Request(recipes={"decoder": recipe}, seeds=(0,))
+    for cut, fits in ((text, True), (text[:-1], False)):
+        corpus = encode_corpus(Corpus(name="text", train=cut, val=text, sha256=""), "byte")
+        if fits:
+            assert by({"byte": corpus}, asked).arms
+        else:
+            says = r"39 bytes are 39 tokens of byte, but one window needs 40\.\nGive a longer text"
+            with pytest.raises(CorpusError, match=says):
+                by({"byte": corpus}, asked)
 
 
 def test_tokens_gives_every_tokenizer_the_same_tokens_and_none_more_than_the_budget(encoded):
@@ -323,3 +358,23 @@ def test_contexts_and_strides_are_matched_in_bytes(encoded):
     # A character has 1.06 bytes.
     assert (char.schedule.block_size, char.schedule.eval_stride) == (30, 15)
     assert 0 < gpt2.schedule.eval_stride <= gpt2.schedule.block_size / 2 + 1
+
+
+@pytest.mark.parametrize(
+    ("budget", "read"),
+    [
+        *(("1step", (1, "steps")), ("20STEPS", (20, "steps")), ("0.5s", (0.5, "seconds"))),
+        *(("1s", (1, "seconds")), (" 2 MB ", (2_000_000, "bytes"))),
+    ],
+)
+def test_a_budget_is_an_amount_and_its_unit(budget, read):
+    assert read_budget(budget) == read
+
+
+def test_seconds_are_steps_only_by_the_clock():
+    with pytest.raises(ConfigError, match="'5s' is in seconds, which only matching by time"):
+        steps_of("5s", bytes_per_step=100)
+    with pytest.raises(ConfigError, match="'5steps' is not in seconds"):
+        seconds_of("5steps")
+    with pytest.raises(ConfigError, match="'10B' is less than one step of 100 bytes"):
+        steps_of("10B", bytes_per_step=100)

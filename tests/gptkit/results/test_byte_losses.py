@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gptkit.errors import RunError
 from gptkit.results.byte_losses import (
+    STRETCH_BYTES,
     block_bits,
     cut_blocks,
     find_stretches,
@@ -130,3 +131,48 @@ def test_nothing_in_a_file_of_losses_is_unpickled(tmp_path):
     np.savez(tmp_path / "nats.npz", text=marks, nats=marks, borders=marks, approximate=False)
     with pytest.raises(RunError, match=r"nats\.npz does not hold a run's losses by byte: .*pickle"):
         read_losses(tmp_path)
+
+
+def test_nats_of_no_token_are_spread_over_all_bytes_and_said_to_be():
+    exact = to_byte_losses(np.array([1.0, 2.0]), np.array([1, 4]), b"to b")
+    more = to_byte_losses(np.array([1.0, 2.0]), np.array([1, 4]), b"to b", also=0.5)
+    assert not exact.approximate
+    assert more.approximate
+    assert (more.nats - exact.nats).tolist() == pytest.approx([0.125] * 4, rel=1e-6)
+
+
+def test_the_bits_of_a_long_block_are_not_rounded():
+    laid = losses([0.1] * 1_000_000, [1] * 1_000_000)
+    (bits,) = block_bits(laid, np.array([1_000_000]))
+    assert bits == pytest.approx(1_000_000 * float(np.float32(0.1)) / math.log(2), rel=1e-12)
+
+
+def test_blocks_end_where_both_have_a_border():
+    borders = np.arange(0, 101, 10)
+    assert cut_blocks(borders, 25).tolist() == [30, 50, 80, 100]
+
+
+@given(st.lists(st.floats(0, 9, width=32), min_size=130, max_size=400), st.integers(1, 4))
+def test_stretches_are_the_best_that_do_not_overlap(saved, n):
+    length = len(saved)
+    a, b = losses([1.0] * length, [1] * length), losses(1.0 + np.array(saved), [1] * length)
+    gain = np.concatenate([[0], np.cumsum(b.nats - a.nats, dtype=float)]) / math.log(2)
+    per_byte = (gain[STRETCH_BYTES:] - gain[:-STRETCH_BYTES]) / STRETCH_BYTES
+    found = find_stretches(a, b, n=n)
+    for stretches, sign in ((found.most, -1), (found.least, 1)):
+        free = dict(enumerate(per_byte))
+        for stretch in stretches:
+            best = sign * min(sign * value for value in free.values())
+            assert stretch.bits_per_byte == pytest.approx(best, rel=1e-9, abs=1e-12)
+            near = range(stretch.start - STRETCH_BYTES + 1, stretch.end)
+            free = {at: value for at, value in free.items() if at not in near}
+        assert len(stretches) == n or not free
+
+
+def test_a_stretch_may_begin_inside_a_character():
+    text = "é".encode() * 80
+    found = find_stretches(
+        losses([1.0] * 160, [1] * 160, text), losses([2.0] * 160, [1] * 160, text)
+    )
+    for stretch in (*found.most, *found.least):
+        assert set(stretch.text) <= {"é", "\ufffd"}

@@ -185,3 +185,13 @@ def test_a_real_difference_between_copies_is_found(copies):
     groups = random_groups(30, trials=200, n_seeds=5)
     groups[:, 1] += 30
     assert share_significant([*copies, *worse], groups=groups) > 0.5
+
+
+def test_two_blocks_and_two_seeds_are_enough_for_every_interval():
+    found = paired_difference(np.array([[1.0, 2.0], [1.5, 2.75]]), np.array([10.0, 10.0]))
+    assert None not in (found.text, found.seeds, found.both, found.p)
+    assert found.mean == pytest.approx(7.25 / 40)
+
+
+def test_a_corrected_p_is_at_most_one():
+    assert holm([0.6, 0.7]) == [1.0, 1.0]

@@ -7,7 +7,7 @@ from factories import make_arm
 from gptkit.results.byte_losses import ByteLosses, to_byte_losses
 from gptkit.results.schema import ArmResult, Stretches
 from gptkit.results.statistics import Difference
-from gptkit.results.verdict import describe, judge
+from gptkit.results.verdict import describe, is_significant, judge
 
 N = 100_000
 BITS = np.log(2)
@@ -184,3 +184,22 @@ def test_a_claim_shows_the_first_digit_of_its_doubt(mean, half, claim):
 def test_a_text_too_short_for_an_interval_is_said_to_be():
     difference = Difference(mean=0.4, text=None, seeds=0.1, both=None, p=None)
     assert "too short for an interval" in describe("char", difference, p_holm=None, n_seeds=5)
+
+
+@pytest.mark.parametrize(("text", "says"), [(None, False), (0.01, None), (0.1, False)])
+def test_one_seed_says_no_more_than_its_text_does(text, says):
+    found = Difference(mean=0.05, text=text, seeds=None, both=None, p=None)
+    assert is_significant(found, p_holm=None) is says
+
+
+def test_a_doubt_that_is_of_the_pair_alone_names_no_others():
+    found = Difference(mean=0.01, text=0.02, seeds=0.02, both=0.02, p=0.3)
+    claim = describe("char", found, p_holm=0.9, n_seeds=3, n_pairs=4)
+    assert claim == "cannot be told apart at 3 seeds (0.010 ± 0.020 bits per byte)"
+
+
+def test_a_missing_interval_or_a_missing_p_makes_no_claim():
+    for p_holm, both in ((None, 0.02), (0.01, None)):
+        found = Difference(mean=0.1, text=0.02, seeds=0.02, both=both, p=p_holm)
+        claim = describe("char", found, p_holm=p_holm, n_seeds=3)
+        assert claim == "cannot be told apart: the evaluation text is too short for an interval"

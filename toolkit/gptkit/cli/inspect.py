@@ -17,7 +17,13 @@ def inspect(
         typer.Option("--tokenizers", "-t", help="Tokenizers, separated by commas, as for compare."),
     ] = "char,gpt2",
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="A text, as for compare.")
+        list[str] | None,
+        typer.Option(
+            "--data",
+            "-d",
+            help="A text, as for compare. Give it again for more texts: their tokens are counted "
+            "beside the first one's.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -31,7 +37,7 @@ def inspect(
         from gptkit.data.inspection import inspect_tokenizers
 
         found = inspect_tokenizers(
-            load_corpus(data),
+            [load_corpus(one) for one in data] if data else [load_corpus()],
             split_names(tokenizers),
             on_tokenizer=lambda spec: status.update(f"Measuring {spec}") if status else None,
         )
@@ -42,12 +48,24 @@ def inspect(
         return
 
     from gptkit.plan.experiment_config import to_command_line
-    from gptkit.report.inspection import cut_table, frequent_table, measure_table
+    from gptkit.report.inspection import (
+        cut_table,
+        frequent_table,
+        measure_table,
+        parts_table,
+        texts_table,
+    )
     from gptkit.report.table import to_rich
 
     console = Console(highlight=False, emoji=False)
-    tables = (to_rich(measure_table(found)), to_rich(frequent_table(found)), cut_table(found))
-    console.print(*tables, sep="\n")
+    tables = [measure_table(found), frequent_table(found)]
+    if found.parts:
+        tables.insert(0, parts_table(found))
+    if len(found.texts) > 1:
+        tables.insert(0, texts_table(found))
+    for table in tables:
+        console.print(to_rich(table), *([""] if table.notes else []), sep="\n")
+    console.print(cut_table(found))
     for row in found.tokenizers:
         if row.audit != "passes":
             warning = f"warning: {to_command_line(row.audit)}"

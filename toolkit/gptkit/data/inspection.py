@@ -13,7 +13,8 @@ from gptkit.data.encoding import build_tokenizer, encode_text
 from gptkit.data.text_on_disk import LargeText
 from gptkit_tokenizers import LossyTokenizer, Tokenizer, audit
 from gptkit_tokenizers.measures import Measures, measure
-from gptkit_tokenizers.trained import learned_size
+from gptkit_tokenizers.spec import without_each_option
+from gptkit_tokenizers.trained import is_learned, learned_size
 
 MAX_INSPECTED_CHARS = 64_000_000  # the most characters that are measured
 STRETCH_CHARS = 40  # characters of the text that are shown cut into tokens
@@ -40,37 +41,113 @@ class InspectedTokenizer(msgspec.Struct, frozen=True, kw_only=True):
     cut: list[str]
 
 
+class CountedText(msgspec.Struct, frozen=True, kw_only=True):
+    """The number of tokens of a text under each tokenizer, by its spec."""
+
+    name: str
+    bytes: int
+    tokens: dict[str, int]
+
+
+class PartEffect(msgspec.Struct, frozen=True, kw_only=True):
+    """What an option of a learned tokenizer does: its tokens with it, and without it.
+
+    Attributes:
+        part: the option, as in a spec: `digits=2`.
+        without: the spec without it.
+    """
+
+    tokenizer: str
+    part: str
+    without: str
+    tokens: int
+    tokens_without: int
+
+
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
-    """What `gptkit inspect --json` prints; `stretch` is a part of the text."""
+    """What `gptkit inspect --json` prints.
+
+    Attributes:
+        corpus: the first text, on which everything but `texts` is measured.
+        stretch: a part of this text.
+        texts: all texts.
+        parts: what each option of the tokenizers does.
+    """
 
     corpus: CorpusFacts
     stretch: str
     tokenizers: list[InspectedTokenizer]
+    texts: list[CountedText]
+    parts: list[PartEffect]
 
 
 def inspect_tokenizers(
-    corpus: Corpus,
+    corpora: Sequence[Corpus],
     specs: Sequence[str],
     *,
     on_tokenizer: Callable[[str], None] = lambda spec: None,
 ) -> Inspection:
-    """Measure tokenizers on a corpus.
+    """Measure tokenizers on texts.
 
     Args:
+        corpora: the first is the text that tokenizers learn from and are measured on; under the
+            others, tokens are counted.
         on_tokenizer: called with each spec before it is measured.
 
     Raises:
         TokenizerError: an unknown spec, or a tokenizer that cannot encode the text.
     """
-    large = isinstance(corpus.train, LargeText)
-    text = corpus.train[:MAX_INSPECTED_CHARS] if large else corpus.text
+    corpus, *others = corpora
+    text, *other_texts = map(_inspected_text, corpora)
     stretch = _stretch(text)
-    rows = {}
+    rows, tokens, parts = {}, {}, []
     for spec in sorted(specs, key=learned_size, reverse=True):
         on_tokenizer(spec)
-        rows[spec] = _inspect(spec, build_tokenizer(corpus, spec), text, corpus.val, stretch)
-    tokenizers = [rows[spec] for spec in specs]
-    return Inspection(corpus=corpus.facts(), stretch=stretch, tokenizers=tokenizers)
+        tokenizer = build_tokenizer(corpus, spec)
+        rows[spec] = row = _inspect(spec, tokenizer, text, corpus.val, stretch)
+        tokens[spec] = [row.measures.tokens, *(len(tokenizer.encode_array(t)) for t in other_texts)]
+        parts += _parts(row, corpus, text)
+    texts = [
+        CountedText(
+            name=one.name,
+            bytes=len(its_text.encode()),
+            tokens={spec: tokens[spec][i] for spec in specs},
+        )
+        for i, (one, its_text) in enumerate(
+            zip((corpus, *others), (text, *other_texts), strict=True)
+        )
+    ]
+    return Inspection(
+        corpus=corpus.facts(),
+        stretch=stretch,
+        tokenizers=[rows[spec] for spec in specs],
+        texts=texts,
+        parts=sorted(parts, key=lambda part: specs.index(part.tokenizer)),
+    )
+
+
+def _inspected_text(corpus: Corpus) -> str:
+    large = isinstance(corpus.train, LargeText)
+    return corpus.train[:MAX_INSPECTED_CHARS] if large else corpus.text
+
+
+def _parts(row: InspectedTokenizer, corpus: Corpus, text: str) -> list[PartEffect]:
+    """Learn a tokenizer again without each of its options, and count its tokens."""
+    if not is_learned(row.tokenizer):
+        return []
+    found = []
+    for part, without in without_each_option(row.tokenizer).items():
+        other = build_tokenizer(corpus, without)
+        found.append(
+            PartEffect(
+                tokenizer=row.tokenizer,
+                part=part,
+                without=without,
+                tokens=row.measures.tokens,
+                tokens_without=len(other.encode_array(text)),
+            )
+        )
+    return found
 
 
 def _inspect(

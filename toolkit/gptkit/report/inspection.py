@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from gptkit.data.inspection import InspectedTokenizer, Inspection
+from gptkit.data.inspection import CountedText, InspectedTokenizer, Inspection
 from gptkit.report.formatting import printable, visible
 from gptkit.report.table import Column, Row, Section, Table
 
@@ -56,6 +56,61 @@ def measure_table(found: Inspection) -> Table:
             "frequencies: what a model without context reaches. Rényi efficiency has order 2.5, "
             "over the ids that the text uses. Words kept whole are not known where bytes are lost."
         ],
+    )
+
+
+def texts_table(found: Inspection) -> Table:
+    """Make a table of the tokens of each text, and how many that is for one of the first text."""
+    first = found.texts[0]
+    specs = [row.tokenizer for row in found.tokenizers]
+    rows: list[Row] = [
+        [
+            text.name,
+            f"{text.bytes:,}",
+            *(f"{text.tokens[spec]:,} ({_ratio(text, first, spec)})" for spec in specs),
+        ]
+        for text in found.texts
+    ]
+    return Table(
+        title="Tokens of each text, and relative to the first text",
+        columns=[
+            Column("text", "left", fold=True),
+            Column("bytes"),
+            *(Column(spec, fold=True) for spec in specs),
+        ],
+        sections=[Section(rows)],
+        notes=[
+            f"The tables below are of {first.name}. Learned tokenizers saw only its training part."
+        ],
+    )
+
+
+def _ratio(text: CountedText, first: CountedText, spec: str) -> str:
+    return f"{text.tokens[spec] / first.tokens[spec]:.2f}"
+
+
+def parts_table(found: Inspection) -> Table:
+    """Make a table of what each option of the learned tokenizers does."""
+    rows: list[Row] = [
+        [
+            part.tokenizer,
+            part.part,
+            f"{part.tokens:,}",
+            f"{part.tokens_without:,}",
+            f"{part.tokens / part.tokens_without - 1:+.1%}",
+        ]
+        for part in found.parts
+    ]
+    return Table(
+        title="What each part does: tokens with it, and without it",
+        columns=[
+            Column("tokenizer", "left", fold=True),
+            Column("part", "left"),
+            Column("with"),
+            Column("without"),
+            Column("change"),
+        ],
+        sections=[Section(rows)],
     )
 
 
