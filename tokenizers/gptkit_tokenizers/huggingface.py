@@ -63,7 +63,7 @@ class HuggingFaceTokenizer(Tokenizer):
         tokenizer.encode_special_tokens = True
         return tokenizer
 
-    @property
+    @cached_property
     def _vocab(self) -> dict[str, int]:
         return self._tokenizer.get_vocab()
 

@@ -288,3 +288,27 @@ def test_what_each_part_does_is_shown(text_file, gptkit):
             assert len(tokenizer.encode(corpus.text)) == tokens
     assert "What each part does" in gptkit("inspect", "-t", spec, "-d", text_file)[1]
     assert "What each part does" not in gptkit("inspect", "-t", "bpe:300", "-d", text_file)[1]
+
+
+def test_inspect_writes_a_page_with_seconds_and_memory(text_file, tmp_path, gptkit):
+    out = tmp_path / "page"
+    words = ("inspect", "-t", "byte,mine=gpt2,bpe:300:digits=2", "-d", text_file)
+    code, _, err = gptkit(*words, "-d", text_file, "--out", out)
+    assert (code, err) == (0, "")
+    costs = json.loads((out / "inspection.json").read_text())["costs"]
+    assert list(costs) == ["byte", "mine", "bpe:300:digits=2"]
+    for cost in costs.values():
+        assert 0 < cost["load_seconds"] + cost["encode_seconds"] < 60
+        assert 10e6 < cost["peak_bytes"] < 2e9
+    assert costs["mine"]["peak_bytes"] > costs["byte"]["peak_bytes"]
+    page = (out / "inspection.md").read_text()
+    for title in ("Tokens of each text", "What each part does", "Tokenizers on", "What they cost"):
+        assert f"\n## {title}" in page
+    for line in page.splitlines():  # every table is whole
+        assert not line.startswith("|") or line.endswith(" |")
+
+
+def test_two_tokenizers_of_one_name_are_refused(text_file, gptkit):
+    code, _, err = gptkit("inspect", "-t", "a=byte,a=gpt2", "-d", text_file)
+    assert code == 2
+    assert "tokenizers has a name twice: a, a" in " ".join(err.split())

@@ -176,3 +176,10 @@ def test_a_stretch_may_begin_inside_a_character():
     )
     for stretch in (*found.most, *found.least):
         assert set(stretch.text) <= {"é", "\ufffd"}
+
+
+def test_stretches_may_touch():
+    saved = np.zeros(300)
+    saved[60:120], saved[120:180], saved[180:240] = 2.0, 3.0, 2.5
+    found = find_stretches(losses(np.ones(300), [1] * 300), losses(1 + saved, [1] * 300))
+    assert [(one.start, one.end) for one in found.most] == [(120, 180), (180, 240), (60, 120)]

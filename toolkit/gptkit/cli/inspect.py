@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gptkit.cli.options import Json, split_names
+
+if TYPE_CHECKING:
+    from gptkit.data.inspection import Inspection, TokenizerCost
 
 
 def inspect(
@@ -25,45 +29,61 @@ def inspect(
             "beside the first one's.",
         ),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write inspection.json and inspection.md to this folder, with seconds and memory, "
+            "each tokenizer measured in its own process."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure tokenizers on a text before any training: compression, speed, and where they cut."""
     from rich.console import Console
 
     err = Console(stderr=True, highlight=False, emoji=False)
-    live = sys.stderr.isatty()
-    with err.status("Reading the text") if live else nullcontext() as status:
+    with err.status("Reading the text") if sys.stderr.isatty() else nullcontext() as status:
         from gptkit.data.corpus import load_corpus
         from gptkit.data.inspection import inspect_tokenizers
+        from gptkit.data.prepare import name_tokenizers
 
+        specs = name_tokenizers(split_names(tokenizers))
         found = inspect_tokenizers(
             [load_corpus(one) for one in data] if data else [load_corpus()],
-            split_names(tokenizers),
-            on_tokenizer=lambda spec: status.update(f"Measuring {spec}") if status else None,
+            specs,
+            on_tokenizer=lambda name: status.update(f"Measuring {name}") if status else None,
         )
+        if out is not None:
+            from gptkit.bench.tokenizer_cost import measure_costs
+
+            if status:
+                status.update("Measuring seconds and memory")
+            _write(out, found, measure_costs(specs, data[0] if data else None))
     if as_json:
         from gptkit.files import to_json
 
         typer.echo(to_json(found), nl=False)
-        return
+    else:
+        _show(found)
+
+
+def _write(out: Path, found: Inspection, costs: dict[str, TokenizerCost]) -> None:
+    from gptkit.files import to_json, write_text
+    from gptkit.report.inspection import inspection_page
+
+    write_text(out / "inspection.json", to_json({"inspection": found, "costs": costs}))
+    write_text(out / "inspection.md", inspection_page(found, costs))
+
+
+def _show(found: Inspection) -> None:
+    from rich.console import Console
 
     from gptkit.plan.experiment_config import to_command_line
-    from gptkit.report.inspection import (
-        cut_table,
-        frequent_table,
-        measure_table,
-        parts_table,
-        texts_table,
-    )
+    from gptkit.report.inspection import cut_table, frequent_table, tables_of
     from gptkit.report.table import to_rich
 
     console = Console(highlight=False, emoji=False)
-    tables = [measure_table(found), frequent_table(found)]
-    if found.parts:
-        tables.insert(0, parts_table(found))
-    if len(found.texts) > 1:
-        tables.insert(0, texts_table(found))
-    for table in tables:
+    for table in (*tables_of(found), frequent_table(found)):
         console.print(to_rich(table), *([""] if table.notes else []), sep="\n")
     console.print(cut_table(found))
     for row in found.tokenizers:

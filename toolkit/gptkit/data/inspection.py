@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -42,7 +42,7 @@ class InspectedTokenizer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CountedText(msgspec.Struct, frozen=True, kw_only=True):
-    """The number of tokens of a text under each tokenizer, by its spec."""
+    """The number of tokens of a text under each tokenizer, by its name."""
 
     name: str
     bytes: int
@@ -64,6 +64,20 @@ class PartEffect(msgspec.Struct, frozen=True, kw_only=True):
     tokens_without: int
 
 
+class TokenizerCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tokenizer costs on a text.
+
+    Attributes:
+        load_seconds: to build it; for a learned one, from the cache if it is there.
+        encode_seconds: to encode the whole text once, on all cores.
+        peak_bytes: the most memory of the process, with Python and the text; None on Windows.
+    """
+
+    load_seconds: float
+    encode_seconds: float
+    peak_bytes: int | None
+
+
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     """What `gptkit inspect --json` prints.
 
@@ -83,35 +97,38 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
 
 def inspect_tokenizers(
     corpora: Sequence[Corpus],
-    specs: Sequence[str],
+    tokenizers: Mapping[str, str | Tokenizer],
     *,
-    on_tokenizer: Callable[[str], None] = lambda spec: None,
+    on_tokenizer: Callable[[str], None] = lambda name: None,
 ) -> Inspection:
     """Measure tokenizers on texts.
 
     Args:
         corpora: the first is the text that tokenizers learn from and are measured on; under the
             others, tokens are counted.
-        on_tokenizer: called with each spec before it is measured.
+        tokenizers: specs or tokenizers by name.
+        on_tokenizer: called with each name before it is measured.
 
     Raises:
         TokenizerError: an unknown spec, or a tokenizer that cannot encode the text.
     """
     corpus, *others = corpora
-    text, *other_texts = map(_inspected_text, corpora)
+    text, *other_texts = map(inspected_text, corpora)
     stretch = _stretch(text)
     rows, tokens, parts = {}, {}, []
-    for spec in sorted(specs, key=learned_size, reverse=True):
-        on_tokenizer(spec)
-        tokenizer = build_tokenizer(corpus, spec)
-        rows[spec] = row = _inspect(spec, tokenizer, text, corpus.val, stretch)
-        tokens[spec] = [row.measures.tokens, *(len(tokenizer.encode_array(t)) for t in other_texts)]
-        parts += _parts(row, corpus, text)
+    for name in sorted(tokenizers, key=lambda name: -learned_size(tokenizers[name])):
+        on_tokenizer(name)
+        given = tokenizers[name]
+        tokenizer = build_tokenizer(corpus, given) if isinstance(given, str) else given
+        rows[name] = row = _inspect(name, tokenizer, text, corpus.val, stretch)
+        tokens[name] = [row.measures.tokens, *(len(tokenizer.encode_array(t)) for t in other_texts)]
+        if isinstance(given, str):
+            parts += _parts(row, given, corpus, text)
     texts = [
         CountedText(
             name=one.name,
             bytes=len(its_text.encode()),
-            tokens={spec: tokens[spec][i] for spec in specs},
+            tokens={name: tokens[name][i] for name in tokenizers},
         )
         for i, (one, its_text) in enumerate(
             zip((corpus, *others), (text, *other_texts), strict=True)
@@ -120,23 +137,24 @@ def inspect_tokenizers(
     return Inspection(
         corpus=corpus.facts(),
         stretch=stretch,
-        tokenizers=[rows[spec] for spec in specs],
+        tokenizers=[rows[name] for name in tokenizers],
         texts=texts,
-        parts=sorted(parts, key=lambda part: specs.index(part.tokenizer)),
+        parts=sorted(parts, key=lambda part: [*tokenizers].index(part.tokenizer)),
     )
 
 
-def _inspected_text(corpus: Corpus) -> str:
+def inspected_text(corpus: Corpus) -> str:
+    """Return the text that is measured: all of it, or the start of a large one."""
     large = isinstance(corpus.train, LargeText)
     return corpus.train[:MAX_INSPECTED_CHARS] if large else corpus.text
 
 
-def _parts(row: InspectedTokenizer, corpus: Corpus, text: str) -> list[PartEffect]:
+def _parts(row: InspectedTokenizer, spec: str, corpus: Corpus, text: str) -> list[PartEffect]:
     """Learn a tokenizer again without each of its options, and count its tokens."""
-    if not is_learned(row.tokenizer):
+    if not is_learned(spec):
         return []
     found = []
-    for part, without in without_each_option(row.tokenizer).items():
+    for part, without in without_each_option(spec).items():
         other = build_tokenizer(corpus, without)
         found.append(
             PartEffect(
@@ -151,7 +169,7 @@ def _parts(row: InspectedTokenizer, corpus: Corpus, text: str) -> list[PartEffec
 
 
 def _inspect(
-    spec: str, tokenizer: Tokenizer, text: str, held_out: str, stretch: str
+    name: str, tokenizer: Tokenizer, text: str, held_out: str, stretch: str
 ) -> InspectedTokenizer:
     whole = encode_text(tokenizer, text, lossy_ok=True)
     val = encode_text(tokenizer, held_out, lossy_ok=True)
@@ -165,7 +183,7 @@ def _inspect(
             message = str(error)
     cut = [tokenizer.token_text(i) for i in tokenizer.encode(stretch)]
     return InspectedTokenizer(
-        tokenizer=spec,
+        tokenizer=name,
         measures=measures,
         val_bytes_per_token=val.bytes_per_token,
         n_bytes=whole.n_bytes,

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from gptkit.data.inspection import CountedText, InspectedTokenizer, Inspection
+from gptkit.data.inspection import InspectedTokenizer, Inspection, TokenizerCost
 from gptkit.report.formatting import printable, visible
-from gptkit.report.table import Column, Row, Section, Table
+from gptkit.report.table import (
+    Column,
+    Row,
+    Section,
+    Table,
+    escape_markdown,
+    to_markdown,
+    turned,
+)
 
 
 def _words_whole(row: InspectedTokenizer) -> str:
@@ -63,30 +71,22 @@ def texts_table(found: Inspection) -> Table:
     """Make a table of the tokens of each text, and how many that is for one of the first text."""
     first = found.texts[0]
     specs = [row.tokenizer for row in found.tokenizers]
-    rows: list[Row] = [
-        [
-            text.name,
-            f"{text.bytes:,}",
-            *(f"{text.tokens[spec]:,} ({_ratio(text, first, spec)})" for spec in specs),
-        ]
-        for text in found.texts
-    ]
-    return Table(
+    rows: list[Row] = [["bytes", *(f"{text.bytes:,}" for text in found.texts)]]
+    for spec in specs:
+        counts = [text.tokens[spec] for text in found.texts]
+        rows.append([spec, *(f"{n:,} ({n / first.tokens[spec]:.2f})" for n in counts)])
+    by_tokenizer = Table(
         title="Tokens of each text, and relative to the first text",
         columns=[
-            Column("text", "left", fold=True),
-            Column("bytes"),
-            *(Column(spec, fold=True) for spec in specs),
+            Column("", "left", fold=True),
+            *(Column(text.name, fold=True) for text in found.texts),
         ],
         sections=[Section(rows)],
         notes=[
             f"The tables below are of {first.name}. Learned tokenizers saw only its training part."
         ],
     )
-
-
-def _ratio(text: CountedText, first: CountedText, spec: str) -> str:
-    return f"{text.tokens[spec] / first.tokens[spec]:.2f}"
+    return by_tokenizer if len(specs) > len(found.texts) else turned(by_tokenizer)
 
 
 def parts_table(found: Inspection) -> Table:
@@ -112,6 +112,50 @@ def parts_table(found: Inspection) -> Table:
         ],
         sections=[Section(rows)],
     )
+
+
+def cost_table(costs: Mapping[str, TokenizerCost]) -> Table:
+    """Make a table of seconds and memory."""
+    rows: list[Row] = [
+        [
+            spec,
+            f"{cost.load_seconds:.2f}",
+            f"{cost.encode_seconds:.2f}",
+            "–" if cost.peak_bytes is None else f"{cost.peak_bytes / 1e6:,.0f}",
+        ]
+        for spec, cost in costs.items()
+    ]
+    return Table(
+        title="What they cost, each in its own process",
+        columns=[
+            Column("tokenizer", "left", fold=True),
+            Column("load, s"),
+            Column("encode, s"),
+            Column("memory, MB"),
+        ],
+        sections=[Section(rows)],
+        notes=["Memory is the most that the process had, with Python, NumPy and the text."],
+    )
+
+
+def inspection_page(found: Inspection, costs: Mapping[str, TokenizerCost]) -> str:
+    """Write the tables as a page in Markdown."""
+    *tables, measures = tables_of(found)
+    lines = ["# Tokenizers, measured before any training"]
+    for table in (*tables, turned(measures), cost_table(costs)):
+        lines += ["", f"## {escape_markdown(table.title)}", "", *to_markdown(table)]
+        lines += ["", *map(escape_markdown, table.notes)] if table.notes else []
+    return "\n".join(lines) + "\n"
+
+
+def tables_of(found: Inspection) -> list[Table]:
+    """Make the tables of the texts and of the options, where there are any, and of the measures."""
+    tables = [measure_table(found)]
+    if found.parts:
+        tables.insert(0, parts_table(found))
+    if len(found.texts) > 1:
+        tables.insert(0, texts_table(found))
+    return tables
 
 
 def frequent_table(found: Inspection) -> Table:

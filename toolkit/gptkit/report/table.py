@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
@@ -80,6 +80,17 @@ class Table:
     @property
     def rows(self) -> list[Row]:
         return [row for section in self.sections for row in section.rows]
+
+
+def turned(table: Table) -> Table:
+    """Return a table of one section with its rows as columns."""
+    first, *others = table.columns
+    names, *columns = zip(*([*row] for row in table.rows), strict=True)
+    return replace(
+        table,
+        columns=[first, *(Column(str(name), fold=True) for name in names)],
+        sections=[Section([[c.heading, *cells] for c, cells in zip(others, columns, strict=True)])],
+    )
 
 
 @dataclass(frozen=True)
