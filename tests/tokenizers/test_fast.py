@@ -48,6 +48,9 @@ def test_the_ids_are_the_engines_where_they_are_the_same(monkeypatch):
     assert gpt2.encode_array("to be").tolist() == gpt2.encode("to be")
 
 
+LATER = {TEXT[i:] for i in range(1, len(TEXT))}  # the last piece
+
+
 def at_the_start(text):
     return text == hard_cases() or TEXT.startswith(text)
 
@@ -59,7 +62,7 @@ def at_the_start(text):
         (lambda text, ids: ids[:-1] if TEXT.startswith(text) else ids, "at the start of this text"),
         (lambda text, ids: ids if at_the_start(text) else ids + 1, "in this text"),
         (
-            lambda text, ids: ids if at_the_start(text) else np.append(ids, 60_000),
+            lambda text, ids: np.append(ids, 60_000) if text in LATER else ids,
             "ids outside the vocabulary",
         ),
         (lambda text, ids: 1 / 0, "division by zero"),
@@ -81,6 +84,22 @@ def test_an_engine_that_differs_is_switched_off_with_one_warning(broken, reason,
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert gpt2.encode_array(TEXT).tolist() == encode(TEXT)
+
+
+@pytest.mark.parametrize("rare", ["\u1acf", "\u0e38\u0d3b"])  # unassigned in Unicode 14; two marks
+def test_every_character_of_a_text_is_compared(rare, monkeypatch):
+    gpt2 = get_tokenizer("gpt2")
+    encode = gpt2.encode
+
+    def engine(text):
+        return np.array(encode(text.replace(rare, "?")), dtype=np.uint32)
+
+    encoder(gpt2, lambda: engine, monkeypatch)
+    assert gpt2.encode_array(TEXT).tolist() == encode(TEXT)
+    text = f"{TEXT} and so on and so on and so on and{rare}so on {TEXT}"
+    with pytest.warns(TokenizerWarning, match="its ids differ in this text"):
+        ids = gpt2.encode_array(text)
+    assert ids.tolist() == encode(text)
 
 
 def test_an_engine_that_does_not_load_is_not_used(monkeypatch):

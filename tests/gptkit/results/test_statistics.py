@@ -195,3 +195,8 @@ def test_two_blocks_and_two_seeds_are_enough_for_every_interval():
 
 def test_a_corrected_p_is_at_most_one():
     assert holm([0.6, 0.7]) == [1.0, 1.0]
+
+
+def test_no_error_from_as_many_blocks_as_seeds_is_certain():
+    found = paired_difference(np.ones((3, 3)), np.full(3, 2.0))
+    assert (found.mean, found.text, found.seeds, found.both, found.p) == (0.5, 0, 0, 0, 0)
