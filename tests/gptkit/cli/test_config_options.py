@@ -264,7 +264,7 @@ def test_a_ladders_defaults_yield_to_the_file_and_the_command_line(toml):
         ("seeds = true", "{path}: seeds cannot be True. Expected `int`, got `bool`."),
         ("tokenizers = 'char'", "{path}: tokenizers cannot be 'char'. Expected `array`, got `str`"),
         ('tune = "yes"', "{path}: tune cannot be 'yes'. Expected `bool`, got `str`."),
-        ("seeds = 0", "seeds is 0; it must be at least 1."),
+        ("seeds = 0", "seeds is 0; it must be a whole number from 1 to 1,000."),
         ("seeds = ", "{path} cannot be read as TOML: "),
         ("[models.mine]\nbudget = '1KB'", "{path}: models cannot be "),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -58,7 +59,10 @@ def inspect(
 
             if status:
                 status.update("Measuring seconds and memory")
-            _write(out, found, measure_costs(specs, data[0] if data else None))
+            costs = measure_costs(specs, data[0] if data else None)
+            texts = [word for one in data or [] for word in ("-d", one)]
+            command = shlex.join(["gptkit", "inspect", "-t", tokenizers, *texts, "--out", str(out)])
+            _write(out, found, costs, command)
     if as_json:
         from gptkit.files import to_json
 
@@ -67,12 +71,13 @@ def inspect(
         _show(found)
 
 
-def _write(out: Path, found: Inspection, costs: dict[str, TokenizerCost]) -> None:
+def _write(out: Path, found: Inspection, costs: dict[str, TokenizerCost], command: str) -> None:
     from gptkit.files import to_json, write_text
     from gptkit.report.inspection import inspection_page
 
-    write_text(out / "inspection.json", to_json({"inspection": found, "costs": costs}))
-    write_text(out / "inspection.md", inspection_page(found, costs))
+    document = {"inspection": found, "costs": costs, "command": command}
+    write_text(out / "inspection.json", to_json(document))
+    write_text(out / "inspection.md", inspection_page(found, costs, command))
 
 
 def _show(found: Inspection) -> None:

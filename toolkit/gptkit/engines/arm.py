@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,15 +131,7 @@ def run_arm(job: Job, encoded: EncodedCorpus, on_event: OnEvent) -> ArmResult:
     reported = best.evaluation
     if encoded.test is not None:
         reported = evaluate_test(model, encoded, stride=arm.schedule.eval_stride)
-    sample = sample_text(
-        model,
-        encoded.tokenizer,
-        sampling.prompt,
-        max_bytes=sampling.n_bytes,
-        temperature=sampling.temperature,
-        top_k=sampling.top_k,
-        seed=arm.schedule.seed,
-    )
+    sample = _draw_sample(model, encoded, sampling, seed=arm.schedule.seed)
     test = None if encoded.test is None else reported.loss
     samples = [Sample(prompt=sampling.prompt, text=sample)]
     result = _arm_result(arm, encoded, model, steps, evaluations, best.event, test, samples)
@@ -156,6 +149,26 @@ def run_arm(job: Job, encoded: EncodedCorpus, on_event: OnEvent) -> ArmResult:
     )
     on_event(arm, ArmDone(loss=result.reported))
     return result
+
+
+def _draw_sample(model: Model, encoded: EncodedCorpus, sampling: Sampling, *, seed: int) -> str:
+    """Return a sample; "" with a warning if none can be drawn, so that the training is kept."""
+    try:
+        return sample_text(
+            model,
+            encoded.tokenizer,
+            sampling.prompt,
+            max_bytes=sampling.n_bytes,
+            temperature=sampling.temperature,
+            top_k=sampling.top_k,
+            seed=seed,
+        )
+    except Exception as error:
+        reason = (str(error) or repr(error)).splitlines()[0]
+        warnings.warn(
+            f"no sample of {encoded.tokenizer.name} could be drawn: {reason}", stacklevel=2
+        )
+        return ""
 
 
 def evaluate_test(model: Model, encoded: EncodedCorpus, *, stride: int | None) -> Evaluation:

@@ -77,7 +77,10 @@ def write_run(
     losses: ByteLosses,
     result: ArmResult,
 ) -> None:
-    """Write a run folder under a temporary name and rename it; `folder` must not exist."""
+    """Write a run folder under a temporary name and rename it.
+
+    What `folder` held before, such as a run that cannot be read, is replaced.
+    """
     import safetensors.torch
 
     temporary = temporary_name(folder)
@@ -90,7 +93,12 @@ def write_run(
         write_bytes(temporary / "metrics.jsonl", b"".join(encode(m) + b"\n" for m in metrics))
         write_bytes(temporary / "nats.npz", losses.to_npz())
         write_bytes(temporary / "weights.safetensors", safetensors.torch.save(state))
-        os.rename(temporary, folder)
+        if folder.exists():
+            os.rename(folder, replaced := temporary_name(folder))
+            os.rename(temporary, folder)
+            shutil.rmtree(replaced, ignore_errors=True)
+        else:
+            os.rename(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -222,14 +230,14 @@ def _read(path: Path, kind: type[T], what: str) -> T:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is not {what}: {error}.") from error
 
 
 def _read_json(path: Path) -> JsonObject:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} cannot be read: {error}.") from error
     if not isinstance(data, dict):
         raise RunError(f"{path} is not a JSON object.")

@@ -20,7 +20,8 @@ def draw(
     log_probs: Tensor, *, temperature: float, top_k: int | None, generator: torch.Generator
 ) -> int:
     """Draw one id from log-probabilities (V,)."""
-    scores = log_probs.cpu().double() / temperature
+    scores = log_probs.cpu().double()
+    scores = (scores - scores.max()) / temperature  # the best stays 0, however small the divisor
     if top_k is not None and top_k < len(scores):
         lowest_kept = scores.topk(top_k).values[-1]
         scores = scores.masked_fill(scores < lowest_kept, -torch.inf)

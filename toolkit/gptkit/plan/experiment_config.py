@@ -22,6 +22,8 @@ from gptkit.plan.recipes import RECIPES
 Options: TypeAlias = dict[str, Any]  # by field, as a command line or a TOML file gives them
 
 MATCH_NAMES = ("bytes", "tokens", "flops", "params", "time")
+MAX_SEEDS = 1000
+MAX_COUNT = 10_000_000_000  # bytes, of a context or a step
 TEXT_FIELDS = ("budget", "context_bytes", "bytes_per_step")  # None means the recipe's value
 
 
@@ -147,8 +149,13 @@ class ExperimentConfig:
         )
         for name in counts:
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name} is {value}; it must be at least 1.")
+            if value is None:
+                continue
+            most = MAX_SEEDS if name == "seeds" else MAX_COUNT
+            if not isinstance(value, int) or not 1 <= value <= most:
+                raise ConfigError(
+                    f"{name} is {value}; it must be a whole number from 1 to {most:,}."
+                )
         for recipe in self.recipes().values():
             if self.stride_bytes is not None and self.stride_bytes > recipe.context_bytes:
                 raise ConfigError(

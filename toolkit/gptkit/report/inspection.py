@@ -138,13 +138,14 @@ def cost_table(costs: Mapping[str, TokenizerCost]) -> Table:
     )
 
 
-def inspection_page(found: Inspection, costs: Mapping[str, TokenizerCost]) -> str:
-    """Write the tables as a page in Markdown."""
+def inspection_page(found: Inspection, costs: Mapping[str, TokenizerCost], command: str) -> str:
+    """Write the tables as a page in Markdown, with the command that makes it again."""
     *tables, measures = tables_of(found)
     lines = ["# Tokenizers, measured before any training"]
     for table in (*tables, turned(measures), cost_table(costs)):
         lines += ["", f"## {escape_markdown(table.title)}", "", *to_markdown(table)]
         lines += ["", *map(escape_markdown, table.notes)] if table.notes else []
+    lines += ["", "## Run this again", "", f"    {command}"]
     return "\n".join(lines) + "\n"
 
 

@@ -166,7 +166,7 @@ def read_results(path: str | Path) -> Results | Study:
         found = msgspec.json.decode(data, type=Results | Study)
     except OSError as error:
         raise RunError(f"{file} cannot be read: {error}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(
             f"{file} does not hold results in the format of this version: {error}."
         ) from error
