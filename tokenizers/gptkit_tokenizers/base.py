@@ -17,6 +17,9 @@ if TYPE_CHECKING:  # importing numpy takes 0.2 s, and `gptkit encode` does not n
 JsonObject: TypeAlias = dict[str, Any]  # as JSON is read and written
 
 
+DECODED_AT_ONCE = 1_000_000  # ids; a Python object for each of a large text takes much memory
+
+
 class TokenizerError(ValueError):
     """A text, an id or a spec that a tokenizer cannot take. Names the input and the remedy."""
 
@@ -62,7 +65,12 @@ class Tokenizer(ABC):
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
         """Return the exact bytes that ids spell. Raises TokenizerError for an id outside [0, V)."""
-        ids = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+        many: Any = ids if hasattr(ids, "tolist") else list(ids)
+        parts = (many[i : i + DECODED_AT_ONCE] for i in range(0, len(many), DECODED_AT_ONCE))
+        return b"".join(self._decode_part(part) for part in parts)
+
+    def _decode_part(self, part: Any) -> bytes:
+        ids = part.tolist() if hasattr(part, "tolist") else part
         for token in ids:
             if not 0 <= token < self.vocab_size:
                 raise unknown_id(self, token)

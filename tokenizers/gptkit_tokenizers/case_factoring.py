@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 ONE, ALL = "\ufdd0", "\ufdd1"  # noncharacters stand for the marks on their way to tiktoken
 N_MARKS = 2
-_WITH_CAPITALS = regex.compile(r" ?+(\p{L}*\p{Lu}\p{L}*)")
+# Only at the start of a word, so that a long word without capitals takes time by its length.
+_WITH_CAPITALS = regex.compile(r" ?+(?<!\p{L})(\p{L}*\p{Lu}\p{L}*)")
 _LETTER, _LETTERS = regex.compile(r"\p{L}"), regex.compile(r"\p{L}+")
 _SIGNS = regex.compile(f"[{ONE}{ALL}]")
 

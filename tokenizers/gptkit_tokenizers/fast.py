@@ -140,7 +140,7 @@ def load_sentencepiece(name: str, model: bytes) -> Encode:
     """Load a SentencePiece model, without a space in front of the text."""
     from gigatoken._load.sentencepiece import sentencepiece_to_tokenizer_json
 
-    from gptkit_tokenizers.huggingface import without_additions
+    from gptkit_tokenizers.tokenizer_json import without_additions
 
     content = sentencepiece_to_tokenizer_json(model)
     return load_json(without_additions(name, content.encode()))

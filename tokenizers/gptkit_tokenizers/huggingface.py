@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
-import warnings
-from collections.abc import Iterator
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
-
-import msgspec
+from typing import TYPE_CHECKING, Self
 
 from gptkit_tokenizers.base import (
     JsonObject,
     Tokenizer,
     TokenizerError,
-    TokenizerWarning,
     id_dtype,
     unknown_id,
     utf8,
@@ -24,16 +19,14 @@ from gptkit_tokenizers.base import (
 from gptkit_tokenizers.bytelevel import BYTE_OF, spell
 from gptkit_tokenizers.chunking import PieceEncoder
 from gptkit_tokenizers.guard import encoding_errors, is_library_error
+from gptkit_tokenizers.tokenizer_json import parse_json, parts_of, without_additions
 
 if TYPE_CHECKING:
     import numpy as np
     import tokenizers
 
 PIECE_CHARS = 250_000  # a piece's Encoding takes some 100 bytes of memory for a character
-_LARGE = ("vocab", "merges")  # of a model; they are handed to the library as they are
 _BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")  # SentencePiece's way to write a byte
-_FLAGS = ("lstrip", "rstrip", "single_word")  # of added tokens; they take blanks along
-_PARTS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
 
 
 class HuggingFaceTokenizer(Tokenizer):
@@ -70,7 +63,7 @@ class HuggingFaceTokenizer(Tokenizer):
     @cached_property
     def _saved(self) -> JsonObject:
         """The content without the model's vocabulary and merges."""
-        return _parse(self.name, self._json)[0]
+        return parse_json(self.name, self._json)[0]
 
     def encode(self, text: str) -> list[int]:
         utf8(text)
@@ -137,12 +130,12 @@ class HuggingFaceTokenizer(Tokenizer):
 
     @cached_property
     def _byte_level(self) -> bool:
-        return any(part["type"] == "ByteLevel" for part in _parts(self._saved))
+        return any(part["type"] == "ByteLevel" for part in parts_of(self._saved))
 
     @cached_property
     def _space(self) -> str | None:
         """The character that stands for a space, or None."""
-        for part in _parts(self._saved):
+        for part in parts_of(self._saved):
             if part["type"] == "Metaspace":
                 return part.get("replacement", "▁")
             if part["type"] == "Replace" and part["pattern"] == {"String": " "} and part["content"]:
@@ -233,123 +226,3 @@ def _build(name: str, content: bytes) -> tokenizers.Tokenizer:
             f"{reason}.\n"
             "The file is damaged, or it is from a newer version: pip install -U tokenizers."
         ) from None
-
-
-def _parse(name: str, content: bytes) -> tuple[JsonObject, dict[str, msgspec.Raw]]:
-    """Return the content without what is large in its model, and that as raw JSON."""
-    try:
-        parts = msgspec.json.decode(
-            content.removeprefix(b"\xef\xbb\xbf"), type=dict[str, msgspec.Raw]
-        )
-        model = msgspec.json.decode(parts.pop("model", b"{}"), type=dict[str, msgspec.Raw])
-        large = {key: model.pop(key) for key in _LARGE if key in model}
-        saved = {key: msgspec.json.decode(value) for key, value in parts.items()}
-        saved["model"] = {key: msgspec.json.decode(value) for key, value in model.items()}
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise TokenizerError(f"{name} cannot be read as a tokenizer.json: {error}.") from error
-    return saved, large
-
-
-def without_additions(name: str, content: bytes) -> bytes:
-    """Return the content for ordinary text alone, after a check that its parts are objects.
-
-    Files of some years ago do not say the model's type.
-    """
-    saved, large = _parse(name, content)
-    if not large and not saved["model"]:
-        raise TokenizerError(
-            f"{name} is not a tokenizer.json: it has no model.\n"
-            "Give the file that Tokenizer.save writes."
-        )
-    for key in _PARTS:
-        _check_part(name, key, saved.get(key))
-    added = saved.get("added_tokens") or []
-    if not isinstance(added, list) or not all(
-        isinstance(e, dict) and isinstance(e.get("id"), int) and isinstance(e.get("content"), str)
-        for e in added
-    ):
-        raise TokenizerError(
-            f"{name} is not a tokenizer.json: added_tokens is not a list of tokens."
-        )
-    plain = _plain(name, saved)
-    model = {"type": _model_type(plain["model"], large)} | plain["model"] | large
-    return msgspec.json.encode(plain | {"model": model})
-
-
-def _check_part(name: str, key: str, part: Any) -> None:
-    """Raise a TokenizerError for a part that is not null or an object with a type."""
-    if part is None:
-        return
-    if not isinstance(part, dict) or not isinstance(part.get("type"), str):
-        raise TokenizerError(f"{name} is not a tokenizer.json: {key} is not an object with a type.")
-    if part["type"] == "Sequence":
-        inner = [
-            part[k] for k in ("normalizers", "pretokenizers", "processors", "decoders") if k in part
-        ]
-        if len(inner) != 1 or not isinstance(inner[0], list):
-            raise TokenizerError(f"{name} is not a tokenizer.json: {key} is a Sequence of nothing.")
-        for one in inner[0]:
-            if one is None:
-                raise TokenizerError(f"{name} is not a tokenizer.json: {key} has an empty part.")
-            _check_part(name, key, one)
-    if part["type"] == "Replace" and not {"pattern", "content"} <= part.keys():
-        raise TokenizerError(
-            f"{name} is not a tokenizer.json: {key} has a Replace without a pattern."
-        )
-
-
-def _model_type(model: JsonObject, large: dict[str, msgspec.Raw]) -> str:
-    if "merges" in large:
-        return "BPE"
-    if "vocab" in large and bytes(large["vocab"])[:1] == b"[":
-        return "Unigram"
-    return "WordPiece" if "max_input_chars_per_word" in model else "WordLevel"
-
-
-def _plain(name: str, saved: JsonObject) -> JsonObject:
-    """Return the same tokenizer without what adds to a text, truncates it, or is random."""
-    plain = saved | {"truncation": None, "padding": None, "post_processor": None}
-    if plain["model"].get("dropout"):
-        warnings.warn(
-            f"{name} drops merges at random (BPE dropout {plain['model']['dropout']}). This is "
-            "switched off, so that a text always has the same ids.",
-            TokenizerWarning,
-            stacklevel=2,
-        )
-        plain["model"] = plain["model"] | {"dropout": None}
-    if plain.get("added_tokens"):
-        off = dict.fromkeys(_FLAGS, False)
-        plain["added_tokens"] = [entry | off for entry in plain["added_tokens"]]
-    normalizer = plain.get("normalizer")
-    if normalizer is not None and normalizer["type"] == "Sequence":
-        kept = [part for part in normalizer["normalizers"] if part["type"] != "Prepend"]
-        plain["normalizer"] = normalizer | {"normalizers": kept} if kept else None
-    elif normalizer is not None and normalizer["type"] == "Prepend":
-        plain["normalizer"] = None
-    if plain.get("pre_tokenizer") is not None:
-        plain["pre_tokenizer"] = _without_space_in_front(plain["pre_tokenizer"])
-    return plain
-
-
-def _without_space_in_front(part: JsonObject) -> JsonObject:
-    if part["type"] == "Sequence":
-        return part | {"pretokenizers": [*map(_without_space_in_front, part["pretokenizers"])]}
-    if part["type"] == "ByteLevel":
-        return part | {"add_prefix_space": False}
-    if part["type"] == "Metaspace":
-        return {k: v for k, v in part.items() if k != "add_prefix_space"} | {
-            "prepend_scheme": "never"
-        }
-    return part
-
-
-def _parts(saved: JsonObject) -> Iterator[JsonObject]:
-    """Yield every normaliser, pre-tokeniser and decoder, also those inside sequences."""
-    waiting = [saved.get(name) for name in ("normalizer", "pre_tokenizer", "decoder")]
-    while waiting:
-        part = waiting.pop(0)
-        if part is None:
-            continue
-        yield part
-        for inside in ("normalizers", "pretokenizers", "decoders"):
-            waiting += part.get(inside, [])

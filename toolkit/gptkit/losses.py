@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+Positive = Annotated[int, msgspec.Meta(gt=0)]
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -16,9 +20,9 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         bits_per_byte: the loss per byte; it can be compared.
     """
 
-    bytes: int
-    chars: int
-    tokens: int
+    bytes: Positive
+    chars: Positive
+    tokens: Positive
     lost_bytes: int = 0
     nats_per_token: float
     nats_per_char: float

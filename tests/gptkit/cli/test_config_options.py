@@ -1,6 +1,8 @@
 """Options of a command, of a TOML file and of a report's command line: the same configs."""
 
+import re
 import shlex
+import subprocess
 import tempfile
 from contextlib import contextmanager
 from dataclasses import MISSING, fields, replace
@@ -21,7 +23,7 @@ from gptkit.errors import ConfigError
 from gptkit.plan.experiment_config import MATCH_NAMES, ExecutionConfig, ExperimentConfig
 from gptkit.plan.ladder import STAGES, ladder, ladder_preset
 from gptkit.plan.recipes import RECIPES
-from gptkit.report.command import LADDER_OPTIONS, command_line
+from gptkit.report.command import LADDER_OPTIONS, command_line, quote
 from gptkit_tokenizers import TokenizerError
 
 
@@ -67,6 +69,28 @@ shares = st.one_of(
 budgets = st.one_of(
     st.integers(1, 10**6).map("{}steps".format), st.sampled_from(["600KB", "2MB", "1.5mb", "20s"])
 )
+
+
+def shell_words(command):
+    """The words that a shell makes of a command: as shlex, and with bash's $'…'."""
+    found = re.findall(r"""\$'((?:\\.|[^'\\])*)'(?: |$)|((?:'[^']*'|"[^"]*"|[^ '"])+)""", command)
+    return [unescape(escaped) if escaped else shlex.split(plain)[0] for escaped, plain in found]
+
+
+def unescape(escaped):
+    return re.sub(
+        r"\\(?:U([0-9a-f]{8})|(.))", lambda m: chr(int(m[1], 16)) if m[1] else m[2], escaped
+    )
+
+
+def test_words_are_what_bash_makes_of_them():
+    words = ["to be", "it's", "a\nb'c\\d$'e", "\x1b[31m\u2028", "", "-x"]
+    command = " ".join(map(quote, words))
+    shown = subprocess.run(["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True).stdout
+    assert shown.decode().split("\0")[:-1] == words == shell_words(command)
+    assert command.isprintable()
+
+
 OPTIONS = {
     "tokenizers": st.lists(tokenizer_names, min_size=1, max_size=4, unique=True).map(tuple),
     "models": st.lists(st.sampled_from(list(RECIPES)), min_size=1, unique=True).map(tuple),
@@ -123,7 +147,7 @@ def recorded(config):
 @example(ExperimentConfig(split=(0.9,), match="time", budget="60s"))
 def test_the_command_line_of_results_gives_their_experiment(config):
     results = recorded(config)
-    program, *given = shlex.split(command_line(results))
+    program, *given = shell_words(command_line(results))
     assert program == "gptkit"
     found, execution = parse(*given)
     assert found.resolved(found.data) == results.experiment
@@ -140,7 +164,7 @@ def test_the_command_line_of_a_ladder_gives_its_experiment(recipes, options):
     if not is_accepted(**asked):
         return
     results = recorded(ExperimentConfig(**asked))
-    found, _ = parse(*shlex.split(command_line(results))[1:])
+    found, _ = parse(*shell_words(command_line(results))[1:])
     assert found.resolved(found.data) == results.experiment
 
 
@@ -165,7 +189,7 @@ def execution_words(execution):
 @settings(max_examples=100, deadline=None)
 @given(experiments, executions)
 def test_a_printed_config_is_read_back(config, execution):
-    words = [*shlex.split(command_line(recorded(config)))[1:], *execution_words(execution)]
+    words = [*shell_words(command_line(recorded(config)))[1:], *execution_words(execution)]
     asked = parse(*words)
     assert asked[1] == execution
     printed = CliRunner().invoke(app, [*words, "--print-config"], catch_exceptions=False)

@@ -13,7 +13,7 @@ from gptkit.errors import CorpusError
     ("content", "says"),
     [
         ("to be".encode("utf-16"), "UTF-16. Convert it: iconv -f utf-16 -t utf-8"),
-        (gzip.compress(b"to be"), "a gzip archive. Unpack it: gzip -d"),
+        (gzip.compress(b"to be", mtime=0), "a gzip archive. Unpack it: gzip -d"),
         (b"PAR1....PAR1", "a Parquet table. Give its folder as hf:FOLDER"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer, not the file"),
         (b"caf\xe9", "not UTF-8: byte 0xe9 at offset 3"),

@@ -11,6 +11,7 @@ from gptkit.eval.sampling import draw, generate, sample_text, stream_text
 from gptkit.models import build_model
 from gptkit.plan.recipes import RECIPES
 from gptkit_tokenizers import get_tokenizer
+from gptkit_tokenizers.byte import ByteTokenizer
 
 BYTE = get_tokenizer("byte")
 
@@ -104,6 +105,33 @@ def test_top_k_draws_from_the_likeliest_alone():
     drawn = {draw(log_probs, temperature=1.0, top_k=2, generator=generator) for _ in range(200)}
     assert drawn == {1, 3}
     assert {draw(log_probs, temperature=1.0, top_k=1, generator=generator) for _ in range(9)} == {1}
+
+
+def test_of_equals_top_k_takes_the_first_ids():
+    log_probs = torch.tensor([0.05, 0.1, 0.5, 0.1, 0.1, 0.1, 0.05]).log()
+    generator = torch.Generator().manual_seed(0)
+    drawn = {draw(log_probs, temperature=1.0, top_k=3, generator=generator) for _ in range(400)}
+    assert drawn == {1, 2, 3}
+
+
+def test_the_smallest_temperature_takes_the_best():
+    log_probs = torch.tensor([0.1, 0.4, 0.2, 0.3]).log()
+    generator = torch.Generator().manual_seed(0)
+    for temperature in (5e-324, 1e-30):
+        assert draw(log_probs, temperature=temperature, top_k=None, generator=generator) == 1
+
+
+class Silent(ByteTokenizer):
+    """Spells nothing but the letter a."""
+
+    def token_bytes(self, token):
+        return b"a" if token == 97 else b""
+
+
+def test_tokens_that_spell_nothing_end():
+    silent = Canned([1] * 1000)
+    assert sample_text(silent, Silent(), "a", max_bytes=20) == ""
+    assert len(silent.script) == 1000 - 4 * 20 - Canned.block_size
 
 
 def test_draws_follow_the_distribution_unused_ids_included():

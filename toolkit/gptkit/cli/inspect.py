@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -56,26 +55,30 @@ def inspect(
         )
         if out is not None:
             from gptkit.bench.tokenizer_cost import measure_costs
+            from gptkit.report.command import quote
 
             if status:
                 status.update("Measuring seconds and memory")
             costs = measure_costs(specs, data[0] if data else None)
             texts = [word for one in data or [] for word in ("-d", one)]
-            command = shlex.join(["gptkit", "inspect", "-t", tokenizers, *texts, "--out", str(out)])
+            words = ["gptkit", "inspect", "-t", tokenizers, *texts, "--out", str(out)]
+            command = " ".join(map(quote, words))
             _write(out, found, costs, command)
     if as_json:
+        from gptkit.data.inspection import to_document
         from gptkit.files import to_json
 
-        typer.echo(to_json(found), nl=False)
+        typer.echo(to_json(to_document(found)), nl=False)
     else:
         _show(found)
 
 
 def _write(out: Path, found: Inspection, costs: dict[str, TokenizerCost], command: str) -> None:
+    from gptkit.data.inspection import to_document
     from gptkit.files import to_json, write_text
     from gptkit.report.inspection import inspection_page
 
-    document = {"inspection": found, "costs": costs, "command": command}
+    document = {"inspection": to_document(found), "costs": costs, "command": command}
     write_text(out / "inspection.json", to_json(document))
     write_text(out / "inspection.md", inspection_page(found, costs, command))
 

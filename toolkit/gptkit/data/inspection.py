@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
@@ -79,7 +80,7 @@ class TokenizerCost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
-    """What `gptkit inspect --json` prints.
+    """What `gptkit inspect --json` prints, see `to_document`.
 
     Attributes:
         corpus: the first text, on which everything but `texts` is measured.
@@ -141,6 +142,13 @@ def inspect_tokenizers(
         texts=texts,
         parts=sorted(parts, key=lambda part: [*tokenizers].index(part.tokenizer)),
     )
+
+
+def to_document(found: Inspection) -> dict[str, Any]:
+    """Return plain data, with a tokenizer's measures beside its name."""
+    document = msgspec.to_builtins(found)
+    document["tokenizers"] = [row | row.pop("measures") for row in document["tokenizers"]]
+    return document
 
 
 def inspected_text(corpus: Corpus) -> str:

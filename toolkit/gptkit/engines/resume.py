@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def kept_arms(
     Raises:
         ConfigError: the folder has other arms, or arms with other options.
     """
+    for left in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
     present = {path.parent.name for path in folder.glob("*/config.json")}
     if left_out := sorted(present - {job.arm.id for job in jobs}):
         raise ConfigError(

@@ -93,7 +93,7 @@ def write_run(
         write_bytes(temporary / "metrics.jsonl", b"".join(encode(m) + b"\n" for m in metrics))
         write_bytes(temporary / "nats.npz", losses.to_npz())
         write_bytes(temporary / "weights.safetensors", safetensors.torch.save(state))
-        if folder.exists():
+        if folder.is_dir():
             os.rename(folder, replaced := temporary_name(folder))
             os.rename(temporary, folder)
             shutil.rmtree(replaced, ignore_errors=True)
@@ -151,6 +151,11 @@ class Run:
             raise RunError(
                 f"{path} does not hold this run's weights: {error}.\nTrain the arm again."
             ) from error
+        if not all(p.isfinite().all() for p in model.parameters()):
+            raise RunError(
+                f"{path} has weights that are no numbers: the training diverged, or the file is "
+                "damaged.\nTrain the arm again, with a smaller learning rate if it diverged."
+            )
         return model.eval()
 
     @cached_property

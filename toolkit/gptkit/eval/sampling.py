@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import math
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from gptkit.errors import ConfigError
 from gptkit.models import Model
 from gptkit_tokenizers import Tokenizer
 
+MAX_TOKENS_PER_BYTE = 4
 SPELLED_AFTER = 64  # ids before a token, where its bytes depend on them
 
 
@@ -23,8 +25,10 @@ def draw(
     scores = log_probs.cpu().double()
     scores = (scores - scores.max()) / temperature  # the best stays 0, however small the divisor
     if top_k is not None and top_k < len(scores):
-        lowest_kept = scores.topk(top_k).values[-1]
-        scores = scores.masked_fill(scores < lowest_kept, -torch.inf)
+        lowest = scores.topk(top_k).values[-1]
+        above, equal = scores > lowest, scores == lowest
+        equal &= equal.cumsum(0) <= top_k - int(above.sum())  # of equals, the first ids
+        scores = scores.masked_fill(~(above | equal), -torch.inf)
     return int(torch.multinomial(scores.softmax(0), 1, generator=generator))
 
 
@@ -99,14 +103,17 @@ def stream_text(
 ) -> Iterator[str]:
     """Yield the text that follows the prompt in pieces, at most `max_bytes` UTF-8 bytes.
 
-    A piece never ends inside a character. Bytes that are not UTF-8 become U+FFFD. A character
+    Ends early after `MAX_TOKENS_PER_BYTE` tokens for a byte, if most of them spell nothing. A
+    piece never ends inside a character. Bytes that are not UTF-8 become U+FFFD. A character
     that the limit cuts is dropped.
     """
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     left = max_bytes
     prompt_ids = tokenizer.encode(prompt)
     before = prompt_ids[-SPELLED_AFTER:]
-    for token in generate(model, prompt_ids, temperature=temperature, top_k=top_k, seed=seed):
+    most = MAX_TOKENS_PER_BYTE * max_bytes + model.block_size
+    drawn = generate(model, prompt_ids, temperature=temperature, top_k=top_k, seed=seed)
+    for token in islice(drawn, most):
         spelled = _spell(tokenizer, token, before)[:left]
         before = [*before, token][-SPELLED_AFTER:]
         left -= len(spelled)

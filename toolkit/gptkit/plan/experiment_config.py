@@ -136,6 +136,10 @@ class ExperimentConfig:
                     raise ConfigError(
                         f"model {model} is a {type(recipe).__name__}; it must be a Recipe."
                     )
+        for name, text in (("data", self.data), ("prompt", self.prompt)):
+            check_utf8(name, text)
+        for tokenizer in self.tokenizers:
+            check_utf8("tokenizers", tokenizer)
         check_folders(self.tokenizer_names, self.models)
         check_known("way to match", self.match, MATCH_NAMES)
         split_shares(self.split)
@@ -287,6 +291,16 @@ def find_unknown(given: Any, config: Any) -> str | None:
     else:
         pairs = []
     return next((key for pair in pairs if (key := find_unknown(*pair))), None)
+
+
+def check_utf8(option: str, text: str | None) -> None:
+    """Raise a ConfigError for a text that is not UTF-8, such as the name of an old file."""
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError:
+        raise ConfigError(
+            f"{option} is {text!r}, which is not UTF-8, so it cannot be recorded.\nRename the file."
+        ) from None
 
 
 def to_command_line(message: str) -> str:

@@ -34,7 +34,20 @@ def command_line(results: Results) -> str | None:
         words.append(f"--{name.replace('_', '-')}")
         if value is not True:
             words.append(spell(value))
-    return shlex.join(words)
+    return " ".join(map(quote, words))
+
+
+def quote(word: str) -> str:
+    r"""Quote a word for a shell; control characters are escaped, as bash and zsh take them.
+
+    >>> print(quote("to be"), quote("it's\n"))
+    'to be' $'it\'s\U0000000a'
+    """
+    if word.isprintable():
+        return shlex.quote(word)
+    quoted = word.replace("\\", r"\\").replace("'", r"\'")
+    shown = (c if c.isprintable() else rf"\U{ord(c):08x}" for c in quoted)
+    return f"$'{''.join(shown)}'"
 
 
 def given_options(config: ExperimentConfig) -> Options:

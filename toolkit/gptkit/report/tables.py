@@ -80,7 +80,7 @@ LOSS_COLUMNS: list[Spec[LossRow]] = [
     Spec(Column("bytes/\ntoken"), lambda r: f"{r.arm.reported.bytes / r.arm.reported.tokens:.2f}"),
     Spec(
         Column("tokens\n/s"),
-        lambda r: short(fmean(a.train.tokens for a in r.seeds) / r.seconds),
+        lambda r: short(fmean(a.train.tokens for a in r.seeds) / r.seconds) if r.seconds else "",
     ),
 ]
 

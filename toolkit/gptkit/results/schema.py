@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -237,7 +237,7 @@ class Results(Record, frozen=True, kw_only=True, tag_field="kind", tag="experime
     match: Match
     machine: Machine
     tuning: list[Tuning]
-    arms: list[ArmResult]
+    arms: Annotated[list[ArmResult], msgspec.Meta(min_length=1)]
     baselines: list[Baseline]
     verdict: list[Verdict]
     robustness: Robustness | None

@@ -1,0 +1,179 @@
+"""Damaged runs and results, samples that fail, and what is refused before training."""
+
+import json
+import logging
+import math
+import shlex
+import subprocess
+import sys
+
+import pytest
+import safetensors.torch
+
+import gptkit
+import gptkit.engines.arm as arm_module
+from gptkit.errors import ConfigError, RunError
+
+SMALL = {
+    "tokenizers": ["byte", "char"],
+    "models": ["bigram"],
+    "budget": "8steps",
+    "bytes_per_step": 256,
+    "context_bytes": 32,
+    "sample_bytes": 10,
+    "jobs": 1,
+    "name": "a",
+}
+
+
+@pytest.fixture
+def compare(text_file, tmp_path):
+    def call(**options):
+        return gptkit.compare(data=str(text_file), out=tmp_path / "runs", **{**SMALL, **options})
+
+    return call
+
+
+def damage(path, how):
+    if how == "missing":
+        path.unlink()
+    else:
+        path.write_bytes({"empty": b"", "cut": path.read_bytes()[:100], "deep": b"[" * 99_999}[how])
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("config.json", "missing"),
+        ("config.json", "deep"),
+        ("result.json", "cut"),
+        ("nats.npz", "empty"),
+        ("weights.safetensors", "cut"),
+        ("weights.safetensors", "missing"),
+        ("metrics.jsonl", "cut"),
+        ("tokenizer.json", "deep"),
+    ],
+)
+def test_a_damaged_arm_is_trained_again(compare, name, how, tmp_path, caplog):
+    first = compare()
+    damage(first.folder / "byte-bigram-s0" / name, how)
+    (first.folder / "results.json").unlink()
+    done = []
+    with caplog.at_level(logging.WARNING, logger="gptkit"):
+        again = compare(resume=True, on_event=lambda arm, event: done.append((arm.id, event)))
+    kept = {id for id, event in done if getattr(event, "kept", False)}
+    assert kept == {"char-bigram-s0"}
+    assert "byte-bigram-s0 is trained again: " in caplog.text
+    for a, b in zip(first.data.arms, again.data.arms, strict=True):
+        assert (a.id, a.val, a.samples) == (b.id, b.val, b.samples)
+    assert gptkit.load_run(again.folder / "byte-bigram-s0").model is not None
+    assert not list(again.folder.glob(".*"))
+
+
+@pytest.mark.parametrize("temperature", [1e-320, 1e-30])
+def test_a_temperature_next_to_nothing_takes_the_best(compare, temperature):
+    nearly = compare(temperature=temperature).data.arms
+    greedy = compare(top_k=1, name="greedy").data.arms
+    assert [arm.samples[0].text for arm in nearly] == [arm.samples[0].text for arm in greedy]
+
+
+def test_an_arm_is_kept_whatever_goes_wrong_with_its_sample(compare, monkeypatch):
+    def broken(*args, **options):
+        raise RuntimeError("no luck")
+
+    monkeypatch.setattr(arm_module, "sample_text", broken)
+    with pytest.warns(UserWarning, match="no sample of (byte|char) could be drawn: no luck"):
+        result = compare()
+    assert [arm.samples[0].text for arm in result.data.arms] == ["", ""]
+    assert (result.folder / "results.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("seeds", 10**21), ("bytes_per_step", 10**21), ("sample_bytes", 1.5), ("top_k", 0)],
+)
+def test_a_count_is_a_whole_number_within_bounds(compare, option, value):
+    with pytest.raises(ConfigError, match=rf"{option} is .*; it must be a whole number from 1 to"):
+        compare(**{option: value})
+
+
+def test_what_a_killed_process_left_is_removed(compare):
+    first = compare()
+    (first.folder / "byte-bigram-s0").rename(first.folder / ".byte-bigram-s0.0badcafe.tmp")
+    (first.folder / ".results.json.0badcafe.tmp").write_text("{")
+    again = compare(resume=True)
+    assert [arm.id for arm in again.data.arms] == ["byte-bigram-s0", "char-bigram-s0"]
+    assert not list(again.folder.glob(".*"))
+
+
+def test_weights_that_are_no_numbers_are_refused(compare):
+    folder = compare().folder / "byte-bigram-s0"
+    path = folder / "weights.safetensors"
+    weights = safetensors.torch.load_file(path)
+    broken = {k: v * math.nan if v.is_floating_point() else v for k, v in weights.items()}
+    safetensors.torch.save_file(broken, path)
+    with pytest.raises(RunError, match="has weights that are no numbers"):
+        _ = gptkit.load_run(folder).model
+
+
+def test_a_name_that_is_not_utf8_is_refused_before_training(compare):
+    with pytest.raises(ConfigError, match=r"tokenizers is 'caf\\udce9.json', which is not UTF-8"):
+        compare(tokenizers=["byte", "caf\udce9.json"])
+    with pytest.raises(ConfigError, match=r"data is .* which is not UTF-8"):
+        gptkit.compare(data="caf\udce9.txt")
+
+
+def test_a_device_that_cannot_hold_numbers_is_refused(compare):
+    with pytest.raises(ConfigError, match="device 'meta' cannot be used here"):
+        compare(device="meta")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data.update(arms=[]),
+        lambda data: data["arms"][0]["val"].update(tokens=0),
+        lambda data: data["arms"][0]["val"].update(bytes=-1),
+        lambda data: data["arms"][0]["val"].update(bits_per_byte="1"),
+        lambda data: data.update(corpus=[]),
+    ],
+)
+def test_results_of_other_values_are_refused(compare, change):
+    folder = compare().folder
+    data = json.loads((folder / "results.json").read_text())
+    change(data)
+    (folder / "results.json").write_text(json.dumps(data))
+    with pytest.raises(RunError, match="does not hold results in the format of this version"):
+        gptkit.load_result(folder)
+
+
+def test_a_report_of_an_arm_of_no_seconds_is_written(compare):
+    folder = compare().folder
+    data = json.loads((folder / "results.json").read_text())
+    data["arms"][0]["train"]["seconds"] = 0
+    (folder / "results.json").write_text(json.dumps(data))
+    assert "byte" in gptkit.load_result(folder)._repr_html_()
+
+
+def test_an_experiment_runs_without_standard_output(text_file, tmp_path):
+    words = [
+        "compare",
+        "-t",
+        "byte",
+        "-m",
+        "bigram",
+        "--budget",
+        "4steps",
+        "--sample-bytes",
+        "5",
+        "--jobs",
+        "1",
+        "--name",
+        "a",
+    ]
+    command = shlex.join([sys.executable, "-m", "gptkit", *words, "-d", str(text_file)])
+    done = subprocess.run(
+        ["bash", "-c", f"{command} --out {tmp_path} >&-"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a" / "results.json").is_file()
