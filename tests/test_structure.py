@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from factories import make_results
 
+import gptkit
 from gptkit.files import write_json
 
 ROOT = Path(__file__).parent.parent
@@ -146,3 +147,12 @@ def test_the_package_holds_at_most_twenty_entries():
 
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_the_api_reference_is_built_without_a_warning(tmp_path):
+    command = [sys.executable, str(ROOT / "tests" / "write_reference.py"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (tmp_path / "gptkit.html").read_text(encoding="utf-8")
+    for name in gptkit.__all__:
+        assert f'id="{name}"' in page
