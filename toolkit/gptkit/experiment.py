@@ -17,7 +17,7 @@ from gptkit.engines.engine import Engine
 from gptkit.engines.experiment_folder import make_folder
 from gptkit.engines.processes import LocalEngine, choose_processes
 from gptkit.engines.resume import kept_arms
-from gptkit.errors import Stopped
+from gptkit.errors import RunError, Stopped
 from gptkit.events import ArmDone, OnEvent, ignore
 from gptkit.files import write_json
 from gptkit.plan.experiment_config import ExecutionConfig, ExperimentConfig, split_options
@@ -107,6 +107,7 @@ class Experiment:
 
         Raises:
             Stopped: a KeyboardInterrupt that says where the finished arms are.
+            RunError: something cannot be written; finished arms are kept.
         """
         find_device(self.execution.device)
         self.untuned_plan()
@@ -130,22 +131,29 @@ class Experiment:
         processes = choose_processes(plan.arms, prepared.texts, self.execution)
         engine = engine or LocalEngine(prepared.texts, processes=processes)
         left = [job for job in jobs if job.arm.id not in kept]
-        done = kept | engine.run(left, on_event)
-        results = compose_results(
-            folder=folder,
-            config=self.config.resolved(None if self._corpus else prepared.corpus.name),
-            plan=plan,
-            prepared=prepared,
-            arms=[done[job.arm.id] for job in jobs],
-            tuning=[
-                describe_tuning(arm, self._tuned[arm.tokenizer, arm.recipe])
-                for arm in self.untuned_plan().arms
-                if arm.schedule.seed == 0 and self._tuned
-            ],
-            machine=describe_machine(find_device(self.execution.device), processes),
-            began=began,
-        )
-        write_json(folder / "results.json", results)
+        try:
+            done = kept | engine.run(left, on_event)
+            results = compose_results(
+                folder=folder,
+                config=self.config.resolved(None if self._corpus else prepared.corpus.name),
+                plan=plan,
+                prepared=prepared,
+                arms=[done[job.arm.id] for job in jobs],
+                tuning=[
+                    describe_tuning(arm, self._tuned[arm.tokenizer, arm.recipe])
+                    for arm in self.untuned_plan().arms
+                    if arm.schedule.seed == 0 and self._tuned
+                ],
+                machine=describe_machine(find_device(self.execution.device), processes),
+                began=began,
+            )
+            write_json(folder / "results.json", results)
+        except OSError as error:
+            raise RunError(
+                f"{error.filename or folder} cannot be written: {error.strerror}.\n"
+                f"Finished arms are in {folder}. Make room, then continue with resume=True and "
+                f"name={folder.name!r}."
+            ) from error
         return Result(results, folder)
 
 

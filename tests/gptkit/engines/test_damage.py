@@ -6,13 +6,18 @@ import math
 import shlex
 import subprocess
 import sys
+from functools import partial
+from pathlib import Path
 
 import pytest
 import safetensors.torch
 
 import gptkit
 import gptkit.engines.arm as arm_module
+import gptkit.engines.run_folder as run_folder
+import gptkit.files as files
 from gptkit.errors import ConfigError, RunError
+from gptkit.plan.experiment_config import to_command_line
 
 SMALL = {
     "tokenizers": ["byte", "char"],
@@ -177,3 +182,59 @@ def test_an_experiment_runs_without_standard_output(text_file, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a" / "results.json").is_file()
+
+
+def test_a_rename_that_is_refused_for_a_moment_is_tried_again(compare, monkeypatch):
+    refused = []
+
+    def rename(source, target):
+        if len(refused) < 2:
+            refused.append(target)
+            raise PermissionError(13, "Access is denied")
+        real(source, target)
+
+    real = files.os.rename
+    monkeypatch.setattr(files.os, "rename", rename)
+    result = compare()
+    assert len(refused) == 2
+    assert not list(result.folder.glob(".*"))
+
+
+def test_an_arm_whose_rename_stays_refused_is_kept(compare, monkeypatch, tmp_path):
+    def rename(source, target):
+        raise PermissionError(13, "Access is denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "rename", rename)
+        patch.setattr(run_folder, "rename_patiently", partial(files.rename_patiently, seconds=0.1))
+        with pytest.raises(RunError, match=r"(?s)The arm is finished, in .*byte-bigram-s0.*resume"):
+            compare()
+    done = []
+    again = compare(resume=True, on_event=lambda arm, event: done.append((arm.id, event)))
+    assert [id for id, event in done if getattr(event, "kept", False)] == ["byte-bigram-s0"]
+    assert not list(again.folder.glob(".*"))
+
+
+def test_a_full_disk_says_where_and_how_to_go_on(compare, monkeypatch):
+    def full(self, data):
+        if "weights" in self.name and "char" in str(self):
+            raise OSError(28, "No space left on device")
+        return real(self, data)
+
+    real = Path.write_bytes
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(RunError) as error:
+            compare()
+    shown = " ".join(to_command_line(str(error.value)).split())
+    assert "weights.safetensors cannot be written: No space left on device." in shown
+    assert "continue with --resume and --name a." in shown
+    assert len(compare(resume=True).data.arms) == 2
+
+
+def test_that_there_is_nothing_to_resume_is_said_before_anything_is_loaded(gptkit, tmp_path):
+    code, _, err = gptkit(
+        "compare", "--resume", "--name", "none", "--out", tmp_path, "-d", "no.txt"
+    )
+    assert code == 2
+    assert "there is nothing to resume" in " ".join(err.split())  # and not that no.txt is missing

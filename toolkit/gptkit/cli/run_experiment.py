@@ -37,6 +37,10 @@ def run_and_show(
     if print_config:
         typer.echo(to_toml(config, execution), nl=False)
         return
+    if execution.resume:
+        from gptkit.engines.experiment_folder import find_folder
+
+        find_folder(config.tokenizer_names, execution)  # before anything is loaded
     from rich.console import Console
 
     from gptkit.cli.progress import encode_shown, run_live, run_plain

@@ -13,6 +13,25 @@ MAX_NAME_CHARS = 100  # characters in the name of a folder named after its token
 MAX_TRIED_NAMES = 10_000
 
 
+def find_folder(tokenizers: Sequence[str], execution: ExecutionConfig) -> Path:
+    """Return the folder of the experiment that is resumed.
+
+    Raises:
+        ConfigError: it does not exist.
+    """
+    folder = Path(execution.out) / _folder_name(tokenizers, execution)
+    if not folder.is_dir():
+        raise ConfigError(
+            f"{folder} does not exist: there is nothing to resume.\n"
+            "Name another folder, or leave out resume."
+        )
+    return folder
+
+
+def _folder_name(tokenizers: Sequence[str], execution: ExecutionConfig) -> str:
+    return execution.name or "-vs-".join(map(slug, tokenizers))[:MAX_NAME_CHARS]
+
+
 def make_folder(tokenizers: Sequence[str], execution: ExecutionConfig) -> Path:
     """Make the folder with the given name, or a new one named after the tokenizers.
 
@@ -20,15 +39,9 @@ def make_folder(tokenizers: Sequence[str], execution: ExecutionConfig) -> Path:
         ConfigError: the folder exists, cannot be written, or is missing and cannot be resumed.
     """
     out = Path(execution.out)
-    name = execution.name or "-vs-".join(map(slug, tokenizers))[:MAX_NAME_CHARS]
+    name = _folder_name(tokenizers, execution)
     if execution.resume:
-        folder = out / name
-        if not folder.is_dir():
-            raise ConfigError(
-                f"{folder} does not exist: there is nothing to resume.\n"
-                "Name another folder, or leave out resume."
-            )
-        return folder
+        return find_folder(tokenizers, execution)
     tails = ["", *(f"-{i}" for i in range(2, MAX_TRIED_NAMES))]
     for tail in tails[:1] if execution.name else tails:
         folder = out / f"{name}{tail}"

@@ -11,6 +11,7 @@ from gptkit.data.encoding import EncodedCorpus
 from gptkit.engines.arm import Job
 from gptkit.engines.run_folder import Run, RunConfig, load_run
 from gptkit.errors import ConfigError, RunError
+from gptkit.files import rename_patiently
 from gptkit.results.byte_losses import read_losses
 from gptkit.results.schema import ArmResult
 from gptkit_tokenizers import Tokenizer, TokenizerError
@@ -28,8 +29,8 @@ def kept_arms(
     Raises:
         ConfigError: the folder has other arms, or arms with other options.
     """
-    for left in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    for left in folder.glob(".*.tmp"):
+        _take_or_remove(left)
     present = {path.parent.name for path in folder.glob("*/config.json")}
     if left_out := sorted(present - {job.arm.id for job in jobs}):
         raise ConfigError(
@@ -56,6 +57,17 @@ def kept_arms(
             )
         kept[job.arm.id] = run.result
     return kept
+
+
+def _take_or_remove(left: Path) -> None:
+    """Give an arm that is whole its name; remove what a killed process did not finish."""
+    target = left.with_name(left.name[1:].rsplit(".", 2)[0])
+    if (left / "weights.safetensors").is_file() and not target.exists():
+        rename_patiently(left, target)
+    elif left.is_dir():
+        shutil.rmtree(left)
+    else:
+        left.unlink()
 
 
 def _load_whole(folder: Path, tokenizer: Tokenizer) -> Run:

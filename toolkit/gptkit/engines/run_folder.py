@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ from gptkit.config import Arm
 from gptkit.data.corpus_facts import CorpusFacts
 from gptkit.errors import RunError
 from gptkit.events import Evaluated, StepDone
-from gptkit.files import temporary_name, write_bytes, write_json
+from gptkit.files import rename_patiently, temporary_name, write_bytes, write_json
 from gptkit.plan.experiment_config import find_unknown
 from gptkit.results.byte_losses import ByteLosses
 from gptkit.results.schema import ArmResult
@@ -83,7 +82,7 @@ def write_run(
     """
     import safetensors.torch
 
-    temporary = temporary_name(folder)
+    temporary, whole = temporary_name(folder), False
     state = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
     encode = msgspec.json.Encoder().encode
     try:
@@ -93,14 +92,23 @@ def write_run(
         write_bytes(temporary / "metrics.jsonl", b"".join(encode(m) + b"\n" for m in metrics))
         write_bytes(temporary / "nats.npz", losses.to_npz())
         write_bytes(temporary / "weights.safetensors", safetensors.torch.save(state))
+        whole = True
         if folder.is_dir():
-            os.rename(folder, replaced := temporary_name(folder))
-            os.rename(temporary, folder)
+            rename_patiently(folder, replaced := temporary_name(folder))
+            rename_patiently(temporary, folder)
             shutil.rmtree(replaced, ignore_errors=True)
         else:
-            os.rename(temporary, folder)
+            rename_patiently(temporary, folder)
+    except PermissionError as error:
+        if not whole:
+            raise
+        raise RunError(
+            f"{folder} cannot be made: {error.strerror}. The arm is finished, in {temporary}.\n"
+            f"Rename that folder to {folder.name}, or resume: resume=True."
+        ) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if not whole:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @dataclass(frozen=True)
