@@ -70,3 +70,13 @@ def test_what_is_lost_costs_at_least_eight_bits_a_byte(n, spelled, kept):
     kept = min(kept, n, spelled)
     found = LossReport(n_bytes=n, spelled=spelled, kept=kept)
     assert found.nats >= found.lost * math.log(256)
+
+
+def test_the_alignment_keeps_its_place_after_a_page_of_capitals():
+    prose = "The kernel reads the table of the device and goes on.\n" * 200
+    page = "".join(f"\tMSI{i}:           NOT OKAY\n" for i in range(400))
+    text = (prose + page + prose).encode()
+    letters = text.translate(None, b" \n\t")  # as BERT's, which drops blanks and capitals
+    spelled = letters.lower()
+    same = sum(a == b for a, b in zip(letters, spelled, strict=True))
+    assert same >= measure_loss(text, spelled).kept >= 0.99 * same

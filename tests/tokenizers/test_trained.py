@@ -364,6 +364,8 @@ def test_a_word_has_the_same_tokens_in_small_letters_and_capitals(prose):
         ("bpe:9000:superwords=280", r"cannot be filled: the text has [\d,]+ merges across words"),
         ("bpe:9000:superwords=900", r"Give superwords=\d\d\d or less"),
         ("bpe:300:split=none:digits=2", "digits needs a split that separates digits"),
+        ("bpe:300:foo=1", r"bpe:300:foo=1 has no option 'foo=1'.\nThere are: split=…, digits=…"),
+        ("bpe:300:case", "has no option 'case'"),
         ("bpe:300:split=words", "there is no split 'words'. There are: gpt2, "),
     ],
 )

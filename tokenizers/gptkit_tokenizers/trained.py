@@ -195,6 +195,11 @@ def parse(spec: str) -> tuple[str, int]:
     ('bpe', 1024)
     """
     kind, _, size = spec.partition(":")
+    if found := re.fullmatch(r"\d+:(.*)", size):
+        raise TokenizerError(
+            f"{spec} has no option {found[1]!r}.\nThere are: "
+            f"{', '.join(f'{option}=…' for option in OPTIONS)}."
+        )
     if not (size.isascii() and size.isdigit() and str(int(size)) == size):
         raise TokenizerError(f"{size!r} in {spec} is not a vocabulary size. Give one: {kind}:1024.")
     if int(size) < N_BYTES:

@@ -312,3 +312,16 @@ def test_two_tokenizers_of_one_name_are_refused(text_file, gptkit):
     code, _, err = gptkit("inspect", "-t", "a=byte,a=gpt2", "-d", text_file)
     assert code == 2
     assert "tokenizers has a name twice: a, a" in " ".join(err.split())
+
+
+@pytest.mark.parametrize("names", ["", ","])
+def test_no_tokenizers_are_refused(names, text_file, gptkit):
+    code, _, err = gptkit("inspect", "-t", names, "-d", text_file)
+    assert code == 2
+    assert "tokenizers is empty; give at least one." in err
+
+
+def test_a_page_is_not_written_over_a_file(text_file, gptkit):
+    code, _, err = gptkit("inspect", "-t", "byte", "-d", text_file, "--out", text_file)
+    assert code == 2
+    assert "is a file. Give a folder" in " ".join(err.split())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gptkit.cli.options import Json, split_names
+from gptkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from gptkit.data.inspection import Inspection, TokenizerCost
@@ -48,6 +49,10 @@ def inspect(
         from gptkit.data.prepare import name_tokenizers
 
         specs = name_tokenizers(split_names(tokenizers))
+        if not specs:
+            raise ConfigError("tokenizers is empty; give at least one.")
+        if out is not None and out.exists() and not out.is_dir():
+            raise ConfigError(f"{out} is a file. Give a folder, or a name that is free.")
         found = inspect_tokenizers(
             [load_corpus(one) for one in data] if data else [load_corpus()],
             specs,
