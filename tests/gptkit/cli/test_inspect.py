@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sys
 
 import numpy as np
@@ -325,3 +326,10 @@ def test_a_page_is_not_written_over_a_file(text_file, gptkit):
     code, _, err = gptkit("inspect", "-t", "byte", "-d", text_file, "--out", text_file)
     assert code == 2
     assert "is a file. Give a folder" in " ".join(err.split())
+
+
+def test_a_byte_that_is_lost_is_not_shown_as_none(lowering, tmp_path, gptkit):
+    text = tmp_path / "text.txt"
+    text.write_text("the king " * 3000 + "The king")
+    out = gptkit("inspect", "-t", lowering, "-d", text)[1]
+    assert re.search(r"bytes lost +<0\.01%", out)

@@ -114,7 +114,7 @@ def test_a_failure_while_writing_leaves_nothing(written, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "rename", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space left"):
         write_run(folder.with_name("second"), **what)
     assert [p.name for p in folder.parent.iterdir()] == [folder.name]

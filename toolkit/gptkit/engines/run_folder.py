@@ -99,7 +99,7 @@ def write_run(
             shutil.rmtree(replaced, ignore_errors=True)
         else:
             rename_patiently(temporary, folder)
-    except PermissionError as error:
+    except OSError as error:
         if not whole:
             raise
         raise RunError(

@@ -26,6 +26,11 @@ def _words_whole(row: InspectedTokenizer) -> str:
     return "–" if share is None else f"{share:.1%}"
 
 
+def _bytes_lost(row: InspectedTokenizer) -> str:
+    share = row.lost_bytes / row.n_bytes
+    return "<0.01%" if 0 < share < 0.0001 else f"{share:.2%}"
+
+
 MEASURES: dict[str, Callable[[InspectedTokenizer], str]] = {
     "vocabulary": lambda row: f"{row.measures.vocab_size:,}",
     "ids the text uses": lambda row: f"{row.measures.vocab_used:,}",
@@ -42,7 +47,7 @@ MEASURES: dict[str, Callable[[InspectedTokenizer], str]] = {
     "encode, MB/s": lambda row: f"{row.measures.encode_mb_per_s:.1f}",
     "decode, MB/s": lambda row: f"{row.measures.decode_mb_per_s:.1f}",
     "round trip": lambda row: "exact" if row.audit == "passes" else "not exact",
-    "bytes lost": lambda row: f"{row.lost_bytes / row.n_bytes:.2%}",
+    "bytes lost": _bytes_lost,
 }
 TOKEN_STYLES = ("black on bright_cyan", "black on bright_yellow")
 
