@@ -87,6 +87,12 @@ def test_light_imports_stay_light(code):
     assert not modules_after(code) & HEAVY
 
 
+def test_help_imports_no_command():
+    loaded = modules_after(call("--help"))
+    assert "gptkit.cli.commands" in loaded
+    assert not loaded & {"gptkit.cli.compare", "gptkit.cli.inspect", "gptkit.plan"}
+
+
 def test_results_are_read_without_torch(tmp_path):
     write_json(tmp_path / "results.json", make_results())
     code = f"import gptkit; gptkit.Result; print(gptkit.load_result({str(tmp_path)!r}).verdict)"

@@ -16,6 +16,7 @@ import typer.rich_utils
 from typer.testing import CliRunner
 
 from gptkit.cli import app
+from gptkit.cli.commands import LateCommand
 
 FOLDER = Path(__file__).parent / "help"
 PLAIN = {"COLUMNS": "80", "TERM": "dumb", "NO_COLOR": "1", "FORCE_COLOR": None}
@@ -26,6 +27,7 @@ def commands() -> Iterator[tuple[str, ...]]:
 
     def below(command: typer.core.TyperCommand, words: tuple[str, ...]) -> Iterator[tuple]:
         yield words
+        command = command.load() if isinstance(command, LateCommand) else command
         for name, inner in sorted(getattr(command, "commands", {}).items()):
             yield from below(inner, (*words, name))
 

@@ -12,22 +12,12 @@ from typing import Annotated, TextIO
 
 import typer
 
-from gptkit.cli.bench import bench
-from gptkit.cli.calibrate import calibrate
-from gptkit.cli.compare import compare
-from gptkit.cli.decode import decode
-from gptkit.cli.doctor import doctor
-from gptkit.cli.encode import encode
-from gptkit.cli.inspect import inspect
-from gptkit.cli.lecture import app as lecture
+from gptkit.cli.commands import Commands
 from gptkit.cli.log import log, set_up
-from gptkit.cli.rates import rates
-from gptkit.cli.report import report
-from gptkit.cli.sample import sample
-from gptkit.cli.tokenizer import app as tokenizer
 from gptkit.errors import CorpusWarning, GptkitError
 
 app = typer.Typer(
+    cls=Commands,
     help="Which tokenizer should I train with? Train the same models on the same text under each, "
     "and compare bits per byte.",
     no_args_is_help=True,
@@ -35,10 +25,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (compare, inspect, encode, decode, sample, report, bench, rates, calibrate, doctor):
-    app.command()(command)
-app.add_typer(lecture, name="lecture")
-app.add_typer(tokenizer, name="tokenizer")
 
 
 def _print_version(asked: bool) -> None:
