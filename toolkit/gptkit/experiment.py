@@ -85,10 +85,13 @@ class Experiment:
 
     def plan(self, on_event: OnEvent = ignore) -> Plan:
         """Return the arms exactly as they will be trained. With `tune`, run the trials first."""
+        return self._plan(on_event)
+
+    def _plan(self, on_event: OnEvent, record: Path | None = None) -> Plan:
         untuned = self.untuned_plan()
         if self.config.tune and not self._tuned:
             device = find_device(self.execution.device)
-            self._tuned = tune_all(untuned.arms, self.prepare(), device, on_event)
+            self._tuned = tune_all(untuned.arms, self.prepare(), device, on_event, record=record)
         return untuned.with_rates({key: tuned.factor for key, tuned in self._tuned.items()})
 
     def cost(self) -> ExperimentCost:
@@ -122,7 +125,7 @@ class Experiment:
 
     def _run_in(self, folder: Path, on_event: OnEvent, engine: Engine | None) -> Result:
         began = time.perf_counter()
-        prepared, plan = self.prepare(), self.plan(on_event)
+        prepared, plan = self.prepare(), self._plan(on_event, folder / "tuning.json")
         jobs = make_jobs(plan.arms, prepared, self.config, self.execution, folder)
         kept = kept_arms(jobs, prepared.texts, folder) if self.execution.resume else {}
         for job in jobs:

@@ -348,3 +348,14 @@ def test_a_column_beside_the_text_is_never_decoded(tmp_path):
     )
     corpus = load_corpus(parquet(tmp_path / "d", table))
     assert corpus.train + corpus.val == "one\ntwo"
+
+
+@pytest.mark.parametrize("large", [10**9, 10])
+def test_a_text_of_files_knows_which_are_held_out(large, tmp_path, monkeypatch):
+    monkeypatch.setattr("gptkit.data.corpus.LARGE_TEXT_BYTES", large)
+    for name, n in (("a", 800), ("b", 900), ("c", 100)):
+        (tmp_path / f"{name}.txt").write_text("é " * n)
+    found = load_corpus(str(tmp_path), split=(0.8, 0.1, 0.1))
+    assert found.facts().held_out_files == (str(tmp_path / "b.txt"), 2, 3)
+    assert load_corpus(str(tmp_path), split=0.1).held_out_files is None
+    assert load_corpus(str(tmp_path / "a.txt")).held_out_files is None

@@ -9,7 +9,7 @@ from gptkit.config import RATES
 from gptkit.data.batches import window_starts
 from gptkit.data.corpus import Corpus
 from gptkit.data.encoding import encode_corpus
-from gptkit.errors import ConfigError, CorpusError
+from gptkit.errors import ConfigError, CorpusError, CorpusWarning
 from gptkit.experiment import Experiment
 from gptkit.models import MODELS, build_model
 from gptkit.plan.budget import read_budget, seconds_of, steps_of
@@ -86,6 +86,19 @@ def test_a_plan_multiplies_the_rates_of_the_arms_that_a_factor_names(encoded):
         for rate in RATES:
             assert getattr(after.optim, rate) == factor * getattr(before.optim, rate)
         assert replace(after, optim=before.optim) == before
+
+
+def test_a_plan_that_mostly_scores_says_so(encoded, monkeypatch, recwarn):
+    monkeypatch.setattr("gptkit.plan.make.MIN_LONG_VAL_BYTES", 1)
+    config = ExperimentConfig(tokenizers=("byte",), models=("decoder",), budget="20KB")
+    texts = {"byte": encoded["byte"]}
+    (arm,) = make_plan(replace(config, budget="900steps"), texts).arms
+    scored = arm.schedule.evaluations * texts["byte"].val.n_bytes
+    enough = scored // 3 // arm.schedule.bytes_per_step + 1
+    make_plan(replace(config, budget=f"{enough}steps"), texts)
+    assert not recwarn.list
+    with pytest.warns(CorpusWarning, match=r"most of the time will be scoring: byte-decoder-s0"):
+        make_plan(replace(config, budget=f"{enough - 1}steps"), texts)
 
 
 def test_bytes_gives_every_tokenizer_the_same_text_in_the_same_steps(encoded):

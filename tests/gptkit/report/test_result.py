@@ -1,10 +1,13 @@
 """Result: what a user has of an experiment in Python."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
 from factories import make_arm, make_loss, make_results, make_verdict
 from msgspec.structs import replace
+from rich.console import Console
 
 import gptkit
 from gptkit.errors import ConfigError, RunError
@@ -184,3 +187,9 @@ def test_a_plot_of_vocabularies_names_all_tokenizers_of_one_size():
     axes = Result(make_results(*arms)).plot(kind="vocabulary")
     shown = " ".join(label.get_text() for label in axes.get_xticklabels())
     assert all(arm.tokenizer in shown for arm in arms)
+
+
+def test_the_table_of_losses_is_for_a_console():
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(Result(make_results()).table())
+    assert "Bits/byte compares tokenizers" in console.export_text()

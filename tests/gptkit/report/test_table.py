@@ -315,3 +315,28 @@ def test_the_fragment_for_notebooks_escapes_a_hostile_tokenizer():
 def test_markdown_renders_a_text_as_it_is_written(text):
     rendered = MarkdownIt("commonmark").render(f"**{escape_markdown(text)} is best.**")
     assert rendered == f"<p><strong>{html.escape(text)} is best.</strong></p>\n"
+
+
+def test_a_needed_column_stays_and_then_rows_become_lists():
+    table = Table(
+        title="",
+        columns=[
+            Column("tokenizer", "left", fold=True),
+            Column("parameters"),
+            Column("bits/byte", needed=True),
+        ],
+        sections=[Section([["bpe:300", "1,234,567", "2.345"]], "decoder")],
+    )
+    assert "1,234,567" in rendered(table, 40)
+    narrow = rendered(table, 24)
+    assert "bpe:300" in narrow
+    assert "2.345" in narrow
+    assert "1,234" not in narrow
+    stacked = rendered(table, 20).split("\n")
+    assert [line.rstrip() for line in stacked[:4]] == [
+        "decoder",
+        "bpe:300",
+        "  parameters",
+        "1,234,567",
+    ]
+    assert "  bits/byte 2.345" in stacked[4]

@@ -147,3 +147,11 @@ def test_a_tokenizer_that_loses_bytes_is_named():
     lossy = arm(1, val=make_loss(2.5, lost_bytes=1_115))
     (only,) = check_result(results(arm(), lossy))
     assert only.startswith("char-decoder-s1: its tokenizer loses 1,115 of 111,540 bytes")
+
+
+def test_a_text_from_the_last_files_alone_is_named():
+    found = results(arm())
+    corpus = replace(found.corpus, held_out_files=("zh.txt", 4, 4))
+    (message,) = set(check_result(replace(found, corpus=corpus))) - set(check_result(found))
+    assert "from the end of 4 files" in message
+    assert "from zh.txt, file 4, on" in message

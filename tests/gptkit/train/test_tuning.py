@@ -1,6 +1,7 @@
 import math
 from dataclasses import replace
 
+import msgspec
 import pytest
 import torch
 
@@ -8,12 +9,13 @@ import gptkit
 from gptkit.config import RATES, Arm, Schedule
 from gptkit.data.corpus import Corpus
 from gptkit.data.encoding import encode_corpus
+from gptkit.data.prepare import prepare
 from gptkit.errors import TrainingError
 from gptkit.events import TrialDone
 from gptkit.experiment import Experiment
 from gptkit.plan.recipes import RECIPES
 from gptkit.train import tuning
-from gptkit.train.tuning import FACTORS, training_slice, tune
+from gptkit.train.tuning import FACTORS, training_slice, tune, tune_all
 
 CPU = torch.device("cpu")
 SMALL = {"budget": "20steps", "bytes_per_step": 256, "context_bytes": 32}
@@ -122,3 +124,28 @@ def test_all_rates_move_together():
         assert math.isclose(getattr(doubled, name), 2 * getattr(config, name))
     assert replace(doubled, **{name: getattr(config, name) for name in RATES}) == config
     assert RECIPES["bigram"]().optim.at_rate(2.0).muon_learning_rate is None
+
+
+def test_trials_that_are_done_are_not_run_again(text_file, tmp_path, monkeypatch):
+    options = {"data": str(text_file), "tokenizers": ["char"], "models": ["decoder"], "tune": True}
+    options |= dict(sample_bytes=1, out=tmp_path, name="a", **SMALL)
+    first = gptkit.compare(**options)
+    monkeypatch.setattr(tuning, "tune", lambda *a, **k: pytest.fail("a trial was run again"))
+    again = gptkit.compare(**options, resume=True)
+    assert again.data.tuning == first.data.tuning
+
+
+@pytest.mark.parametrize("record", ["{", "[1]", '{"x": {"trials": 1}}'])
+def test_a_damaged_record_of_trials_is_not_used(record, corpus, tmp_path, caplog):
+    file = tmp_path / "tuning.json"
+    file.write_text(record)
+    prepared = prepare(corpus, {"char": "char"})
+    tuned = tune_all([arm_for()], prepared, CPU, lambda arm, event: None, record=file)
+    assert "run again" in caplog.text
+    assert len(tuned["char", "decoder"].trials) == len(FACTORS)
+    caplog.clear()
+    other = arm_for(steps=60)
+    found = tune_all([other, arm_for()], prepared, CPU, lambda arm, event: None, record=file)
+    assert not caplog.text
+    assert found["char", "decoder"] == tuned["char", "decoder"]
+    assert len(msgspec.json.decode(file.read_bytes())) == 2

@@ -104,4 +104,6 @@ def _show_warning(
 ) -> None:
     """Print what is meant for the user; leave the libraries' warnings to developers."""
     if issubclass(category, CorpusWarning):
-        log.warning("note: %s", message)
+        from gptkit.plan.experiment_config import to_command_line
+
+        log.warning("note: %s", to_command_line(str(message)))

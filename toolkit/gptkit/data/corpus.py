@@ -11,7 +11,7 @@ import glob
 import hashlib
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -48,6 +48,7 @@ class Corpus:
         sha256: the hash of the whole text's UTF-8 bytes.
         entropy_bits_per_byte: the entropy of the source that wrote the text, which no model
             can beat; None if it is unknown.
+        held_out_files: see `CorpusFacts`.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Corpus:
     sha256: str
     test: str | None = None
     entropy_bits_per_byte: float | None = None
+    held_out_files: tuple[str, int, int] | None = None
 
     @cached_property
     def train_bytes(self) -> int:
@@ -88,6 +90,7 @@ class Corpus:
             test_bytes=None if self.test is None else len(self.test.encode()),
             test_chars=None if self.test is None else len(self.test),
             entropy_bits_per_byte=self.entropy_bits_per_byte,
+            held_out_files=self.held_out_files,
         )
 
 
@@ -109,6 +112,7 @@ def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9
     entropy = None
     text: str | LargeText
     digest = None
+    lengths: dict[str, int] = {}
     if spec is None:
         try:
             spec, text = "tinyshakespeare", _tiny_shakespeare()
@@ -120,11 +124,7 @@ def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9
     elif spec.startswith("markov:"):
         text, entropy = markov_text(spec)
     else:
-        found = _text_of(spec)
-        if isinstance(found, str):
-            text = found
-        else:
-            text, digest = index_files(found)
+        text, digest, lengths = _text_of(spec)
     if not text:
         raise CorpusError(f"{spec} is empty. Give a text of at least a few thousand characters.")
     cuts = [int(round(share, 12) * len(text)) for share in accumulate(shares[:-1])]
@@ -147,7 +147,21 @@ def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9
         test=parts[1] if len(parts) == 2 else None,
         sha256=digest or hashlib.sha256(text[:].encode()).hexdigest(),
         entropy_bits_per_byte=entropy,
+        held_out_files=_held_out_files(lengths, len(text) - spans[0][1]),
     )
+
+
+def _held_out_files(lengths: Mapping[str, int], n_chars: int) -> tuple[str, int, int] | None:
+    """Return the file in which the last `n_chars` characters begin, its number, and all files'.
+
+    >>> _held_out_files({"a": 50, "b": 30, "c": 20}, 25)
+    ('b', 2, 3)
+    """
+    for number, (name, length) in reversed([*enumerate(lengths.items(), 1)]):
+        n_chars -= length
+        if n_chars <= 0:
+            return (name, number, len(lengths)) if number > 1 else None
+    return None
 
 
 def _held_out_cuts(cuts: Sequence[int], n: int) -> list[int]:
@@ -164,18 +178,21 @@ def _held_out_cuts(cuts: Sequence[int], n: int) -> list[int]:
     return moved
 
 
-def _text_of(spec: str) -> str | list[Path]:
-    """Return the text, or its files if it is too large for memory."""
+def _text_of(spec: str) -> tuple[str | LargeText, str | None, dict[str, int]]:
+    """Return the text, its hash if it is too large for memory, and the characters of its files."""
     if spec == "tinyshakespeare":
-        return _tiny_shakespeare()
+        return _tiny_shakespeare(), None, {}
     if spec == "python-docs":
-        return _python_docs()
+        return _python_docs(), None, {}
     if spec.startswith("hf:"):
-        return dataset_text(spec, cache=cache_folder() / "texts", large=LARGE_TEXT_BYTES)
+        found = dataset_text(spec, cache=cache_folder() / "texts", large=LARGE_TEXT_BYTES)
+        return (found, None, {}) if isinstance(found, str) else (*index_files(found), {})
     files = _files(spec)
     if sum(path.stat().st_size for path in files) > LARGE_TEXT_BYTES:
-        return files
-    return join_files(decode_text(path.read_bytes(), str(path)) for path in files)
+        text, digest = index_files(files)
+        return text, digest, text.chars_by_file()
+    texts = {str(path): decode_text(path.read_bytes(), str(path)) for path in files}
+    return join_files(texts.values()), None, {name: len(text) for name, text in texts.items()}
 
 
 def cache_folder() -> Path:

@@ -13,6 +13,8 @@ class CorpusFacts(
     Attributes:
         sha256: the hash of the whole text's UTF-8 bytes.
         entropy_bits_per_byte: the entropy of the source that wrote the text, if it is known.
+        held_out_files: for a text of several files, the first file that val and test are from, its
+            number, and the number of files; None if they are from all of them.
     """
 
     name: str
@@ -24,3 +26,4 @@ class CorpusFacts(
     test_bytes: int | None = None
     test_chars: int | None = None
     entropy_bits_per_byte: float | None = None
+    held_out_files: tuple[str, int, int] | None = None

@@ -80,6 +80,14 @@ class LargeText:
                 return
             yield piece.read()[max(0, start - at) : stop - at]
 
+    def chars_by_file(self) -> dict[str, int]:
+        """Return the number of characters of each file."""
+        chars: dict[str, int] = {}
+        for piece in self._pieces:
+            if isinstance(piece, Piece):
+                chars[str(piece.path)] = chars.get(str(piece.path), 0) + piece.n_chars
+        return chars
+
     def n_bytes(self) -> int:
         """Count the text's UTF-8 bytes; this reads only the pieces at its ends."""
         at, n = 0, 0

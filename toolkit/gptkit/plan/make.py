@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gptkit.config import Arm
 from gptkit.data.encoding import EncodedCorpus
+from gptkit.errors import CorpusWarning
 from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.plan.matching import MATCHES, Request
+
+MIN_LONG_VAL_BYTES = 250_000  # a shorter val is scored in seconds
+SCORINGS_PER_TRAINING = 3  # a training step is a forward pass and a backward one of twice its cost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,4 +51,22 @@ def make_plan(config: ExperimentConfig, texts: Mapping[str, EncodedCorpus]) -> P
         stride_bytes=config.stride_bytes,
     )
     matched = MATCHES[config.match](texts, request)
+    if note := _scoring_note(matched.arms, texts):
+        warnings.warn(note, CorpusWarning, stacklevel=2)
     return Plan(by=config.match, notes=matched.notes, arms=matched.arms)
+
+
+def _scoring_note(arms: Sequence[Arm], texts: Mapping[str, EncodedCorpus]) -> str | None:
+    """Say that most of the time will be scoring, which costs a third of training on as much."""
+    for arm in arms:
+        steps, per_step = arm.schedule.steps, arm.schedule.bytes_per_step
+        val_bytes, sweeps = texts[arm.tokenizer].val.n_bytes, arm.schedule.evaluations
+        if steps is None or per_step is None or val_bytes < MIN_LONG_VAL_BYTES:
+            continue
+        if sweeps * val_bytes > SCORINGS_PER_TRAINING * steps * per_step:
+            return (
+                f"most of the time will be scoring: {arm.id} trains on {steps * per_step:,} bytes, "
+                f"and scores the {val_bytes:,} bytes of val {sweeps} times.\n"
+                "Give a larger budget, or less val: split=0.98."
+            )
+    return None

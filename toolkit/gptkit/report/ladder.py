@@ -79,7 +79,7 @@ STAGE_COLUMNS: list[Spec[StageRow]] = [
     Spec(Column("params"), lambda r: short(r.params)),
     Spec(Column("text"), lambda r: f"{short(r.train_bytes)}B"),
     Spec(Column("nats/\ntoken"), lambda r: f"{r.nats_per_token:.3f}"),
-    Spec(Column("bits/\nbyte"), lambda r: Cell(f"{r.bits:.3f}", "best")),
+    Spec(Column("bits/\nbyte", needed=True), lambda r: Cell(f"{r.bits:.3f}", "best")),
     Spec(
         Column("±"),
         lambda r: f"{r.std or 0.0:.3f}",

@@ -20,6 +20,7 @@ from gptkit_tokenizers.base import JsonObject
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from rich.console import RenderableType
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,13 @@ class Result:
         if kind == "ladder" and self.data.ladder is None:
             raise ConfigError("these results are no ladder: their models are not its stages.")
         return PLOTS[kind]([self.data])
+
+    def table(self) -> RenderableType:
+        """Return the table of losses, for a console of rich: `rich.print(result.table())`."""
+        from gptkit.report.table import to_rich
+        from gptkit.report.tables import loss_table
+
+        return to_rich(loss_table(self.data))
 
     def _repr_html_(self) -> str:
         from gptkit.report.html import result_fragment

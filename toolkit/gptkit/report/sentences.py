@@ -87,3 +87,15 @@ def stretch_title(verdict: Verdict) -> str:
     return (
         f"Where {verdict.a} saves most and least over {verdict.b} under {verdict.model}, bits/byte"
     )
+
+
+def tuning_note(results: Results) -> str | None:
+    """Say which learning rates the trials chose; None without tuning."""
+    if not results.tuning:
+        return None
+    rates = {(arm.tokenizer, arm.model): arm.learning_rate for arm in results.arms}
+    chosen = (
+        f"{t.tokenizer} under {t.model} ×{t.factor:g} ({rates[t.tokenizer, t.model]:g})"
+        for t in results.tuning
+    )
+    return f"Learning rates chosen by trials, times the recipe's: {', '.join(chosen)}."

@@ -6,7 +6,7 @@ Each number is formatted once, where a table is built.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
@@ -16,6 +16,7 @@ from gptkit.report.formatting import printable
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.table import Table as RichTable
+    from rich.text import Text
 
 T = TypeVar("T")
 MIN_FOLDED_CHARS = 8
@@ -37,12 +38,14 @@ class Column:
         align: numbers stand on the right, names on the left.
         fold: whether its cells may be broken over lines.
         ratio: share of the terminal's width that is left over; None to be as wide as its cells.
+        needed: whether a row says nothing without it.
     """
 
     title: str
     align: Literal["left", "right"] = "right"
     fold: bool = False
     ratio: int | None = None
+    needed: bool = False
 
     @property
     def heading(self) -> str:
@@ -125,8 +128,9 @@ def to_rich(table: Table) -> RenderableType:
 class FittedTable:
     """A table that uses the terminal's width.
 
-    Headings are on one line if they fit. Last columns for which there is no room are named below
-    the table, because a number that is cut is wrong.
+    Headings are on one line if they fit. Columns for which there is no room are named below the
+    table, because a number that is cut is wrong: the last ones first, and none that is needed. If
+    that is not enough, each row is a list.
     """
 
     def __init__(self, table: Table) -> None:
@@ -141,22 +145,56 @@ class FittedTable:
         def fits(table: RichTable) -> bool:
             return Measurement.get(console, roomy, table).maximum <= options.max_width
 
-        columns = len(self.table.columns)
-        wide = _rich_table(self.table, columns, one_line=True)
+        columns = self.table.columns
+        wide = _rich_table(self.table, one_line=True)
         if fits(wide):
             yield wide
             return
-        while columns > 1 and not fits(_rich_table(self.table, columns, folded=True)):
-            columns -= 1
-        yield _rich_table(self.table, columns)
-        if left := [column.heading for column in self.table.columns[columns:]]:
+        kept = [*range(len(columns))]
+        spare = [at for at in kept[1:] if not columns[at].needed]
+        while not (fitting := fits(_rich_table(_part(self.table, kept), folded=True))) and spare:
+            kept.remove(spare.pop())
+        if len(columns) > 1 and (len(kept) == 1 or not fitting):
+            yield from _stacked(self.table)
+            return
+        yield _rich_table(_part(self.table, kept))
+        if left := [column.heading for at, column in enumerate(columns) if at not in kept]:
             yield Text(f"There is no room for: {', '.join(left)}.", style="dim italic")
 
 
-def _rich_table(
-    table: Table, n_columns: int, *, one_line: bool = False, folded: bool = False
-) -> RichTable:
-    """Make rich's table of the first columns.
+def _part(table: Table, kept: Sequence[int]) -> Table:
+    """Return the table with some of its columns, by index."""
+    return replace(
+        table,
+        columns=[table.columns[at] for at in kept],
+        sections=[
+            replace(
+                section, rows=[[row[at] for at in kept if at < len(row)] for row in section.rows]
+            )
+            for section in table.sections
+        ],
+    )
+
+
+def _stacked(table: Table) -> Iterator[Text]:
+    """Write each row as lines: its name, then each heading with its cell."""
+    from rich.text import Text
+
+    headings = [column.heading.strip() for column in table.columns]
+    for section in table.sections:
+        if section.title:
+            yield Text(printable(section.title), style="dim")
+        for row in section.rows:
+            name, *cells = (cell.text if isinstance(cell, Cell) else cell for cell in row)
+            yield Text(printable(name), style="bold")
+            for heading, cell in zip(headings[1:], cells, strict=False):
+                if cell:
+                    yield Text(printable(f"  {heading} {cell}" if heading else f"  {cell}"))
+    yield Text()
+
+
+def _rich_table(table: Table, *, one_line: bool = False, folded: bool = False) -> RichTable:
+    """Make rich's table.
 
     Args:
         one_line: whether headings are on one line.
@@ -178,7 +216,7 @@ def _rich_table(
         show_header=any(column.title for column in table.columns),
         expand=any(column.ratio for column in table.columns),
     )
-    for column in table.columns[:n_columns]:
+    for column in table.columns:
         rich.add_column(
             Text(printable(column.heading if one_line else column.title)),
             justify=column.align,
@@ -193,7 +231,7 @@ def _rich_table(
         if section.title:
             rich.add_row(Text(printable(section.title), style="dim"))
         for row in section.rows:
-            rich.add_row(*map(show, row[:n_columns]))
+            rich.add_row(*map(show, row))
     return rich
 
 

@@ -62,11 +62,11 @@ def _params(row: LossRow) -> str:
 
 LOSS_COLUMNS: list[Spec[LossRow]] = [
     Spec(Column("tokenizer", "left", fold=True), lambda r: tokenizer_label(r.arm)),
-    Spec(Column("model", "left"), lambda r: r.arm.model),
+    Spec(Column("model", "left", needed=True), lambda r: r.arm.model),
     Spec(Column("vocab \n(used)", fold=True), _vocabulary),
     Spec(Column("params \nemb/body/head"), _params),
     Spec(
-        Column("bits/\nbyte"),
+        Column("bits/\nbyte", needed=True),
         lambda r: Cell(f"{r.bits:.3f}", "best" if r.bits == r.best else None),
     ),
     Spec(
@@ -249,7 +249,7 @@ def stretch_table(verdict: Verdict) -> Table | None:
         return None
     return Table(
         title=stretch_title(verdict),
-        columns=[Column(""), Column("", "left", fold=True, ratio=1)],
+        columns=[Column(""), Column("", "left", fold=True, ratio=1, needed=True)],
         sections=[
             Section(
                 [
@@ -278,7 +278,7 @@ def sample_table(results: Results, *, models: Sequence[str] = ()) -> Table:
             title=title,
             columns=[
                 Column("model", "left"),
-                *(Column(t, "left", fold=True, ratio=1) for t in tokenizers),
+                *(Column(t, "left", fold=True, ratio=1, needed=True) for t in tokenizers),
             ],
             sections=[
                 Section([[model, *(text[t, model] for t in tokenizers)]]) for model in chosen
@@ -289,7 +289,7 @@ def sample_table(results: Results, *, models: Sequence[str] = ()) -> Table:
         columns=[
             Column("model", "left"),
             Column("tokenizer", "left", fold=True),
-            Column("text", "left", fold=True, ratio=1),
+            Column("text", "left", fold=True, ratio=1, needed=True),
         ],
         sections=[Section([[model, t, text[t, model]]]) for model in chosen for t in tokenizers],
     )

@@ -10,7 +10,7 @@ from rich.text import Text
 from gptkit.plan.experiment_config import to_command_line
 from gptkit.report.formatting import duration, printable, short
 from gptkit.report.ladder import SAMPLED_STAGES, bits_table, stage_table
-from gptkit.report.sentences import headline, verdict_note
+from gptkit.report.sentences import headline, tuning_note, verdict_note
 from gptkit.report.table import Column, Row, Section, Table, to_rich
 from gptkit.report.tables import (
     loss_table,
@@ -37,6 +37,8 @@ def comparison(results: Results) -> list[RenderableType]:
         sample_table(results),
     ]
     shown: list[RenderableType] = [to_rich(table) for table in tables if table is not None]
+    if note := tuning_note(results):
+        shown.append(Text(printable(note)))
     verdicts = main_verdicts(results)
     shown += [Text(printable(verdict.message)) for verdict in verdicts]
     if more := len(results.verdict) - len(verdicts):

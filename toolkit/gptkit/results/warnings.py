@@ -135,6 +135,13 @@ def _check_text(results: Results) -> list[str]:
     block_bytes = block_bytes_for(n_bytes)
     blocks = n_bytes // block_bytes
     messages = []
+    if held_out := results.corpus.held_out_files:
+        name, number, n_files = held_out
+        messages.append(
+            f"the {split} text is from the end of {n_files} files in the order of their names: "
+            f"from {name}, file {number}, on. If the files differ, say in language, the losses are "
+            "about these alone. Mix the files, or give texts of one kind."
+        )
     if results.verdict and blocks < MIN_BLOCKS:
         messages.append(
             f"the {split} text has {n_bytes:,} bytes. Intervals need at least {MIN_BLOCKS} blocks "

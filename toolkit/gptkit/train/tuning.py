@@ -6,10 +6,14 @@ stops bad trials early (Li et al., "A System for Massively Parallel Hyperparamet
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
+import msgspec
 import torch
 
 from gptkit.config import TRIAL_PART, Arm, Schedule
@@ -18,8 +22,11 @@ from gptkit.data.encoding import EncodedCorpus, encode_text
 from gptkit.data.prepare import Prepared
 from gptkit.errors import TrainingError
 from gptkit.events import OnEvent, TrialDone
+from gptkit.files import write_json
 from gptkit.models import build_model
 from gptkit.train.loop import Scored, train
+
+log = logging.getLogger("gptkit")
 
 FACTORS = (1.0, 2.0, 0.5, 4.0, 0.25)  # times the recipe's rates, in the order of the trials
 TRIAL_EVALUATIONS = 4  # a trial may be stopped after the first and after the second
@@ -107,18 +114,49 @@ def tune(
 
 
 def tune_all(
-    arms: Sequence[Arm], prepared: Prepared, device: torch.device, on_event: OnEvent
+    arms: Sequence[Arm],
+    prepared: Prepared,
+    device: torch.device,
+    on_event: OnEvent,
+    *,
+    record: Path | None = None,
 ) -> dict[tuple[str, str], Tuned]:
-    """Run the trials of each tokenizer and recipe; the first seed stands for all."""
+    """Run the trials of each tokenizer and recipe; the first seed stands for all.
+
+    Args:
+        record: a file that keeps the trials; what it has of these arms is not run again.
+    """
+    known = _read_record(record)
     tuned = {}
     for name, encoded in prepared.texts.items():
-        texts = training_slice(encoded, prepared.corpus)
+        texts = None
         for arm in arms:
-            if arm.tokenizer == name and arm.schedule.seed == 0:
-                tuned[name, arm.recipe] = tune(
-                    arm, texts, device=device, on_trial=partial(on_event, arm)
-                )
+            if arm.tokenizer != name or arm.schedule.seed != 0:
+                continue
+            key = _fingerprint(arm, encoded, prepared.corpus)
+            if key not in known:
+                texts = texts or training_slice(encoded, prepared.corpus)
+                known[key] = tune(arm, texts, device=device, on_trial=partial(on_event, arm))
+                if record is not None:
+                    write_json(record, known)
+            tuned[name, arm.recipe] = known[key]
     return tuned
+
+
+def _fingerprint(arm: Arm, encoded: EncodedCorpus, corpus: Corpus) -> str:
+    """Return a hash of all that the trials of an arm depend on."""
+    facts = (arm, encoded.tokenizer.to_dict(), corpus.sha256, len(corpus.train))
+    return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
+
+
+def _read_record(record: Path | None) -> dict[str, Tuned]:
+    if record is None or not record.is_file():
+        return {}
+    try:
+        return msgspec.json.decode(record.read_bytes(), type=dict[str, Tuned])
+    except (OSError, ValueError, RecursionError) as error:
+        log.warning("the trials of learning rates are run again: %s: %s", record.name, error)
+        return {}
 
 
 def _trial_schedule(schedule: Schedule) -> Schedule:
