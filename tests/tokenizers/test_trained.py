@@ -360,6 +360,7 @@ def test_a_word_has_the_same_tokens_in_small_letters_and_capitals(prose):
         ("bpe:300:superwords=300", r"from 256 to 299"),
         ("bpe:300:superwords=255", r"from 256 to 299"),
         ("bpe:300:superwords=many", r"it must be the number of ids"),
+        ("bpe:300:split=none:superwords=280", "split=none has no words"),
         ("bpe:257:case=factored", r"Give bpe:258 or more"),
         ("bpe:9000:superwords=280", r"cannot be filled: the text has [\d,]+ merges across words"),
         ("bpe:9000:superwords=900", r"Give superwords=\d\d\d or less"),

@@ -114,5 +114,5 @@ def _round_trip_failure(tokenizer: Tokenizer, data: bytes, spelled: bytes) -> st
         f"the text:   {data[span].decode(errors='replace')!r}\n"
         f"decoded to: {spelled[span].decode(errors='replace')!r}\n"
         "A comparison by bits per byte needs a tokenizer that gives every byte back.\n"
-        "lossy_ok=True accepts this one, and adds the cost of the lost bytes to its loss."
+        "With lossy_ok=True, compare takes it and adds the cost of the lost bytes to its loss."
     )

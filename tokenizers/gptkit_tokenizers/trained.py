@@ -68,6 +68,10 @@ def train_tokenizer(
         raise TokenizerError(f"case is {case!r}; it must be factored, or be left out.")
     if kind != "bpe":
         return _train_other(kind, n, text, pattern)
+    if split == "none" and superwords is not None:
+        raise TokenizerError(
+            f"{spec} has superwords across words, but split=none has no words. Leave out one."
+        )
     within = n if superwords is None else _parse_superwords(spec, n, superwords)
     size_option = "bpe:" if superwords is None else "superwords="
     if case is None:

@@ -240,7 +240,7 @@ def test_a_quoted_text_stands_as_it_is(lowering, tmp_path, gptkit):
     code, shown, err = gptkit("inspect", "-t", lowering, "-d", text)
     assert (code, err) == (0, "")
     assert ":smile: [b]Now[/b]" in shown
-    assert "--lossy-ok accepts this one" in shown
+    assert "With --lossy-ok, compare takes it" in shown
 
 
 TRANSLATED = {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     *("gptkit", "torch", "tiktoken", "datasets", "numpy", "scipy", "optuna", "safetensors", "rich"),
-    "typer",
+    *("typer", "tokenizers", "sentencepiece", "gigatoken"),
 )
 HOSTS = (
     "https://raw.githubusercontent.com",

@@ -57,6 +57,7 @@ def measure_table(found: Inspection) -> Table:
     rows: list[Row] = [
         [name, *(cell(row) for row in found.tokenizers)] for name, cell in MEASURES.items()
     ]
+    lossy = any(row.lost_bytes for row in found.tokenizers)
     return Table(
         title=f"Tokenizers on {found.corpus.name}, {found.tokenizers[0].n_bytes:,} bytes",
         columns=[
@@ -67,7 +68,9 @@ def measure_table(found: Inspection) -> Table:
         notes=[
             "Learned tokenizers saw only the training part of this text. Entropy is of the ids' "
             "frequencies: what a model without context reaches. Rényi efficiency has order 2.5, "
-            "over the ids that the text uses. Words kept whole are not known where bytes are lost."
+            "over the ids that the text uses. Tokens per word counts what stands between white "
+            "space; kept whole are runs of letters and digits that no token's border cuts.",
+            *(["Where bytes are lost, that is not known."] if lossy else []),
         ],
     )
 
@@ -116,6 +119,7 @@ def parts_table(found: Inspection) -> Table:
             Column("change"),
         ],
         sections=[Section(rows)],
+        notes=["Without: a tokenizer of the same size, learned without this part."],
     )
 
 
