@@ -84,6 +84,18 @@ class Tokenizer(ABC):
         """Return how one id is shown in tables."""
         return self.token_bytes(token).decode("utf-8", errors="replace")
 
+    def to_tokenizer_json(self) -> bytes:
+        """Return the content of a `tokenizer.json` that gives plain text the same ids.
+
+        Raises:
+            TokenizerError: Hugging Face's library has no such tokenizer.
+        """
+        raise TokenizerError(
+            f"{self.name} cannot be written as a tokenizer.json: Hugging Face's library has none "
+            "like it.\nThese can: char, char+bytes, byte, bpe:N, unigram:N, wordpiece:N, gpt2, "
+            "tables of ranks, and any tokenizer.json."
+        )
+
     def to_dict(self) -> JsonObject:
         """Return everything that `from_dict` needs as a JSON object; it has a "name"."""
         return {"name": self.name}

@@ -19,7 +19,7 @@ from gptkit_tokenizers.base import JsonObject, Tokenizer, TokenizerError, id_dty
 from gptkit_tokenizers.chunking import PieceEncoder
 from gptkit_tokenizers.guard import encoding_errors, is_library_error
 from gptkit_tokenizers.rank_tables import check_ranks
-from gptkit_tokenizers.word_patterns import GPT2, PATTERNS
+from gptkit_tokenizers.word_patterns import GPT2, PATTERNS, library_pattern
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,6 +123,16 @@ class TiktokenTokenizer(Tokenizer):
             return self._encoding.decode_single_token_bytes(token)
         except KeyError:
             return b""
+
+    def to_tokenizer_json(self) -> bytes:
+        from gptkit_tokenizers.bytelevel import byte_level_json
+
+        special = {text.encode(): i for text, i in self._encoding._special_tokens.items()}
+        return byte_level_json(
+            self._encoding._mergeable_ranks,
+            pattern=library_pattern(self._encoding._pat_str),
+            never_found=special,
+        )
 
     def to_dict(self) -> JsonObject:
         if self._ranks is None:

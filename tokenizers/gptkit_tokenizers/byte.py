@@ -36,6 +36,13 @@ class ByteTokenizer(Tokenizer):
     def token_bytes(self, token: int) -> bytes:
         return self.decode_bytes([token])
 
+    def to_tokenizer_json(self) -> bytes:
+        from gptkit_tokenizers.bytelevel import byte_level_json
+        from gptkit_tokenizers.word_patterns import LEARNED_PATTERNS
+
+        ranks = {bytes([byte]): byte for byte in range(256)}
+        return byte_level_json(ranks, pattern=LEARNED_PATTERNS["gpt2"])
+
     def to_dict(self) -> JsonObject:
         return {"name": self.name, "n_bytes": self.vocab_size}
 

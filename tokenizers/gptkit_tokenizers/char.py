@@ -97,6 +97,21 @@ class CharTokenizer(Tokenizer):
         n = len(self.alphabet)
         return self.alphabet[token].encode() if token < n else bytes([token - n])
 
+    def to_tokenizer_json(self) -> bytes:
+        """Each character is a word. An unknown one is an error, or is spelled in bytes."""
+        from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+
+        vocab = {char: i for i, char in enumerate(self.alphabet)}
+        if self.byte_fallback:
+            vocab |= {f"<0x{byte:02X}>": len(self.alphabet) + byte for byte in range(256)}
+            tokenizer = Tokenizer(models.BPE(vocab, [], byte_fallback=True))
+            tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+        else:
+            tokenizer = Tokenizer(models.WordLevel(vocab, unk_token=""))
+            tokenizer.decoder = decoders.Fuse()
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+        return tokenizer.to_str().encode()
+
     def to_dict(self) -> JsonObject:
         return {"name": self.name, "alphabet": self.alphabet, "byte_fallback": self.byte_fallback}
 

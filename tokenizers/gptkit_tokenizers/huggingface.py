@@ -19,7 +19,7 @@ from gptkit_tokenizers.base import (
 from gptkit_tokenizers.bytelevel import BYTE_OF, spell
 from gptkit_tokenizers.chunking import PieceEncoder
 from gptkit_tokenizers.guard import encoding_errors, is_library_error
-from gptkit_tokenizers.tokenizer_json import parse_json, parts_of, without_additions
+from gptkit_tokenizers.tokenizer_json import for_plain_text, parse_json, parts_of, without_additions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -141,6 +141,9 @@ class HuggingFaceTokenizer(Tokenizer):
             if part["type"] == "Replace" and part["pattern"] == {"String": " "} and part["content"]:
                 return part["content"]
         return None
+
+    def to_tokenizer_json(self) -> bytes:
+        return for_plain_text(self.name, self._json, byte_level=self._byte_level)
 
     def to_dict(self) -> JsonObject:
         return {

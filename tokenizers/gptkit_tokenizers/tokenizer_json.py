@@ -12,6 +12,12 @@ from gptkit_tokenizers.base import JsonObject, TokenizerError, TokenizerWarning
 
 LARGE_PARTS = ("vocab", "merges")  # of a model; they are handed to the library as they are
 PARTS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
+_BYTE_LEVEL_DECODER = {
+    "type": "ByteLevel",
+    "add_prefix_space": True,
+    "trim_offsets": True,
+    "use_regex": True,
+}
 FLAGS = ("lstrip", "rstrip", "single_word")  # of added tokens; they take blanks along
 
 
@@ -121,6 +127,24 @@ def _without_space_in_front(part: JsonObject) -> JsonObject:
             "prepend_scheme": "never"
         }
     return part
+
+
+def for_plain_text(name: str, content: bytes, *, byte_level: bool) -> bytes:
+    """Return the content of a tokenizer for which special tokens are ordinary text.
+
+    A byte-pair model keeps them as tokens that no text gives. In another model, their ids are left
+    out. A byte-level tokenizer has a decoder.
+    """
+    saved, large = parse_json(name, content)
+    added = saved.get("added_tokens") or []
+    model = {**saved["model"], **large}
+    if saved["model"]["type"] == "BPE":
+        vocab = msgspec.json.decode(large["vocab"])
+        never_found = {one["content"]: one["id"] for one in added if one.get("special")}
+        model["vocab"] = {**never_found, **vocab}
+    kept = [one for one in added if not one.get("special")]
+    decoder = saved.get("decoder") or (_BYTE_LEVEL_DECODER if byte_level else None)
+    return msgspec.json.encode(saved | {"added_tokens": kept, "decoder": decoder, "model": model})
 
 
 def parts_of(saved: JsonObject) -> Iterator[JsonObject]:

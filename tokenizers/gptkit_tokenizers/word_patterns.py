@@ -100,6 +100,11 @@ def learned_pattern(split: str, digits: str | None) -> str:
     return LEARNED_PATTERNS[split].replace(own, rf"\p{{N}}{{1,{digits}}}")
 
 
+def library_pattern(pattern: str) -> str:
+    """Return a pattern with the same words that Oniguruma, Hugging Face's library, reads alike."""
+    return {GPT2: LEARNED_PATTERNS["gpt2"], CL100K: LLAMA3}.get(pattern, pattern)
+
+
 def find_pattern(name: str) -> str:
     """Return the pattern with a name.
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "sample": "Stream text that a trained run writes after a prompt.",
     "report": "Write report.md and a figure from the results in a folder, with results.json "
     "beside them.",
+    "export": "Write a trained run for other tools, after a check of its ids and its loss.",
     "bench": "Measure gptkit's speed against baselines, in alternating runs.",
     "rates": "Train every tokenizer at the same grid of learning rates; show whom a shared rate "
     "favours.",

@@ -12,7 +12,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -109,45 +109,85 @@ def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9
         CorpusError: the text is not available, is empty, or is not UTF-8.
     """
     shares = split_shares(split)
-    entropy = None
-    text: str | LargeText
-    digest = None
-    lengths: dict[str, int] = {}
-    if spec is None:
-        try:
-            spec, text = "tinyshakespeare", _tiny_shakespeare()
-        except DownloadError as error:
-            spec, text = "python-docs", _python_docs()
-            reason = str(error).splitlines()[0]
-            note = f"using python-docs, not tinyshakespeare: {reason}"
-            warnings.warn(note, CorpusWarning, stacklevel=2)
-    elif spec.startswith("markov:"):
-        text, entropy = markov_text(spec)
-    else:
-        text, digest, lengths = _text_of(spec)
-    if not text:
-        raise CorpusError(f"{spec} is empty. Give a text of at least a few thousand characters.")
+    found = _load_text(spec)
+    text = found.text
     cuts = [int(round(share, 12) * len(text)) for share in accumulate(shares[:-1])]
     if isinstance(text, LargeText):
         cuts = _held_out_cuts(cuts, len(text))
     spans = list(pairwise([0, *cuts, len(text)]))
-    train = text.part(*spans[0]) if isinstance(text, LargeText) else text[slice(*spans[0])]
-    parts = [text[a:b] for a, b in spans[1:]]
-    if not (train and all(parts)):
+    if not all(a < b for a, b in spans):
         raise CorpusError(
-            f"{spec} cannot be split at {', '.join(f'{share:g}' for share in shares)}: of its "
-            f"{len(text):,} characters {' and '.join(f'{b - a:,}' for a, b in spans)} "
+            f"{found.spec} cannot be split at {', '.join(f'{share:g}' for share in shares)}: of "
+            f"its {len(text):,} characters {' and '.join(f'{b - a:,}' for a, b in spans)} "
             "would be left.\n"
             "Give a text of at least a few thousand characters, or a split nearer the middle."
         )
+    return _cut(found, spans)
+
+
+def reload_corpus(facts: CorpusFacts, spec: str | None = None) -> Corpus:
+    """Load the corpus of a run again, split as it was.
+
+    Args:
+        spec: where the text is now; None for where it was.
+
+    Raises:
+        CorpusError: it is not there, or has changed.
+    """
+    found = _load_text(spec or facts.name)
+    sizes = [facts.train_chars, facts.val_chars, facts.test_chars or 0]
+    corpus = None
+    if sum(sizes) == len(found.text):
+        spans = [(b - size, b) for b, size in zip(accumulate(sizes), sizes, strict=True) if size]
+        corpus = _cut(found, spans)
+    if corpus is None or corpus.sha256 != facts.sha256:
+        raise CorpusError(
+            f"{found.spec} is not the text of the run: its length or its sha256 differs.\n"
+            'Give the text that the run was trained on: data="FILE".'
+        )
+    return corpus
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Loaded:
+    """A whole text, with the hash of a large one and the characters of its files, if it has any."""
+
+    spec: str
+    text: str | LargeText
+    digest: str | None = None
+    lengths: Mapping[str, int] = field(default_factory=dict)
+    entropy: float | None = None
+
+
+def _load_text(spec: str | None) -> _Loaded:
+    if spec is None:
+        try:
+            return _Loaded(spec="tinyshakespeare", text=_tiny_shakespeare())
+        except DownloadError as error:
+            reason = str(error).splitlines()[0]
+            note = f"using python-docs, not tinyshakespeare: {reason}"
+            warnings.warn(note, CorpusWarning, stacklevel=3)
+            return _Loaded(spec="python-docs", text=_python_docs())
+    if spec.startswith("markov:"):
+        text, entropy = markov_text(spec)
+        return _Loaded(spec=spec, text=text, entropy=entropy)
+    found = _text_of(spec)
+    if not found.text:
+        raise CorpusError(f"{spec} is empty. Give a text of at least a few thousand characters.")
+    return found
+
+
+def _cut(found: _Loaded, spans: Sequence[tuple[int, int]]) -> Corpus:
+    text, (start, stop) = found.text, spans[0]
+    parts = [text[a:b] for a, b in spans[1:]]
     return Corpus(
-        name=spec,
-        train=train,
+        name=found.spec,
+        train=text.part(start, stop) if isinstance(text, LargeText) else text[start:stop],
         val=parts[0],
         test=parts[1] if len(parts) == 2 else None,
-        sha256=digest or hashlib.sha256(text[:].encode()).hexdigest(),
-        entropy_bits_per_byte=entropy,
-        held_out_files=_held_out_files(lengths, len(text) - spans[0][1]),
+        sha256=found.digest or hashlib.sha256(text[:].encode()).hexdigest(),
+        entropy_bits_per_byte=found.entropy,
+        held_out_files=_held_out_files(found.lengths, len(text) - stop),
     )
 
 
@@ -178,21 +218,24 @@ def _held_out_cuts(cuts: Sequence[int], n: int) -> list[int]:
     return moved
 
 
-def _text_of(spec: str) -> tuple[str | LargeText, str | None, dict[str, int]]:
-    """Return the text, its hash if it is too large for memory, and the characters of its files."""
+def _text_of(spec: str) -> _Loaded:
     if spec == "tinyshakespeare":
-        return _tiny_shakespeare(), None, {}
+        return _Loaded(spec=spec, text=_tiny_shakespeare())
     if spec == "python-docs":
-        return _python_docs(), None, {}
+        return _Loaded(spec=spec, text=_python_docs())
     if spec.startswith("hf:"):
         found = dataset_text(spec, cache=cache_folder() / "texts", large=LARGE_TEXT_BYTES)
-        return (found, None, {}) if isinstance(found, str) else (*index_files(found), {})
+        if isinstance(found, str):
+            return _Loaded(spec=spec, text=found)
+        text, digest = index_files(found)
+        return _Loaded(spec=spec, text=text, digest=digest)
     files = _files(spec)
     if sum(path.stat().st_size for path in files) > LARGE_TEXT_BYTES:
         text, digest = index_files(files)
-        return text, digest, text.chars_by_file()
+        return _Loaded(spec=spec, text=text, digest=digest, lengths=text.chars_by_file())
     texts = {str(path): decode_text(path.read_bytes(), str(path)) for path in files}
-    return join_files(texts.values()), None, {name: len(text) for name, text in texts.items()}
+    lengths = {name: len(text) for name, text in texts.items()}
+    return _Loaded(spec=spec, text=join_files(texts.values()), lengths=lengths)
 
 
 def cache_folder() -> Path:

@@ -142,18 +142,20 @@ class Run:
     def model(self) -> Model:
         import safetensors
         import safetensors.torch
+        import torch
 
         from gptkit.models import MODELS
 
         path = self.folder / "weights.safetensors"
         try:
             state = safetensors.torch.load_file(path)
-            model = MODELS[self.config.model.architecture](
-                self.config.model,
-                self.result.vocab_size,
-                state["support"],
-                block_size=self.config.schedule.block_size,
-            )
+            with torch.random.fork_rng(devices=[]):  # initial weights are drawn, and replaced
+                model = MODELS[self.config.model.architecture](
+                    self.config.model,
+                    self.result.vocab_size,
+                    state["support"],
+                    block_size=self.config.schedule.block_size,
+                )
             model.load_state_dict(state)
         except (OSError, KeyError, RuntimeError, safetensors.SafetensorError) as error:
             raise RunError(

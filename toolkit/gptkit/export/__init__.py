@@ -1,0 +1,1 @@
+"""Runs for other people's tools, and other people's models in bits per byte."""
