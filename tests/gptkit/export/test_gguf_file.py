@@ -27,7 +27,7 @@ def test_tensors_tokens_and_config_read_back(tokenizer, recipe, runs, tmp_path):
     fields = {
         name: field.contents()
         for name, field in reader.fields.items()
-        if name not in ("tokenizer.ggml.tokens", "tokenizer.ggml.token_type")
+        if name.removeprefix("tokenizer.ggml.") not in ("tokens", "token_type", "merges")
     }
     c = run.config.model
     assert fields["general.architecture"] == recipe
@@ -42,7 +42,8 @@ def test_tensors_tokens_and_config_read_back(tokenizer, recipe, runs, tmp_path):
     assert len(tokens) == run.tokenizer.vocab_size
     assert all(tokens[i] == token for token, i in vocab.items())
     assert fields["tokenizer.ggml.pre"] == "gpt-2"
-    for merge in fields["tokenizer.ggml.merges"][:1000]:
+    field = reader.fields["tokenizer.ggml.merges"]
+    for merge in (bytes(field.parts[i]).decode() for i in field.data):
         if tokenizer != "byte":  # there, a merge that spells no token
             assert merge.replace(" ", "") in vocab
 

@@ -19,6 +19,8 @@ COMMANDS = {
     "report": "Write report.md and a figure from the results in a folder, with results.json "
     "beside them.",
     "export": "Write a trained run for other tools, after a check of its ids and its loss.",
+    "score": "Score language models, other people's or runs, on a text in exact bits per byte.",
+    "bytes": "Count the true bytes of each id in a text, and check a trainer's table of them.",
     "bench": "Measure gptkit's speed against baselines, in alternating runs.",
     "rates": "Train every tokenizer at the same grid of learning rates; show whom a shared rate "
     "favours.",

@@ -125,6 +125,15 @@ def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9
     return _cut(found, spans)
 
 
+def load_text(spec: str) -> str:
+    """Load a whole text, for a spec as in `load_corpus`.
+
+    Raises:
+        CorpusError: the text is not available, is empty, or is not UTF-8.
+    """
+    return _load_text(spec).text[:]
+
+
 def reload_corpus(facts: CorpusFacts, spec: str | None = None) -> Corpus:
     """Load the corpus of a run again, split as it was.
 

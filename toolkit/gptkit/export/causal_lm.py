@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 HUB = "hf:"
-BLOCK_NATS = 2**26  # logits that are turned into nats at a time
+CACHED_LOGITS = 2**18  # a megabyte
 
 
 class CompactCausalLM(nn.Module):
@@ -71,12 +71,23 @@ class CausalLM(nn.Module):
     def nll(self, ids: Tensor, targets: Tensor) -> Tensor:
         """Return nats per target: ids (B, T), targets (B, T) -> (B, T)."""
         logits = self.model(input_ids=ids, use_cache=False).logits.flatten(0, 1)  # (BT, V)
-        rows = max(1, BLOCK_NATS // logits.shape[1])
-        nats = [
-            F.cross_entropy(block.float(), target, reduction="none")
-            for block, target in zip(logits.split(rows), targets.flatten().split(rows), strict=True)
-        ]
-        return torch.cat(nats).view_as(targets)
+        return nats_of(logits, targets.flatten()).view_as(targets)
+
+
+def nats_of(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return nats per target: logits (N, V), targets (N,) -> (N,).
+
+    Σ exp(logit - target's logit) is computed for a few rows at a time, which stay in the
+    processor's cache: half the time of `cross_entropy`.
+    """
+    rows = max(1, CACHED_LOGITS // logits.shape[1])
+    blocks = zip(logits.split(rows), targets[:, None].split(rows), strict=True)
+    total = torch.cat(
+        [(block.float() - block.float().gather(1, at)).exp_().sum(dim=1) for block, at in blocks]
+    )
+    if total.isfinite().all():
+        return total.log()
+    return F.cross_entropy(logits.float(), targets, reduction="none")  # a target below e^-88
 
 
 def import_transformers() -> ModuleType:

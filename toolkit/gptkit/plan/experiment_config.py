@@ -311,9 +311,8 @@ def to_command_line(message: str) -> str:
     >>> to_command_line("Give match='time' or tune=False.")
     'Give --match time or no --tune.'
     """
-    names = "|".join(
-        f.name for config in (ExperimentConfig, ExecutionConfig) for f in fields(config)
-    )
+    own = [f.name for config in (ExperimentConfig, ExecutionConfig) for f in fields(config)]
+    names = "|".join([*own, "context", "to"])
 
     def spell(match: re.Match[str]) -> str:
         flag, value = f"--{match[1].replace('_', '-')}", match[2].strip("\"'")

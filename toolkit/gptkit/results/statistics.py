@@ -102,6 +102,18 @@ def paired_difference(
     )
 
 
+def text_p_value(difference: Difference, *, n_blocks: int) -> float | None:
+    """Return the p-value of no difference, by the text alone: for models not trained again.
+
+    Args:
+        n_blocks: the number of blocks that `paired_difference` had.
+    """
+    if difference.text is None:
+        return None
+    error = difference.text / float(stats.t.ppf((1 + CONFIDENCE) / 2, n_blocks - 1))
+    return _p(difference.mean, error, n_blocks - 1)
+
+
 def _together(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
     """Return the standard error and degrees of freedom of the sum of two independent errors."""
     error = math.hypot(a[0], b[0])
