@@ -104,3 +104,12 @@ def test_special_tokens_keep_their_ids_and_no_text_gives_them(kinds):
     library = tokenizers.Tokenizer.from_str(get_tokenizer("gpt2").to_tokenizer_json().decode())
     assert library.token_to_id("<|endoftext|>") == 50256
     assert 50256 not in library.encode("<|endoftext|>").ids
+
+
+def test_special_ids_are_those_that_no_text_gives(kinds):
+    assert kinds["gpt2"].special_ids() == {50256}
+    assert kinds["json"].special_ids() == {0, 1}  # <s> and <|endoftext|>
+    assert kinds["byte"].special_ids() == frozenset()
+    for kind in ("gpt2", "json"):
+        found = kinds[kind].encode("<s> a <|endoftext|>")
+        assert not kinds[kind].special_ids() & set(found)

@@ -84,6 +84,10 @@ class Tokenizer(ABC):
         """Return how one id is shown in tables."""
         return self.token_bytes(token).decode("utf-8", errors="replace")
 
+    def special_ids(self) -> frozenset[int]:
+        """Return the ids that a trainer puts between texts, and that no plain text gives."""
+        return frozenset()
+
     def to_tokenizer_json(self) -> bytes:
         """Return the content of a `tokenizer.json` that gives plain text the same ids.
 

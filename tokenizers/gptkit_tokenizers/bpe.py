@@ -124,6 +124,9 @@ class TiktokenTokenizer(Tokenizer):
         except KeyError:
             return b""
 
+    def special_ids(self) -> frozenset[int]:
+        return frozenset(self._encoding._special_tokens.values())
+
     def to_tokenizer_json(self) -> bytes:
         from gptkit_tokenizers.bytelevel import byte_level_json
 

@@ -142,6 +142,11 @@ class HuggingFaceTokenizer(Tokenizer):
                 return part["content"]
         return None
 
+    def special_ids(self) -> frozenset[int]:
+        added = self._saved.get("added_tokens") or []
+        ids = (self._tokenizer.token_to_id(one["content"]) for one in added if one.get("special"))
+        return frozenset(i for i in ids if i is not None)
+
     def to_tokenizer_json(self) -> bytes:
         return for_plain_text(self.name, self._json, byte_level=self._byte_level)
 

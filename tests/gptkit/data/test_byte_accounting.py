@@ -33,7 +33,7 @@ def test_the_arrays_are_the_bytes_of_ids_and_of_tokens(gpt2):
     expected = [len(gpt2.token_bytes(i)) for i in ids]
     assert found.text_token_bytes.tolist() == expected
     assert sum(expected) == found.summary.text_bytes == len(KOREAN.encode())
-    assert found.token_bytes.tolist() == token_lengths(gpt2).tolist()
+    assert found.token_bytes.tolist() == [*token_lengths(gpt2)[:-1].tolist(), 0]  # <|endoftext|>
     partial = {i for i in ids if "\ufffd" in gpt2.token_bytes(i).decode(errors="replace")}
     assert found.summary.partial_ids == len(partial)
     assert found.summary.partial_tokens == sum(i in partial for i in ids)
@@ -91,11 +91,13 @@ def test_the_cause_is_named(token, given, cause):
 
 def test_special_tokens_with_bytes_and_ids_without_are_said(tmp_path):
     tokenizer = get_tokenizer("gpt2")
-    table = token_lengths(tokenizer).copy()
+    table = token_lengths(tokenizer)
+    assert table[50256] == len("<|endoftext|>")
     used = tokenizer.encode("the king")
     table[used[0]] = 0
     np.save(tmp_path / "t.npy", table)
     check = account_bytes(tokenizer, "the king", text_name="k", check=tmp_path / "t.npy")
+    assert check.summary.check.unused_with_bytes == 1
     assert check.summary.check.zero == 1
     assert check.summary.check.error == pytest.approx(8 / 5 - 1)
 

@@ -81,7 +81,8 @@ class ByteAccount(msgspec.Struct, frozen=True, kw_only=True):
         spelled_bytes: bytes that its tokens spell; fewer or more if the tokenizer is lossy.
         partial_ids: ids of the text whose bytes are no whole characters.
         partial_tokens: how often these occur.
-        empty_ids: ids of the vocabulary that spell nothing.
+        empty_ids: ids of the vocabulary that spell nothing; special ones are among them, because
+            the text between which they stand does not have them.
     """
 
     tokenizer: str
@@ -119,6 +120,7 @@ def account_bytes(
     """
     ids = tokenizer.encode_array(text)
     lengths = token_lengths(tokenizer)
+    lengths[list(tokenizer.special_ids())] = 0
     counts = np.bincount(ids, minlength=len(lengths))
     used = np.flatnonzero(counts)
     partial = [i for i in used.tolist() if _is_partial(tokenizer.token_bytes(i))]

@@ -11,7 +11,7 @@ def account_table(found: ByteAccount) -> Table:
     """Make a table of what the tokens of the text spell."""
     rows: list[list[str]] = [
         ["vocabulary", f"{found.vocab_size:,}"],
-        ["ids that spell nothing", f"{found.empty_ids:,}"],
+        ["ids that spell nothing, special ones too", f"{found.empty_ids:,}"],
         ["tokens of the text", f"{found.tokens:,}"],
         ["ids that the text uses", f"{found.used_ids:,}"],
         ["of these, parts of characters", f"{found.partial_ids:,}"],
