@@ -35,8 +35,8 @@ def bytes(
     from rich.console import Console
 
     from gptkit.cli.text_input import tokenizer_for
-    from gptkit.data.byte_accounting import account_bytes
     from gptkit.data.corpus import load_text
+    from gptkit.export.byte_accounting import account_bytes
 
     text = load_text(data)
     found = account_bytes(tokenizer_for(tokenizer, data), text, text_name=data, check=check)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gptkit.data.byte_accounting import ByteAccount, ByteCheck, Cause, WrongId
 from gptkit.report.formatting import visible
 from gptkit.report.table import Column, Section, Spec, Table, build_rows
+from gptkit.results.byte_accounting import ByteAccount, ByteCheck, Cause, WrongId
 
 
 def account_table(found: ByteAccount) -> Table:

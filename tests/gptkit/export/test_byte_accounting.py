@@ -7,8 +7,8 @@ import pytest
 import safetensors.numpy
 import torch
 
-from gptkit.data.byte_accounting import account_bytes, find_cause, read_table
 from gptkit.errors import ConfigError
+from gptkit.export.byte_accounting import account_bytes, find_cause, read_table
 from gptkit_tokenizers import get_tokenizer, token_lengths
 from gptkit_tokenizers.bytelevel import write
 
