@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import TypeVar
+
+T = TypeVar("T", bytes, str)
 
 
-def find_merges(ranks: Mapping[bytes, int]) -> list[tuple[bytes, bytes]]:
-    """Return the pairs that tiktoken merges, in the order of their ranks.
+def find_merges(ranks: Mapping[T, int]) -> list[tuple[T, T]]:
+    """Return the pairs that tiktoken and SentencePiece merge, in the order of their ranks.
 
     Each token is encoded with the others; the last two parts are its pair. There is no other one:
     the merges inside a token's span are the same wherever the token stands, because none of them

@@ -95,6 +95,35 @@ class SentencePieceTokenizer(Tokenizer):
                 spelled.append(_piece_bytes(model, i).replace(SPACE.encode(), b" "))
         return spelled
 
+    def to_tokenizer_json(self) -> bytes:
+        """A byte-pair model whose normaliser changes spaces alone can be written."""
+        if not keeps_text(self._model):
+            return super().to_tokenizer_json()
+        from tokenizers import Tokenizer, decoders, models, normalizers
+
+        from gptkit_tokenizers.merges import find_merges
+
+        model, ids = self._processor, range(self.vocab_size)
+        pieces = model.id_to_piece([*ids])
+        found = [i for i in ids if not (model.is_control(i) or model.is_unknown(i))]
+        by_score = sorted(
+            (i for i in found if not model.is_byte(i)), key=lambda i: -model.get_score(i)
+        )
+        merges = find_merges({pieces[i]: rank for rank, i in enumerate(by_score)})
+        written = Tokenizer(
+            models.BPE(
+                {piece: i for i, piece in enumerate(pieces)},
+                merges,
+                unk_token=pieces[model.unk_id()],
+                fuse_unk=True,
+                byte_fallback=any(map(model.is_byte, ids)),
+            )
+        )
+        written.normalizer = normalizers.Replace(" ", SPACE)
+        to_space = decoders.Replace(SPACE, " ")
+        written.decoder = decoders.Sequence([to_space, decoders.ByteFallback(), decoders.Fuse()])
+        return written.to_str().encode()
+
     def to_dict(self) -> JsonObject:
         return {"name": self.name, "sentencepiece": b64encode(self._model).decode()}
 
