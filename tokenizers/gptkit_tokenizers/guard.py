@@ -22,6 +22,11 @@ def encoding_errors(name: str) -> Iterator[None]:
         if not is_library_error(error):
             raise
         reason = (str(error) or type(error).__name__).splitlines()[0]
+        if "[UNK]" in reason:
+            reason = (
+                "it has a character without a token, and the tokenizer has no unknown token.\n"
+                "Use one that spells any text, such as byte, bpe:N or gpt2, or another text."
+            )
         raise TokenizerError(f"{name} cannot encode this text: {reason}") from None
 
 

@@ -30,7 +30,7 @@ def test_export_says_what_it_measured(gptkit, runs, tmp_path):
         ("byte-bigram-s0", [], "Train decoder"),
         ("byte-fast-s0", ["--to", "gguf"], "Train decoder"),
         ("byte-decoder-s0", ["-d", "gone.txt"], "gone.txt"),
-        ("nothing", [], "is not a run"),
+        ("nothing", [], "there is no folder"),
         (".", [], "holds several runs"),
     ],
 )

@@ -35,10 +35,11 @@ def test_an_export_has_its_own_text(gptkit, runs, tmp_path):
     ("arguments", "message"),
     [
         (["nowhere", "-d", "TEXT"], "there is no folder nowhere"),
-        (["RUN"], "Give --data TEXT"),
+        (["RUN"], "is no export, so it has no text of its own to score. Give --data TEXT"),
+        (["nowhere"], "there is no folder nowhere"),
         (["RUN", "-d", "gone.txt"], "gone.txt"),
         (["RUN", "RUN", "-d", "TEXT"], "two models are named"),
-        (["RUN", "-d", "TEXT", "--context", "7"], "has a context of"),
+        (["RUN", "-d", "TEXT", "--context", "7"], "always has a context of"),
         (["a=.", "-d", "TEXT"], "config.json is missing"),
     ],
 )

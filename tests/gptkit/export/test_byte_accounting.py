@@ -9,6 +9,7 @@ import torch
 
 from gptkit.errors import ConfigError
 from gptkit.export.byte_accounting import account_bytes, find_cause, read_table
+from gptkit.report.byte_accounting import check_sentences
 from gptkit_tokenizers import get_tokenizer, token_lengths
 from gptkit_tokenizers.bytelevel import write
 
@@ -68,6 +69,10 @@ def test_the_true_table_passes_however_it_is_kept(gpt2, tmp_path):
     for name in ("t.npy", "t.pt", "d.pt", "t.safetensors"):
         check = account_bytes(gpt2, KOREAN, text_name="k", check=tmp_path / name).summary.check
         assert (check.error, check.causes, check.zero) == (0.0, [], 0)
+        assert check.entries == (len(padded) if "safe" in name else len(table))
+    np.save(tmp_path / "short.npy", table[:50000])
+    found = account_bytes(gpt2, "to be", text_name="t", check=tmp_path / "short.npy").summary
+    assert "50,000 entries for 50,257 ids" in " ".join(check_sentences(found))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +127,7 @@ def test_what_is_no_table_is_refused(gpt2, tmp_path):
         "broken.npy": "cannot be read",
         "two.pt": "does not hold the bytes of each id",
         "table.csv": "ends in .npy",
-        "gone.npy": "cannot be read",
+        "gone.npy": "there is no file",
     }
     for name, message in messages.items():
         with pytest.raises(ConfigError, match=message):

@@ -53,6 +53,7 @@ def test_an_export_is_the_run(tokenizer, recipe, runs, tmp_path):
     run = run_of(runs, tokenizer, recipe)
     done = export_hugging_face(run, tmp_path / "hf")
     assert {path.name for path in done.folder.iterdir()} == FILES
+    assert len({path.stat().st_mode for path in done.folder.iterdir()}) == 1
     text = json.loads((done.folder / "val.jsonl").read_text("utf-8"))["text"]
     record = msgspec.json.decode((done.folder / "gptkit.json").read_bytes(), type=ExportRecord)
     found = bits_by_transformers(done.folder, text, record.prefix_id, record.block_size)

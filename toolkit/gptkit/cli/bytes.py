@@ -55,7 +55,7 @@ def bytes(
         wrong = found.summary.check
         for table in (account_table(found.summary), *(check_tables(wrong) if wrong else [])):
             console.print(to_rich(table))
-        for says in check_sentences(wrong) if wrong else []:
+        for says in check_sentences(found.summary):
             console.print(printable(says), markup=False)
     if found.summary.check and found.summary.check.causes:
         raise typer.Exit(1)

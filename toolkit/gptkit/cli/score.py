@@ -34,7 +34,7 @@ def score(
     context: Annotated[
         int | None,
         typer.Option(
-            help="The longest context, in tokens.", show_default="the model's, at most 2048", min=1
+            help="The most context, in tokens.", show_default="the model's, at most 2048", min=1
         ),
     ] = None,
     stride_bytes: Annotated[
@@ -95,7 +95,8 @@ def _names(models: list[str]) -> dict[str, str]:
     for model in models:
         name, equals, place = model.partition("=")
         if not equals or Path(model).exists():
-            name, place = "/".join(Path(model).parts[-2:]) or model, model
+            hub = model.startswith("hf:")
+            name, place = model if hub else "/".join(Path(model).absolute().parts[-2:]), model
         if name in named:
             raise ConfigError(f"two models are named {name}. Name one of them: NAME={place}.")
         named[name] = place
@@ -106,11 +107,16 @@ def _own_text(places: list[str]) -> tuple[str, str]:
     """Return the validation text of exports, if all have the same."""
     from gptkit.export.score import read_export
 
-    records = [read_export(Path(place).expanduser()) for place in places]
-    if None in records or len({record.val_sha256 for record in records if record}) != 1:
-        raise ConfigError(
-            'there is no text to score: only exports of one text have their own.\nGive data="TEXT".'
-        )
+    records = {place: read_export(Path(place).expanduser()) for place in places}
+    for place, record in records.items():
+        if record is None and not place.startswith("hf:") and not Path(place).exists():
+            raise ConfigError(f"there is no folder {place}.")
+        if record is None:
+            raise ConfigError(
+                f'{place} is no export, so it has no text of its own to score.\nGive data="TEXT".'
+            )
+    if len({record.val_sha256 for record in records.values() if record}) != 1:
+        raise ConfigError('these exports have different validation texts.\nGive data="TEXT".')
     path = Path(places[0]).expanduser() / "val.jsonl"
     try:
         return str(path), json.loads(path.read_bytes())["text"]

@@ -193,6 +193,8 @@ def load_run(path: str | Path, *, tokenizer: Any = None) -> Run:
         inside = sorted(str(p.parent) for p in folder.glob("*/config.json"))
         if inside:
             raise RunError(f"{folder} holds several runs. Give one of: {', '.join(inside)}.")
+        if not folder.exists():
+            raise RunError(f"there is no folder {folder}. Give the folder of an arm.")
         raise RunError(
             f"{folder} is not a run: it has no config.json.\n"
             "Give the folder of an arm, as in runs/<experiment>/char-decoder-s0."

@@ -87,6 +87,8 @@ def read_table(path: Path) -> np.ndarray:
         raise ConfigError(
             f"{path} is no table that can be read. Give a file that ends in {', '.join(readers)}."
         )
+    if not path.is_file():
+        raise ConfigError(f"there is no file {path}.")
     try:
         found = readers[path.suffix](path)
     except Exception as error:  # of many kinds: of the file, or of its library
@@ -154,6 +156,7 @@ def _check(
     worst = sorted(causes, key=lambda i: -abs(int(off[i])))[:MAX_WORST_IDS]
     return ByteCheck(
         file=str(path),
+        entries=len(table),
         table_bytes=table_bytes,
         error=text_bytes / table_bytes - 1,
         causes=sorted(kinds, key=lambda cause: -abs(cause.bytes)),

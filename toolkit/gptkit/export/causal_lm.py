@@ -112,11 +112,11 @@ def load_causal_lm(
     """Load a model from a folder, or from the hub or its cache: `hf:OWNER/NAME[@REVISION]`.
 
     Args:
-        block_size: the longest context in tokens; None for all that the model has.
+        block_size: the longest context in tokens, if the model has more; None for its own.
 
     Raises:
-        ConfigError: it is no causal language model in this layout, has no safetensors, needs code
-            of its own, or has a shorter context.
+        ConfigError: it is no causal language model in this layout, has no safetensors, or needs
+            code of its own.
     """
     transformers = import_transformers()
     where, options = _where(name)
@@ -133,16 +133,12 @@ def load_causal_lm(
         ) from error
     config = model.config.get_text_config()
     longest = getattr(config, "max_position_embeddings", None) or getattr(config, "n_ctx", None)
-    if block_size is not None and longest is not None and block_size > longest:
-        raise ConfigError(
-            f"context is {block_size}, but {name} has {longest:,} positions. Give that or less."
-        )
-    used = block_size or longest
-    if used is None:
+    limits = [limit for limit in (block_size, longest) if limit is not None]
+    if not limits:
         raise ConfigError(
             f"{name} does not say how long its context is. Give context=N, in tokens."
         )
-    return CausalLM(model.eval(), block_size=used)
+    return CausalLM(model.eval(), block_size=min(limits))
 
 
 def _where(name: str) -> tuple[str, dict[str, Any]]:
@@ -151,11 +147,6 @@ def _where(name: str) -> tuple[str, dict[str, Any]]:
         repository, _, revision = name.removeprefix(HUB).partition("@")
         return repository, {"revision": revision} if revision else {}
     folder = Path(name).expanduser()
-    if not folder.is_dir():
-        raise ConfigError(
-            f"there is no folder {name}. Give the folder of a model in Hugging Face's layout, a "
-            "run's folder,\nor hf:OWNER/NAME for one on the hub."
-        )
     check_model_folder(folder)
     return str(folder), {"local_files_only": True}
 
@@ -166,6 +157,11 @@ def check_model_folder(folder: Path) -> None:
     Raises:
         ConfigError: it has not.
     """
+    if not folder.is_dir():
+        raise ConfigError(
+            f"there is no folder {folder}. Give the folder of a model in Hugging Face's layout, a "
+            "run's folder,\nor hf:OWNER/NAME for one on the hub."
+        )
     try:
         config = json.loads((folder / "config.json").read_bytes())
     except (OSError, ValueError, RecursionError) as error:

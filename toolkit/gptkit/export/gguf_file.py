@@ -48,7 +48,7 @@ def export_gguf(run: Run, out: Path | None = None) -> Path:
         ) from error
     path = run.folder / "model.gguf" if out is None else out
     if path.exists():
-        raise ConfigError(f"{path} exists already. Give another file, or remove it.")
+        raise ConfigError(f"{path} exists already. Give another file, out='FILE', or remove it.")
     layout = find_layout(run.model, run.config.recipe)
     if layout.config.get("activation_function", layout.config.get("hidden_act")) != ACTIVATIONS.get(
         layout.model_type

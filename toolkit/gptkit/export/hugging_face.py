@@ -91,7 +91,7 @@ def export_hugging_face(run: Run, out: Path | None = None, *, data: str | None =
     import_transformers()
     folder = run.folder / "hf" if out is None else out
     if folder.exists():
-        raise ConfigError(f"{folder} exists already. Give another folder, or remove it.")
+        raise ConfigError(f"{folder} exists already. Give another folder, out='DIR', or remove it.")
     layout = find_layout(run.model, run.config.recipe)
     content = run.tokenizer.to_tokenizer_json()
     corpus = reload_corpus(run.record.corpus, data)
@@ -165,6 +165,7 @@ def _write_model(folder: Path, layout: Layout, block_size: int) -> None:
     model.load_state_dict({name: w.contiguous() for name, w in layout.weights.items()}, strict=True)
     model.generation_config = transformers.GenerationConfig(**GENERATION, max_length=block_size)
     model.save_pretrained(folder)
+    shutil.copymode(folder / "config.json", folder / "model.safetensors")  # readable by others too
 
 
 def _write_tokenizer(folder: Path, content: bytes, block_size: int) -> None:

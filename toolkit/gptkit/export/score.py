@@ -124,11 +124,6 @@ def open_source(name: str, place: str) -> Source:
         return Source(name=name, place=place, tokenizer=run.tokenizer, run=run)
     if place.startswith(HUB):
         return Source(name=name, place=place, tokenizer=get_tokenizer(place))
-    if not folder.is_dir():
-        raise ConfigError(
-            f"there is no folder {place}. Give the folder of a model in Hugging Face's layout, a "
-            "run's folder,\nor hf:OWNER/NAME for one on the hub."
-        )
     check_model_folder(folder)
     tokenizer = get_tokenizer(str(folder))
     return Source(name=name, place=place, tokenizer=tokenizer, record=read_export(folder))
@@ -188,17 +183,15 @@ def _load(source: Source, context: int | None) -> tuple[Any, str, int]:
     line_break = source.tokenizer.encode("\n")[-1:] or [0]
     if source.run is not None:
         own = source.run.model
-        if context is not None and context != own.block_size:
+        if context is not None and context < own.block_size:
             raise ConfigError(
-                f"context is {context}, but the run {source.place} has a context of "
-                f"{own.block_size} tokens.\nGive that, or export the run."
+                f"context is {context}, but the run {source.name} always has a context of "
+                f"{own.block_size} tokens.\nGive that or more, or export the run."
             )
         return own, source.run.config.recipe, line_break[0]
-    if context is None and source.record is not None:
-        context = source.record.block_size
-    loaded = load_causal_lm(source.place, block_size=context)
-    if context is None:
-        loaded.block_size = min(loaded.block_size, MAX_CONTEXT)
+    loaded = load_causal_lm(source.place, block_size=context or MAX_CONTEXT)
+    if source.record is not None:
+        loaded.block_size = min(loaded.block_size, source.record.block_size)
     config = loaded.model.config
     if source.record is not None:
         return loaded, config.model_type, source.record.prefix_id
@@ -213,7 +206,8 @@ def _check_fit(source: Source, model: Any, text: EncodedText) -> None:
     if source.tokenizer.vocab_size > model.vocab_size:
         raise ConfigError(
             f"the tokenizer of {source.place} has {source.tokenizer.vocab_size:,} ids, and its "
-            f"model only {model.vocab_size:,}: they do not belong together."
+            f"model only {model.vocab_size:,}: they do not belong together.\nPut the model's own "
+            "tokenizer.json into its folder."
         )
     if len(text.ids) < model.block_size:
         raise ConfigError(

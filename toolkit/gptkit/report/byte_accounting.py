@@ -36,7 +36,7 @@ def account_table(found: ByteAccount) -> Table:
 
 
 CAUSE_COLUMNS: list[Spec[Cause]] = [
-    Spec(Column("what is wrong", "left", fold=True, ratio=1, needed=True), lambda c: c.name),
+    Spec(Column("what is wrong", "left", fold=True, needed=True), lambda c: c.name),
     Spec(Column("ids"), lambda c: f"{c.ids:,}"),
     Spec(Column("tokens"), lambda c: f"{c.occurrences:,}"),
     Spec(Column("bytes off"), lambda c: f"{c.bytes:+,}"),
@@ -64,8 +64,11 @@ def check_tables(check: ByteCheck) -> list[Table]:
     return [causes, worst]
 
 
-def check_sentences(check: ByteCheck) -> list[str]:
-    """Say how wrong bits per byte are, and what this text does not show."""
+def check_sentences(found: ByteAccount) -> list[str]:
+    """Say how wrong bits per byte are, and what this text does not show; [] without a check."""
+    check = found.check
+    if check is None:
+        return []
     if not check.causes:
         says = [f"{check.file} has the true bytes of every id of this text."]
     elif check.error == 0:
@@ -76,6 +79,11 @@ def check_sentences(check: ByteCheck) -> list[str]:
             f"Bits per byte by {check.file} are {abs(check.error):.2%} too {way} on this text: it "
             f"counts {check.table_bytes:,} bytes."
         ]
+    if check.entries < found.vocab_size:
+        says.append(
+            f"It has {check.entries:,} entries for {found.vocab_size:,} ids; a text with one of "
+            "the others cannot be counted by it."
+        )
     if check.unused_with_bytes:
         says.append(
             f"{check.unused_with_bytes:,} ids that spell nothing, such as special tokens, have "

@@ -32,19 +32,20 @@ SCORE_COLUMNS: list[Spec[ModelScore]] = [
         lambda s: f"{s.loss.lost_bytes:,}",
         shown=lambda scores: any(s.loss.lost_bytes for s in scores),
     ),
-    Spec(Column("s"), lambda s: f"{s.seconds:.1f}"),
+    Spec(Column("seconds"), lambda s: f"{s.seconds:.1f}"),
 ]
 
 
 def score_table(scores: Scores) -> Table:
     """Make a table with a row per model, the best first."""
     columns, rows = build_rows(SCORE_COLUMNS, scores.models)
+    known = any(score.ci95 for score in scores.models)
     return Table(
         title=f"Bits per byte of {scores.text}, {scores.bytes:,} bytes",
         columns=columns,
         sections=[Section(rows)],
         notes=[
-            "Every byte is scored once. Context is in tokens. The interval is from the text: a "
-            "block bootstrap."
+            "Every byte is scored once. Context is in tokens.",
+            *(["The interval is from the text: a block bootstrap."] if known else []),
         ],
     )

@@ -37,6 +37,7 @@ class ByteCheck(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         file: the table.
+        entries: ids that it has bytes for.
         table_bytes: the bytes of the text by this table.
         error: how wrong bits per byte are that divide by these: 0.02 is 2 % too high.
         causes: the kinds of wrong ids, that with most bytes first.
@@ -48,6 +49,7 @@ class ByteCheck(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     file: str
+    entries: int
     table_bytes: int
     error: float
     causes: list[Cause]
