@@ -188,3 +188,15 @@ def test_a_worker_imports_nothing_from_the_current_folder(text_file, tmp_path, m
     monkeypatch.chdir(tmp_path)
     result = gptkit.compare(data=str(text_file), seeds=2, out=tmp_path / "out", jobs=2, **SMALL)
     assert result.data.machine.arms_at_a_time == 2
+
+
+def test_a_worker_that_died_with_unread_messages_is_closed():
+    dead = subprocess.Popen(
+        [sys.executable, "-c", "raise SystemExit(3)"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    dead.wait()
+    dead.stdin.write(b"unread")  # in the buffer; closing would write it
+    worker = processes._Worker.__new__(processes._Worker)
+    worker.process = dead
+    assert worker.close() == 3
+    assert dead.stdin.closed

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -148,7 +149,8 @@ class _Worker:
     def close(self) -> int:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.close()
+        with suppress(BrokenPipeError):  # what a worker that died has not read is written here
+            self.process.stdin.close()
         self.process.stdout.close()
         return self.process.wait()
 
