@@ -332,7 +332,5 @@ def test_a_part_of_another_shape_is_named(tmp_path, changes, says):
 def test_an_unknown_token_that_is_not_there_is_one_message(tmp_path):
     model = {"type": "WordLevel", "vocab": {"to": 0}, "unk_token": "[UNK]"}
     tokenizer = get_tokenizer(str(saved_with(tmp_path, model=model)))
-    with pytest.raises(
-        TokenizerError, match=r"odd\.json cannot encode this text: .*no unknown token"
-    ):
+    with pytest.raises(TokenizerError, match=r"odd\.json cannot encode.*no unknown token"):
         tokenizer.encode("or")
