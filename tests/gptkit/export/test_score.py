@@ -17,7 +17,6 @@ from gptkit.errors import ConfigError
 from gptkit.export.causal_lm import load_causal_lm, nats_of
 from gptkit.export.hugging_face import export_hugging_face
 from gptkit.export.score import score_models, sweep_from_start
-from gptkit.results.byte_losses import to_byte_losses
 from gptkit.results.statistics import paired_difference, text_p_value
 from gptkit_tokenizers import TokenizerError, get_tokenizer
 
@@ -215,11 +214,3 @@ def test_a_text_shorter_than_a_window_is_refused_and_context_is_an_upper_limit(m
     assert score.context == 32
     (score,) = score_models(place, text, text_name="text", context=8).models
     assert score.context == 8
-
-
-def test_borders_come_from_the_tokens_themselves(models, text):
-    tokenizer = get_tokenizer(str(models["llama"]))
-    ids = tokenizer.encode_array(text)
-    ends = np.cumsum([len(tokenizer.token_bytes(i)) for i in ids.tolist()])
-    found = to_byte_losses(np.ones(len(ids)), ends, text.encode())
-    assert found.borders[-1] == len(text.encode())

@@ -57,7 +57,7 @@ def make_plan(config: ExperimentConfig, texts: Mapping[str, EncodedCorpus]) -> P
 
 
 def _scoring_note(arms: Sequence[Arm], texts: Mapping[str, EncodedCorpus]) -> str | None:
-    """Say that most of the time will be scoring, which costs a third of training on as much."""
+    """Return a note if scoring the validation text will take more time than training."""
     for arm in arms:
         steps, per_step = arm.schedule.steps, arm.schedule.bytes_per_step
         val_bytes, sweeps = texts[arm.tokenizer].val.n_bytes, arm.schedule.evaluations
