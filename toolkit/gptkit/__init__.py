@@ -10,15 +10,18 @@ if TYPE_CHECKING:
     from gptkit.data.corpus import load_corpus
     from gptkit.engines.run_folder import load_run
     from gptkit.errors import GptkitError
-    from gptkit.experiment import Experiment, compare
+    from gptkit.experiment import Experiment, ScaleLadder, compare, scale
     from gptkit.plan.ladder import ladder
     from gptkit.report.result import Result, load_result
+    from gptkit.report.scale_result import ScaleResult, load_scale
     from gptkit_tokenizers import TokenizerError, get_tokenizer
 
 _HOME = {
     "Experiment": "gptkit.experiment",
     "GptkitError": "gptkit.errors",
     "Result": "gptkit.report.result",
+    "ScaleLadder": "gptkit.experiment",
+    "ScaleResult": "gptkit.report.scale_result",
     "TokenizerError": "gptkit_tokenizers",
     "compare": "gptkit.experiment",
     "get_tokenizer": "gptkit_tokenizers",
@@ -26,12 +29,16 @@ _HOME = {
     "load_corpus": "gptkit.data.corpus",
     "load_result": "gptkit.report.result",
     "load_run": "gptkit.engines.run_folder",
+    "load_scale": "gptkit.report.scale_result",
+    "scale": "gptkit.experiment",
 }
 
 __all__ = [
     "Experiment",
     "GptkitError",
     "Result",
+    "ScaleLadder",
+    "ScaleResult",
     "TokenizerError",
     "compare",
     "get_tokenizer",
@@ -39,6 +46,8 @@ __all__ = [
     "load_corpus",
     "load_result",
     "load_run",
+    "load_scale",
+    "scale",
 ]
 
 

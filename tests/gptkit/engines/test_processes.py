@@ -99,7 +99,7 @@ def test_an_error_of_a_worker_is_raised_here_and_stops_the_others(text_file, tmp
     for arm in experiment.plan().arms:  # a worker cannot write where a file is
         (tmp_path / "taken").mkdir(exist_ok=True)
         (tmp_path / "taken" / arm.id).write_text("")
-    monkeypatch.setattr("gptkit.experiment.make_folder", lambda *args: tmp_path / "taken")
+    monkeypatch.setattr("gptkit.experiment.single.make_folder", lambda *args: tmp_path / "taken")
     with pytest.raises(RunError, match=r"(?s)bigram-s0 cannot be made: .*The arm is finished, in "):
         experiment.run()
     assert len(started) == 1

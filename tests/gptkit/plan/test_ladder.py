@@ -196,7 +196,11 @@ def test_the_command_runs_the_ladder_again(climbed):
         )
         assert command_line(results).endswith(f"--budget 6steps --seeds 2 --stages {','.join(few)}")
     results = with_experiment(
-        results, models=ladder("gpu"), context_bytes=None, bytes_per_step=None
+        results,
+        models=ladder("gpu"),
+        context_bytes=None,
+        bytes_per_step=None,
+        evaluations=None,
     )
     results = msgspec.structs.replace(results, ladder="gpu")
     assert command_line(results).endswith("--seeds 2 --preset gpu")

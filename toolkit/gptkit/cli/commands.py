@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS = {
     "compare": "Train the same models on the same text under each tokenizer, and compare bits per "
     "byte.",
+    "scale": "Train a ladder of budgets or sizes, and say where the order of the tokenizers flips.",
     "inspect": "Measure tokenizers on a text before any training: compression, speed, and where "
     "they cut.",
     "encode": "Show a text's tokens: id, bytes and text of each.",
@@ -24,8 +25,7 @@ COMMANDS = {
     "bench": "Measure gptkit's speed against baselines, in alternating runs.",
     "rates": "Train every tokenizer at the same grid of learning rates; show whom a shared rate "
     "favours.",
-    "calibrate": "Check how often the verdict's intervals contain a known difference, or report a "
-    "false one.",
+    "calibrate": "Check how often what gptkit claims holds, where the truth is known.",
     "doctor": "Show the installation: versions, device, threads, cache, tokenizers, network.",
     "lecture": "Walk through the lecture that builds GPT from nothing, with any tokenizer.",
     "tokenizer": "Write a tokenizer of your own.",

@@ -97,7 +97,7 @@ def _spell(value: Any) -> str:
 
 
 def _parse(name: str, value: Any) -> Any:
-    if name in ("tokenizers", "models"):
+    if name in ("tokenizers", "models", "perturb"):
         return tuple(split_names(value))
     if name == "split":
         try:

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from gptkit.config import Arm
     from gptkit.events import Event, TrialDone
-    from gptkit.experiment import Experiment
+    from gptkit.experiment import Experiment, ScaleLadder
     from gptkit.report.result import Result
 
 
-def encode_shown(experiment: Experiment, err: Console, *, live: bool) -> None:
+def encode_shown(experiment: Experiment | ScaleLadder, err: Console, *, live: bool) -> None:
     """Encode the text; for a large text, show a bar per tokenizer, in bytes."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -35,6 +35,9 @@ def report(
     from gptkit.results.schema import Results
 
     folder = out or experiment
+    if (experiment / "scale.json").is_file():
+        _write_scale(experiment, folder)
+        return
     found = read_results(experiment)
     if not isinstance(found, Results):
         write_text(folder / "report.md", study_page(found))
@@ -52,4 +55,25 @@ def report(
     write_text(folder / "report.md", markdown(found, beside=results[1:], figure=figure))
     for i, result in enumerate(results):
         write_json(folder / f"results{f'-{i + 1}' if i else ''}.json", result)
+    typer.echo(str(folder / "report.md"))
+
+
+def _write_scale(ladder: Path, folder: Path) -> None:
+    from gptkit.errors import ConfigError
+    from gptkit.files import write_bytes, write_json, write_text
+    from gptkit.report.plots import to_svg
+    from gptkit.report.scale import page
+    from gptkit.report.scale_plot import plot_scale
+    from gptkit.report.scale_result import load_scale
+
+    scale = load_scale(ladder).data
+    figures = {f"scale-{model}.svg": model for model in scale.says}
+    try:
+        for file, model in figures.items():
+            write_bytes(folder / file, to_svg(plot_scale(scale, model=model)))
+    except ConfigError as error:
+        figures = {}
+        log.warning("note: the report has no figure: %s", error)
+    write_text(folder / "report.md", page(scale, figures=list(figures)))
+    write_json(folder / "scale.json", scale)
     typer.echo(str(folder / "report.md"))

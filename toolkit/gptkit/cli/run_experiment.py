@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -71,9 +72,7 @@ def run_and_show(
     try:
         result = run_live(experiment, err) if live else run_plain(experiment)
     except Stopped as stopped:
-        kept = stopped.folder
-        message = f"finished arms are in {kept}; to continue, add --resume --name {kept.name}"
-        typer.echo(f"stopped; {message if kept.exists() else 'no arm was finished'}", err=True)
+        say_stopped(stopped.folder)
         raise typer.Exit(130) from None
     if as_json:
         typer.echo(to_json(result.data), nl=False)
@@ -81,3 +80,9 @@ def run_and_show(
         console.print(*show(result.data), sep="\n")
         console.print(f"Written to {result.folder}. For a page:", markup=False)
         console.print(f"    gptkit report {result.folder}", markup=False, soft_wrap=True)
+
+
+def say_stopped(folder: Path) -> None:
+    """Say on stderr how to continue what is in a folder."""
+    message = f"finished arms are in {folder}; to continue, add --resume --name {folder.name}"
+    typer.echo(f"stopped; {message if folder.exists() else 'no arm was finished'}", err=True)

@@ -11,6 +11,7 @@ import torch
 
 from gptkit.config import Arm
 from gptkit.data.prepare import Prepared
+from gptkit.engines.after_training import measure_marginals, measure_perturbed
 from gptkit.eval.baselines import measure_baselines
 from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.plan.ladder import ladder_preset
@@ -18,7 +19,8 @@ from gptkit.plan.make import Plan
 from gptkit.results.balance import compare_quantities
 from gptkit.results.byte_losses import read_losses
 from gptkit.results.robustness import assess_robustness
-from gptkit.results.schema import ArmResult, Machine, Results, Trial, Tuning
+from gptkit.results.schema import ArmResult, Look, Machine, Results, Trial, Tuning
+from gptkit.results.statistics import ALPHA
 from gptkit.results.verdict import judge
 from gptkit.results.warnings import check_result
 from gptkit.train.tuning import Tuned
@@ -33,16 +35,19 @@ def compose_results(
     arms: list[ArmResult],
     tuning: list[Tuning],
     machine: Machine,
+    looks: list[Look],
     began: float,
 ) -> Results:
     """Judge the arms in a folder, measure baselines, and check the results.
 
     Args:
         config: the experiment's config, resolved.
+        looks: the last one's level is the verdicts'; none for the usual level.
         began: when the experiment began, by `time.perf_counter`.
     """
     corpus, models = prepared.corpus, config.models
-    verdict = judge(arms, lambda arm: read_losses(folder / arm.id))
+    level = looks[-1].level if looks else ALPHA
+    verdict = judge(arms, lambda arm: read_losses(folder / arm.id), level=level)
     results = Results(
         gptkit=version("gptkit"),
         name=folder.name,
@@ -57,6 +62,9 @@ def compose_results(
         baselines=measure_baselines(corpus, prepared.texts),
         verdict=verdict,
         robustness=assess_robustness(arms, verdict),
+        looks=looks,
+        marginals=measure_marginals(folder, arms, prepared.texts) if config.marginal else [],
+        perturbed=measure_perturbed(folder, arms, prepared.texts, corpus, config.perturb),
         warnings=[],
         seconds=0.0,
     )

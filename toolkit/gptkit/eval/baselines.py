@@ -1,11 +1,4 @@
-"""Measure baselines on the same text: counted unigrams and bigrams, and compressors.
-
-Counts are smoothed by Witten and Bell's rule, which has no constant to choose. After a history
-that was seen n times, followed by t different ids, a share t / (n + t) goes to the next shorter
-history ("The zero-frequency problem", 1991; in the interpolated form of Chen and Goodman, "An
-empirical study of smoothing techniques for language modeling", 1996). The shortest history is the
-uniform distribution over the vocabulary, so every id has a probability.
-"""
+"""Measure baselines on the same text: counted unigrams and bigrams, and compressors."""
 
 from __future__ import annotations
 
@@ -19,6 +12,7 @@ import numpy as np
 
 from gptkit.data.corpus import Corpus
 from gptkit.data.encoding import EncodedCorpus
+from gptkit.eval.counted import CountedBigram
 from gptkit.eval.evaluation import bits_per_byte
 from gptkit.losses import Baseline
 
@@ -61,29 +55,13 @@ def counted(texts: EncodedCorpus) -> dict[str, float]:
     ids = np.concatenate([before[-1:], text.ids[:]]).astype(np.int64)
     history, target = ids[:-1], ids[1:]
 
-    counts = np.bincount(train, minlength=V)
-    unigram = _witten_bell(counts[target], len(train), (counts > 0).sum(), 1 / V)
-
-    pairs, pair_counts = np.unique(train[:-1] * V + train[1:], return_counts=True)
-    followed = np.bincount(train[:-1], minlength=V)  # how often each history occurs
-    followers = np.bincount(pairs // V, minlength=V)  # and how many different ids follow
-    wanted = history * V + target
-    at = np.searchsorted(pairs, wanted).clip(max=len(pairs) - 1)
-    count = np.where(pairs[at] == wanted, pair_counts[at], 0)
-    bigram = _witten_bell(count, followed[history], followers[history], unigram)
+    counts = CountedBigram(train, V)
+    unigram, bigram = counts.unigram(target), counts.bigram(history, target)
     return {
         "uniform": len(target) * math.log(V) + text.lost_nats,
         "unigram": -float(np.log(unigram).sum()) + text.lost_nats,
         "bigram": -float(np.log(bigram).sum()) + text.lost_nats,
     }
-
-
-def _witten_bell(
-    count: np.ndarray, seen: np.ndarray | int, followers: np.ndarray, shorter: np.ndarray | float
-) -> np.ndarray:
-    """Return an id's probability after a history; `shorter` is the one without the history."""
-    after = (count + followers * shorter) / np.maximum(seen + followers, 1)
-    return np.where(seen, after, shorter)  # an unseen history has no counts
 
 
 def compressed(data: bytes, *, primer: bytes) -> dict[str, tuple[int, int]]:

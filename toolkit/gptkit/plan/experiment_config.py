@@ -22,9 +22,12 @@ from gptkit.plan.recipes import RECIPES
 Options: TypeAlias = dict[str, Any]  # by field, as a command line or a TOML file gives them
 
 MATCH_NAMES = ("bytes", "tokens", "flops", "params", "time")
+PERTURBATION_NAMES = ("typos", "case", "spaces", "unicode", "digits")
+UNTIL = ("decided",)
 MAX_SEEDS = 1000
+MAX_SEQUENTIAL_SEEDS = 100  # with a look after each
 MAX_COUNT = 10_000_000_000  # bytes, of a context or a step
-TEXT_FIELDS = ("budget", "context_bytes", "bytes_per_step")  # None means the recipe's value
+RECIPE_FIELDS = ("budget", "context_bytes", "bytes_per_step", "evaluations")  # None: the recipe's
 
 
 def option(
@@ -95,12 +98,21 @@ class ExperimentConfig:
         shown="the recipe's, 600KB; 20s with --match time",
     )
     seeds: int = option(1, "Number of seeds; 5 give a verdict with intervals.")
+    until: str | None = option(
+        None,
+        "decided: add seeds until the best tokenizer is known, at an error rate of 5 %.",
+        shown="all seeds are trained",
+    )
+    max_seeds: int = option(12, "The most seeds that --until adds up to.")
     tune: bool = option(False, "First choose learning rates by short trials.", flag=True)
     context_bytes: int | None = option(
         None, "How far back a model sees, in bytes of text.", shown="the recipe's, 160"
     )
     bytes_per_step: int | None = option(
         None, "Training text per step, in bytes.", shown="the recipe's, 1024"
+    )
+    evaluations: int | None = option(
+        None, "Number of evaluations of val during a training.", shown="the recipe's, 4"
     )
     split: float | tuple[float, ...] = option(
         0.9,
@@ -113,13 +125,24 @@ class ExperimentConfig:
     lossy_ok: bool = option(
         False, "Run tokenizers that lose bytes too; their loss includes what they lose.", flag=True
     )
+    marginal: bool = option(
+        False,
+        "Also estimate the loss over all tokenizations: what the canonical one costs.",
+        flag=True,
+    )
+    perturb: tuple[str, ...] = option(
+        (),
+        "Also score the models on a perturbed text: typos, case, spaces, unicode, digits, "
+        "separated by commas.",
+        shown="none",
+    )
     prompt: str | None = option(None, "Text that samples continue.", shown="a line break")
     sample_bytes: int = option(300, "Length of a sample, in bytes.")
     temperature: float = option(1.0, "Sampling temperature.")
     top_k: int | None = option(None, "Sample from the k likeliest tokens.", shown="all")
 
     def __post_init__(self) -> None:
-        for name in ("tokenizers", "models"):
+        for name in ("tokenizers", "models", "perturb"):
             if not isinstance(getattr(self, name), Mapping):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         if not isinstance(self.split, float):
@@ -142,11 +165,16 @@ class ExperimentConfig:
             check_utf8("tokenizers", tokenizer)
         check_folders(self.tokenizer_names, self.models)
         check_known("way to match", self.match, MATCH_NAMES)
+        self._check_until()
+        for kind in self.perturb:
+            check_known("perturbation", kind, PERTURBATION_NAMES)
         split_shares(self.split)
         counts = (
             "seeds",
+            "max_seeds",
             "context_bytes",
             "bytes_per_step",
+            "evaluations",
             "sample_bytes",
             "stride_bytes",
             "top_k",
@@ -155,7 +183,7 @@ class ExperimentConfig:
             value = getattr(self, name)
             if value is None:
                 continue
-            most = MAX_SEEDS if name == "seeds" else MAX_COUNT
+            most = MAX_SEEDS if name in ("seeds", "max_seeds") else MAX_COUNT
             if not isinstance(value, int) or not 1 <= value <= most:
                 raise ConfigError(
                     f"{name} is {value}; it must be a whole number from 1 to {most:,}."
@@ -173,6 +201,34 @@ class ExperimentConfig:
         if self.prompt == "":
             raise ConfigError("the prompt is empty; a sample needs a character to continue.")
 
+    def _check_until(self) -> None:
+        if self.until is None:
+            return
+        check_known("way to stop", self.until, UNTIL)
+        if len(self.tokenizers) < 2:
+            raise ConfigError("there is nothing to decide: give at least two tokenizers.")
+        if not self.first_seeds < self.max_seeds <= MAX_SEQUENTIAL_SEEDS:
+            raise ConfigError(
+                f"max_seeds is {self.max_seeds}; with until='decided' it must be above the first "
+                f"{self.first_seeds} seeds, and at most {MAX_SEQUENTIAL_SEEDS}."
+            )
+
+    @property
+    def first_seeds(self) -> int:
+        """How many seeds are trained before the first look: all, unless `until` is given."""
+        return self.seeds if self.until is None else max(2, self.seeds)
+
+    @property
+    def most_seeds(self) -> int:
+        """How many seeds may be trained."""
+        return self.seeds if self.until is None else self.max_seeds
+
+    @property
+    def n_pairs(self) -> int:
+        """How many verdicts there are: pairs of tokenizers, under each model."""
+        n = len(self.tokenizers)
+        return len(self.models) * n * (n - 1) // 2
+
     @property
     def tokenizer_names(self) -> tuple[str, ...]:
         """The tokenizers' names in tables: their aliases, or their whole specs."""
@@ -185,7 +241,7 @@ class ExperimentConfig:
         named = self.models
         if not isinstance(named, Mapping):
             named = {name: RECIPES[name]() for name in named}
-        given = {name: getattr(self, name) for name in TEXT_FIELDS}
+        given = {name: getattr(self, name) for name in RECIPE_FIELDS}
         if self.match == "time":
             del given["budget"]
         given = {name: value for name, value in given.items() if value is not None}
@@ -197,7 +253,7 @@ class ExperimentConfig:
 
     def resolved(self, data: str | None) -> ExperimentConfig:
         """Fill in the corpus's name, and the text fields on which the recipes agree."""
-        common = {name: common_value(self.recipes().values(), name) for name in TEXT_FIELDS}
+        common = {name: common_value(self.recipes().values(), name) for name in RECIPE_FIELDS}
         if self.match == "time":
             common["budget"] = self.budget or DEFAULT_TIME_BUDGET
         return replace(self, data=data, **common)

@@ -46,7 +46,7 @@ def make_plan(config: ExperimentConfig, texts: Mapping[str, EncodedCorpus]) -> P
     """
     request = Request(
         recipes=config.recipes(),
-        seeds=range(config.seeds),
+        seeds=range(config.most_seeds),
         seconds=config.seconds(),
         stride_bytes=config.stride_bytes,
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from gptkit.plan.experiment_config import TEXT_FIELDS, ExperimentConfig, Options
+from gptkit.plan.experiment_config import RECIPE_FIELDS, ExperimentConfig, Options
 from gptkit.plan.ladder import STAGES
 from gptkit.results.schema import Results
 
@@ -59,7 +59,7 @@ def given_options(config: ExperimentConfig) -> Options:
     options: Options = {}
     for f in fields(ExperimentConfig):
         value = getattr(config, f.name)
-        defaults = [f.default, *([getattr(untouched, f.name)] if f.name in TEXT_FIELDS else [])]
+        defaults = [f.default, *([getattr(untouched, f.name)] if f.name in RECIPE_FIELDS else [])]
         if f.name == "tokenizers" or value not in defaults:
             options[f.name] = value
     return options

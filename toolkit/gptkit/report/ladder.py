@@ -101,7 +101,7 @@ def stage_table(results: Results, tokenizer: str) -> Table:
         title=_title(results, tokenizer),
         columns=columns,
         sections=[Section(rows)],
-        notes=ladder_notes(results, with_std=results.experiment.seeds > 1),
+        notes=ladder_notes(results, with_std=results.n_seeds > 1),
         dense=True,
     )
 
@@ -138,7 +138,7 @@ def ladder_tables(results: Results) -> list[Table]:
 
 
 def _title(results: Results, what: str) -> str:
-    n_seeds = results.experiment.seeds
+    n_seeds = results.n_seeds
     title = f"The ladder on {results.corpus.name}, {what}"
     return f"{title}, mean of {n_seeds} seeds" if n_seeds > 1 else title
 

@@ -12,8 +12,10 @@ from gptkit.report.sentences import headline, match_summary, verdict_note
 from gptkit.report.table import Table, escape_markdown, to_markdown
 from gptkit.report.tables import (
     loss_table,
+    marginal_table,
     match_table,
     model_table,
+    perturbed_table,
     seed_table,
     stretch_table,
     tuning_table,
@@ -47,6 +49,8 @@ def markdown(results: Results, *, beside: Sequence[Results] = (), figure: str | 
         [note] if note else [],
         _losses("##", results),
         warnings,
+        _titled(marginal_table(results)),
+        _titled(perturbed_table(results)),
         _section(f"## {escape_markdown(match_summary(results))}", match_table(results)),
         _stretches(results),
         _section("## Learning rates tried", tuning_table(results)),
@@ -64,6 +68,10 @@ def _section(title: str, table: Table | None) -> list[str]:
         return []
     notes = ["", escape_markdown(" ".join(table.notes))] if table.notes else []
     return [*([title, ""] if title else []), *to_markdown(table), *notes]
+
+
+def _titled(table: Table | None) -> list[str]:
+    return [] if table is None else _section(f"## {escape_markdown(table.title)}", table)
 
 
 def _losses(level: str, results: Results) -> list[str]:

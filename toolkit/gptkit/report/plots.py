@@ -20,6 +20,7 @@ from gptkit.results.summary import group_by_model, vocabulary_points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def figure_name(results: Results) -> str | None:
@@ -125,14 +126,23 @@ PLOTS: dict[str, Callable[[Sequence[Results]], Axes]] = {
 }
 
 
-def _new_axes(x_label: str) -> Axes:
+def new_figure(*, height: float = 5) -> Figure:
+    """Return an empty figure, 8 inches wide.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise ConfigError(
             "a figure needs matplotlib. Install it: pip install 'gptkit[plots]'."
         ) from None
-    axes = Figure(figsize=(8, 5), layout="constrained").add_subplot()
+    return Figure(figsize=(8, height), layout="constrained")
+
+
+def _new_axes(x_label: str) -> Axes:
+    axes = new_figure().add_subplot()
     axes.set_xlabel(x_label)
     axes.set_ylabel("bits per byte")
     axes.grid(alpha=0.3)

@@ -1,13 +1,32 @@
-"""Write the page of a study: speed, learning rates, or calibration."""
+"""Write the page of a study: speed, learning rates, or a calibration."""
 
 from __future__ import annotations
 
 from gptkit.report import calibration, rates, speed
-from gptkit.results.studies import RatesStudy, Speed, Study
+from gptkit.report.scale_calibration import published_page, scale_page, sequential_page
+from gptkit.results.studies import (
+    Calibration,
+    PublishedLaws,
+    RatesStudy,
+    ScaleCalibration,
+    SequentialCalibration,
+    Speed,
+    Study,
+)
 
 
 def study_page(found: Study) -> str:
     """Write the report of a study as Markdown."""
-    if isinstance(found, Speed):
-        return speed.markdown(found)
-    return rates.markdown(found) if isinstance(found, RatesStudy) else calibration.markdown(found)
+    match found:
+        case Speed():
+            return speed.markdown(found)
+        case RatesStudy():
+            return rates.markdown(found)
+        case Calibration():
+            return calibration.markdown(found)
+        case ScaleCalibration():
+            return scale_page(found)
+        case SequentialCalibration():
+            return sequential_page(found)
+        case PublishedLaws():
+            return published_page(found)

@@ -14,8 +14,10 @@ from gptkit.report.sentences import headline, tuning_note, verdict_note
 from gptkit.report.table import Column, Row, Section, Table, to_rich
 from gptkit.report.tables import (
     loss_table,
+    marginal_table,
     match_table,
     model_table,
+    perturbed_table,
     sample_table,
     stretch_table,
     vocabulary_table,
@@ -32,6 +34,8 @@ def comparison(results: Results) -> list[RenderableType]:
         loss_table(results),
         model_table(results, always=False),
         vocabulary_table(results),
+        marginal_table(results),
+        perturbed_table(results),
         match_table(results),
         None if closest is None else stretch_table(closest),
         sample_table(results),

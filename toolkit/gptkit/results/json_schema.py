@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from gptkit.results.scale_schema import Scale
 from gptkit.results.schema import Results
 from gptkit.results.studies import Study
 from gptkit_tokenizers.base import JsonObject
@@ -14,8 +15,8 @@ SCHEMA_FILE = Path(__file__).with_name("results.schema.json")
 
 
 def json_schema() -> JsonObject:
-    """The JSON Schema of results.json, of an experiment or of a study."""
-    return msgspec.json.schema(Results | Study)
+    """The JSON Schema of results.json, of an experiment or of a study, and of scale.json."""
+    return msgspec.json.schema(Results | Scale | Study)
 
 
 if __name__ == "__main__":

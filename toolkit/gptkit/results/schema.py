@@ -123,6 +123,9 @@ class Verdict(Record, frozen=True, kw_only=True):
         p_holm: p-value, corrected for all pairs; None with one seed.
         significant: whether the difference is significant; None if there is one seed, and the
             interval from the text excludes zero.
+        more_seeds, more_text: if it is not, about how many more seeds would show the difference
+            that was seen, or else how many times the validation text. None if neither would, or
+            with one seed.
     """
 
     a: str
@@ -137,6 +140,8 @@ class Verdict(Record, frozen=True, kw_only=True):
     seeds: int
     significant: bool | None
     message: str
+    more_seeds: int | None = None
+    more_text: float | None = None
     stretches: Stretches
 
 
@@ -215,6 +220,60 @@ class Tuning(Record, frozen=True, kw_only=True):
     factor: float
 
 
+class Marginal(Record, frozen=True, kw_only=True):
+    """The loss over all tokenizations of a part of the text; see `gptkit.eval.marginal`.
+
+    Attributes:
+        model: a model of the experiment, its first seed; "counted bigram" for the counts.
+        bytes: of the part.
+        canonical: bits per byte of the part as the tokenizer cuts it.
+        bits_per_byte: over all tokenizations: exact, or an upper bound that was estimated.
+        error: standard error of canonical - bits_per_byte; None if it is exact.
+    """
+
+    tokenizer: str
+    model: str
+    bytes: int
+    canonical: float
+    bits_per_byte: float
+    error: float | None
+
+    @property
+    def gap(self) -> float:
+        """What the one tokenization costs, in bits per byte."""
+        return self.canonical - self.bits_per_byte
+
+
+class Perturbed(Record, frozen=True, kw_only=True):
+    """A tokenizer and a model on a perturbed text; see `gptkit.eval.perturb`.
+
+    Attributes:
+        kind: the perturbation.
+        delta_bits_per_byte: above the loss on the text itself; None if the tokenizer cannot encode
+            the perturbed text.
+        ci95: from the text and the seeds.
+    """
+
+    tokenizer: str
+    model: str
+    kind: str
+    delta_bits_per_byte: float | None
+    ci95: Interval | None
+
+
+class Look(Record, frozen=True, kw_only=True):
+    """A look at the verdicts after a number of seeds; see `gptkit.results.sequential`.
+
+    Attributes:
+        level: a corrected p-value below it is significant.
+        decided: whether the best tokenizer was better than every other under each model.
+    """
+
+    seeds: int
+    level: float
+    decided: bool
+
+
 class Results(Record, frozen=True, kw_only=True, tag_field="kind", tag="experiment"):
     """results.json of an experiment.
 
@@ -224,6 +283,9 @@ class Results(Record, frozen=True, kw_only=True, tag_field="kind", tag="experime
         experiment: the experiment's config; `data` is None for a text given as an object.
         ladder: the preset of the lecture's ladder if the models are its stages, else None.
         reported_split: the text that the losses are from: test if there is one, else val.
+        looks: at the verdicts, if seeds were added until they decided.
+        marginals: the losses over all tokenizations, if they were asked for.
+        perturbed: the losses on perturbed texts, if they were asked for.
         seconds: the duration of the experiment.
     """
 
@@ -241,8 +303,16 @@ class Results(Record, frozen=True, kw_only=True, tag_field="kind", tag="experime
     baselines: list[Baseline]
     verdict: list[Verdict]
     robustness: Robustness | None
+    looks: list[Look] = []
+    marginals: list[Marginal] = []
+    perturbed: list[Perturbed] = []
     warnings: list[str]
     seconds: float
+
+    @property
+    def n_seeds(self) -> int:
+        """The number of seeds of each arm."""
+        return len({arm.seed for arm in self.arms})
 
     @property
     def reported_bytes(self) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+ALPHA = 0.05  # of a family of verdicts: 1 - CONFIDENCE
 # Neighbouring text is similar, so short blocks give standard errors that are too small. On tiny
 # Shakespeare, blocks of 256, 512, 1024 and 2048 bytes give 0.60, 0.68, 0.77 and 0.84 of the
 # standard error of blocks of 4096 bytes. With 2048 there are 55 blocks.
@@ -91,7 +92,7 @@ def paired_difference(
     if n_seeds > 1:
         errors["seeds"] = float(per_seed.std(ddof=1)) / math.sqrt(n_seeds), n_seeds - 1
     if len(errors) == 2:
-        errors["both"] = _together(*errors.values())
+        errors["both"] = add_errors(*errors.values())
     half = {name: _half_width(*error) for name, error in errors.items()}
     return Difference(
         mean=mean,
@@ -114,7 +115,7 @@ def text_p_value(difference: Difference, *, n_blocks: int) -> float | None:
     return _p(difference.mean, error, n_blocks - 1)
 
 
-def _together(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
+def add_errors(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
     """Return the standard error and degrees of freedom of the sum of two independent errors."""
     error = math.hypot(a[0], b[0])
     if error == 0:

@@ -183,4 +183,98 @@ class Calibration(Record, frozen=True, kw_only=True, tag_field="kind", tag="cali
     copies: Copies
 
 
-Study = Speed | RatesStudy | Calibration
+class LadderCoverage(Record, frozen=True, kw_only=True):
+    """How often what a ladder says of its pairs holds, for one kind of arms.
+
+    Attributes:
+        ladders: how many; each has the same number of pairs.
+        top: the share of pairs whose difference at the top rung is in the interval that the rungs
+            below predict.
+        top_by_law: the same for intervals without a deviation from the fitted law.
+        sign_by_fit, sign_by_rung: the share of pairs whose order at the top rung is as predicted by
+            the rungs below, and as it was at the last of them.
+        crossovers: the pairs with a true crossover within range.
+        in_set: the share of these whose crossover is in the reported set.
+        claimed: the share of these that are reported as a crossover.
+        false_crossovers: the share of the other pairs that are reported as a crossover.
+    """
+
+    arms: str
+    ladders: int
+    pairs: int
+    top: float
+    top_by_law: float
+    sign_by_fit: float
+    sign_by_rung: float
+    crossovers: int
+    in_set: float | None
+    claimed: float | None
+    false_crossovers: float | None
+
+
+class ScaleCalibration(
+    Record, frozen=True, kw_only=True, tag_field="kind", tag="scale-calibration"
+):
+    """Ladders held against known truths, on texts from Markov sources."""
+
+    format: Literal[1] = 1
+    gptkit: str
+    ladders: int
+    pool: int
+    coverage: list[LadderCoverage]
+
+
+class SequentialCalibration(Record, frozen=True, kw_only=True, tag_field="kind", tag="sequential"):
+    """Comparisons without a difference, with a look after each seed.
+
+    Attributes:
+        first, most: seeds at the first look and at the last.
+        false_claims: by kind of noise, the share of comparisons that were decided.
+        without_levels: the same if each look had the level of a single one.
+    """
+
+    format: Literal[1] = 1
+    gptkit: str
+    trials: int
+    first: int
+    most: int
+    false_claims: dict[str, float]
+    without_levels: dict[str, float]
+
+
+class Coefficient(Record, frozen=True, kw_only=True):
+    """A coefficient of a published law: as published, and as fitted here."""
+
+    name: str
+    published: float
+    fitted: float
+
+
+class PublishedFit(Record, frozen=True, kw_only=True):
+    """A published scaling law, fitted again to its points."""
+
+    law: str
+    source: str
+    points: int
+    coefficients: list[Coefficient]
+    loss: float
+
+
+class PublishedLaws(Record, frozen=True, kw_only=True, tag_field="kind", tag="published-laws"):
+    """Published laws fitted again, and what a bootstrap says of one's prediction.
+
+    Attributes:
+        optimum: the best vocabulary for 70 billion parameters by the second law, in ids.
+        interval: of the optimum, 95 %, over resampled runs; a bound of None is beyond 4 million.
+        draws: of the bootstrap.
+    """
+
+    format: Literal[1] = 1
+    gptkit: str
+    fits: list[PublishedFit]
+    optimum: float
+    interval: tuple[float, float | None]
+    draws: int
+
+
+Study = Speed | RatesStudy | Calibration | ScaleCalibration | SequentialCalibration | PublishedLaws

@@ -17,9 +17,10 @@ from gptkit.results.byte_losses import (
     find_stretches,
     shared_borders,
 )
+from gptkit.results.more import More, plan_more
 from gptkit.results.schema import ArmResult, Interval, Stretches, Verdict
 from gptkit.results.statistics import (
-    CONFIDENCE,
+    ALPHA,
     Difference,
     block_bytes_for,
     holm,
@@ -38,11 +39,17 @@ class Seeded(Protocol):
 A = TypeVar("A", bound=Seeded)
 
 
-def judge(arms: Sequence[ArmResult], losses: Callable[[ArmResult], ByteLosses]) -> list[Verdict]:
+def judge(
+    arms: Sequence[ArmResult],
+    losses: Callable[[ArmResult], ByteLosses],
+    *,
+    level: float = ALPHA,
+) -> list[Verdict]:
     """Make a verdict for each model and pair of tokenizers; p-values are corrected for all pairs.
 
     Args:
         losses: returns an arm's losses on each byte.
+        level: a corrected p-value below it is significant.
     """
     pairs = []
     groups = group_by_model(arms)
@@ -59,6 +66,7 @@ def judge(arms: Sequence[ArmResult], losses: Callable[[ArmResult], ByteLosses]) 
             stretches,
             None if difference.p is None else next(corrected),
             len(pairs),
+            level,
         )
         for a, b, difference, stretches in pairs
     ]
@@ -71,9 +79,15 @@ def _verdict(
     stretches: Stretches,
     p_holm: float | None,
     n_pairs: int,
+    level: float,
 ) -> Verdict:
     name, other, model = a[0].tokenizer, b[0].tokenizer, a[0].model
-    claim = describe(name, difference, p_holm=p_holm, n_seeds=len(a), n_pairs=n_pairs)
+    claim = describe(name, difference, p_holm=p_holm, n_seeds=len(a), n_pairs=n_pairs, level=level)
+    significant = is_significant(difference, p_holm=p_holm, level=level)
+    more = More()
+    if significant is False and len(a) > 1:
+        more = plan_more(difference, n_seeds=len(a), n_pairs=n_pairs)
+        claim = "; ".join(filter(None, [claim, more.describe()]))
     return Verdict(
         a=name,
         b=other,
@@ -85,7 +99,9 @@ def _verdict(
         ci95_both=_interval(difference, difference.both),
         p_holm=p_holm,
         seeds=len(a),
-        significant=is_significant(difference, p_holm=p_holm),
+        significant=significant,
+        more_seeds=more.seeds,
+        more_text=more.text,
         message=f"{name} vs {other} under {model}: {claim}",
         stretches=stretches,
     )
@@ -119,20 +135,28 @@ def _interval(difference: Difference, half_width: float | None) -> Interval | No
     return (difference.mean - half_width, difference.mean + half_width)
 
 
-def is_significant(difference: Difference, *, p_holm: float | None) -> bool | None:
-    """Return whether the difference is significant.
+def is_significant(
+    difference: Difference, *, p_holm: float | None, level: float = ALPHA
+) -> bool | None:
+    """Return whether the difference is significant: its corrected p-value is below a level.
 
     None if that cannot be decided: there is one seed, and the text interval excludes zero.
     """
     if p_holm is not None:
-        return p_holm < 1 - CONFIDENCE
+        return p_holm < level
     if difference.seeds is not None or difference.text is None:
         return False
     return None if difference.mean > max(difference.text, SMALLEST_CLAIM) else False
 
 
 def describe(
-    a: str, difference: Difference, *, p_holm: float | None, n_seeds: int, n_pairs: int = 1
+    a: str,
+    difference: Difference,
+    *,
+    p_holm: float | None,
+    n_seeds: int,
+    n_pairs: int = 1,
+    level: float = ALPHA,
 ) -> str:
     """Say in words that `a` is better, as far as that can be claimed.
 
@@ -152,8 +176,8 @@ def describe(
         return "cannot be told apart: the evaluation text is too short for an interval"
     decimals = 3 if half == 0 or half >= SMALLEST_CLAIM else math.ceil(-math.log10(half))
     claim = f"{difference.mean:.{decimals}f} ± {half:.{decimals}f} bits per byte"
-    if not is_significant(difference, p_holm=p_holm):
+    if not is_significant(difference, p_holm=p_holm, level=level):
         alone = difference.p is not None and is_significant(difference, p_holm=difference.p)
-        among = f", not enough among {n_pairs} pairs" if alone else ""
+        among = f", not enough among {n_pairs} pairs" if alone and level == ALPHA else ""
         return f"cannot be told apart at {n_seeds} seeds ({claim}{among})"
     return f"{a} is better by {claim}"

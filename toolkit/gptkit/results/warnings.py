@@ -30,12 +30,13 @@ def check_result(results: Results) -> list[str]:
         *_check_text(results),
         *_check_matching(results),
         *_check_tuning(results),
+        *_check_marginals(results),
     ]
 
 
 def _check_asked(results: Results) -> list[str]:
     messages = []
-    if results.verdict and results.experiment.seeds == 1:
+    if results.verdict and results.n_seeds == 1:
         messages.append(
             "there is one seed, and another may change the sign of a small difference. Give "
             "seeds=5."
@@ -186,5 +187,23 @@ def _check_tuning(results: Results) -> list[str]:
             messages.append(
                 f"{tuned.tokenizer}-{tuned.model}: the best learning rate, {tuned.factor:g} times "
                 "the recipe's, is at the edge of the tried rates."
+            )
+    return messages
+
+
+def _check_marginals(results: Results) -> list[str]:
+    """Warn where the losses over all tokenizations would change a verdict's difference by more."""
+    gaps = {(row.tokenizer, row.model): row.gap for row in results.marginals}
+    messages = []
+    for v in results.verdict:
+        ends = (v.a, v.model), (v.b, v.model)
+        if not all(end in gaps for end in ends):
+            continue
+        shift = gaps[ends[1]] - gaps[ends[0]]
+        if abs(shift) > v.delta_bits_per_byte:
+            messages.append(
+                f"over all tokenizations, the difference of {v.a} and {v.b} under {v.model} would "
+                f"be {v.delta_bits_per_byte - shift:+.3f}, not {v.delta_bits_per_byte:+.3f} bits "
+                "per byte: canonical tokenization decides their order."
             )
     return messages

@@ -5,24 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 from typing import Any, Self
 
 from gptkit.data.corpus import Corpus, load_corpus
 from gptkit.data.prepare import Prepared, name_tokenizers, prepare
-from gptkit.engines.arm import find_device, make_jobs
+from gptkit.engines.arm import Job, find_device, make_jobs
 from gptkit.engines.compose import compose_results, describe_machine, describe_tuning
 from gptkit.engines.cost import ExperimentCost, estimate_cost
 from gptkit.engines.engine import Engine
 from gptkit.engines.experiment_folder import make_folder
 from gptkit.engines.processes import LocalEngine, choose_processes
 from gptkit.engines.resume import kept_arms
+from gptkit.engines.until import train_until_decided
 from gptkit.errors import RunError, Stopped
 from gptkit.events import ArmDone, OnEvent, ignore
 from gptkit.files import write_json
 from gptkit.plan.experiment_config import ExecutionConfig, ExperimentConfig, split_options
 from gptkit.plan.make import Plan, make_plan
 from gptkit.report.result import Result
+from gptkit.results.byte_losses import read_losses
+from gptkit.results.schema import ArmResult, Look
+from gptkit.results.verdict import judge
 from gptkit.train.tuning import Tuned, tune_all
 
 
@@ -56,9 +61,14 @@ class Experiment:
     @classmethod
     def from_configs(cls, config: ExperimentConfig, execution: ExecutionConfig) -> Self:
         """Make the experiment of two configs."""
-        experiment = cls(tokenizers=config.tokenizers)
-        experiment.config, experiment.execution = config, execution
-        return experiment
+        return cls(tokenizers=config.tokenizers).with_configs(config, execution)
+
+    def with_configs(self, config: ExperimentConfig, execution: ExecutionConfig) -> Self:
+        """Return an experiment on the same encoded text with other configs."""
+        other = copy(self)
+        other.config, other.execution = config, execution
+        other._untuned, other._tuned = None, {}
+        return other
 
     def prepare(
         self, on_bytes: Callable[[str, int, int], None] = lambda name, done, n_bytes: None
@@ -133,21 +143,38 @@ class Experiment:
                 on_event(job.arm, ArmDone(loss=kept[job.arm.id].reported, kept=True))
         processes = choose_processes(plan.arms, prepared.texts, self.execution)
         engine = engine or LocalEngine(prepared.texts, processes=processes)
-        left = [job for job in jobs if job.arm.id not in kept]
-        try:
+
+        def train(wanted: Sequence[Job]) -> list[ArmResult]:
+            left = [job for job in wanted if job.arm.id not in kept]
             done = kept | engine.run(left, on_event)
+            return [done[job.arm.id] for job in wanted]
+
+        looks: list[Look] = []
+        try:
+            if self.config.until is None:
+                arms = train(jobs)
+            else:
+                arms, looks = train_until_decided(
+                    self.config,
+                    jobs,
+                    train,
+                    lambda arms, level: judge(
+                        arms, lambda arm: read_losses(folder / arm.id), level=level
+                    ),
+                )
             results = compose_results(
                 folder=folder,
                 config=self.config.resolved(None if self._corpus else prepared.corpus.name),
                 plan=plan,
                 prepared=prepared,
-                arms=[done[job.arm.id] for job in jobs],
+                arms=arms,
                 tuning=[
                     describe_tuning(arm, self._tuned[arm.tokenizer, arm.recipe])
                     for arm in self.untuned_plan().arms
                     if arm.schedule.seed == 0 and self._tuned
                 ],
                 machine=describe_machine(find_device(self.execution.device), processes),
+                looks=looks,
                 began=began,
             )
             write_json(folder / "results.json", results)

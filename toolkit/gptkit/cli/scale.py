@@ -1,0 +1,115 @@
+"""gptkit scale: at which budget does the ranking flip, and can that be known?"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+from typing import Annotated, Any, cast
+
+import typer
+
+from gptkit.cli.config_options import merge_options, read_options, to_toml, with_config_options
+from gptkit.cli.log import is_quiet, log
+from gptkit.cli.options import ConfigFile, DryRun, PrintConfig
+from gptkit.plan.experiment_config import Options
+
+SCALE_DEFAULTS: Options = {"models": ("decoder",), "seeds": 3, "evaluations": 1}
+
+
+@with_config_options(
+    without=("match",),
+    defaults={"models": "decoder", "seeds": "3", "evaluations": "1"},
+    shown={"budget": "the recipe's, 600KB; of the top rung"},
+)
+def scale(
+    given: Options,
+    *,
+    rungs: Annotated[int, typer.Option(help="Number of rungs, from 3 to 12.")] = 4,
+    factor: Annotated[float, typer.Option(help="From each rung to the next.")] = 2.0,
+    axis: Annotated[
+        str,
+        typer.Option(help="What grows: bytes of text, params (the model's width), or both."),
+    ] = "bytes",
+    extrapolate: Annotated[
+        float,
+        typer.Option(help="How far crossovers are looked for, in times of the largest rung."),
+    ] = 10.0,
+    config: ConfigFile = None,
+    print_config: PrintConfig = False,
+    dry_run: DryRun = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print scale.json, or what --dry-run estimates.")
+    ] = False,
+) -> None:
+    """Train a ladder of budgets or sizes, and say where the order of the tokenizers flips."""
+    from gptkit.plan.scale import ScaleConfig
+
+    steps = ScaleConfig(rungs=rungs, factor=factor, axis=cast(Any, axis), extrapolate=extrapolate)
+    file = {} if config is None else read_options(config)
+    configs = merge_options(SCALE_DEFAULTS, file, given)
+    if print_config:
+        typer.echo(to_toml(*configs), nl=False)
+        return
+    experiment, execution = configs
+    if execution.resume:
+        from gptkit.engines.experiment_folder import find_folder
+
+        find_folder(experiment.tokenizer_names, execution)
+    from gptkit.plan.scale import rung_configs
+
+    rung_configs(experiment, steps)
+    _run(steps, configs, dry_run=dry_run, as_json=as_json)
+
+
+def _run(steps: Any, configs: Any, *, dry_run: bool, as_json: bool) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from gptkit.cli.progress import encode_shown, run_live, run_plain
+
+    console, err = (
+        Console(highlight=False, emoji=False),
+        Console(stderr=True, highlight=False, emoji=False),
+    )
+    live = sys.stdout.isatty() and sys.stderr.isatty() and not is_quiet()
+    with err.status("Loading PyTorch, the text and the tokenizers") if live else nullcontext():
+        from gptkit.cli.run_experiment import say_stopped
+        from gptkit.engines.process_memory import keep_freed_memory
+        from gptkit.errors import Stopped
+        from gptkit.experiment import ScaleLadder
+        from gptkit.files import to_json
+        from gptkit.report.formatting import printable
+        from gptkit.report.scale import cost_table, pair_table, rung_table
+        from gptkit.report.table import to_rich
+
+        keep_freed_memory()
+        ladder = ScaleLadder.from_configs(steps, *configs)
+    encode_shown(ladder, err, live=live)
+    if dry_run:
+        costs = ladder.cost()
+        if as_json:
+            typer.echo(to_json(costs), nl=False)
+        else:
+            console.print(to_rich(cost_table(costs)))
+        return
+
+    def run_rung(name: str, experiment: Any) -> Any:
+        log.info("rung %s", name)
+        return run_live(experiment, err) if live else run_plain(experiment)
+
+    try:
+        result = ladder.run(run_rung=run_rung)
+    except Stopped as stopped:
+        say_stopped(stopped.folder.parent)
+        raise typer.Exit(130) from None
+    if as_json:
+        typer.echo(to_json(result.data), nl=False)
+        return
+    for table in (rung_table(result.data), pair_table(result.data)):
+        console.print(to_rich(table), "", sep="\n")
+    for warning in result.data.warnings:
+        console.print(Text(f"warning: {printable(warning)}", style="yellow"))
+    for says in result.data.says.values():
+        console.print(Text(printable(says), style="bold"))
+    console.print(f"Written to {result.folder}. For a page with figures:", markup=False)
+    console.print(f"    gptkit report {result.folder}", markup=False, soft_wrap=True)

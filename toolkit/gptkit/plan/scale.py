@@ -1,0 +1,134 @@
+"""A ladder of budgets, of sizes, or of both: the experiment of each rung."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from gptkit.config import ModelConfig, Recipe
+from gptkit.errors import ConfigError, check_known
+from gptkit.plan.budget import read_budget
+from gptkit.plan.experiment_config import ExperimentConfig, common_value
+
+Axis = Literal["bytes", "params", "both"]
+AXES: tuple[Axis, ...] = get_args(Axis)
+MIN_RUNGS, MAX_RUNGS = 3, 12
+MAX_EPOCHS = 4.0  # of the training text; more repetition bends the curves
+FREE_EXTRAPOLATION = 10.0
+MAX_EXTRAPOLATION = 1000.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleConfig:
+    """The rungs of a ladder.
+
+    Attributes:
+        rungs: how many.
+        factor: from each rung to the next, of the training text or of the body's parameters.
+        axis: what grows: the training text ("bytes"), the size of the body at one budget
+            ("params"), or both by the same factor.
+        extrapolate: how far beyond the largest rung crossovers are looked for, in times of it.
+    """
+
+    rungs: int = 4
+    factor: float = 2.0
+    axis: Axis = "bytes"
+    extrapolate: float = FREE_EXTRAPOLATION
+
+    def __post_init__(self) -> None:
+        check_known("axis", self.axis, AXES)
+        if not MIN_RUNGS <= self.rungs <= MAX_RUNGS:
+            raise ConfigError(
+                f"rungs is {self.rungs}; it must be from {MIN_RUNGS} to {MAX_RUNGS}: the top "
+                "one is predicted from the others."
+            )
+        if not 1.2 <= self.factor <= 100:
+            raise ConfigError(f"factor is {self.factor:g}; it must be from 1.2 to 100.")
+        if not 1 <= self.extrapolate <= MAX_EXTRAPOLATION:
+            raise ConfigError(
+                f"extrapolate is {self.extrapolate:g}; it must be from 1 to "
+                f"{MAX_EXTRAPOLATION:g} times the largest rung."
+            )
+
+
+def rung_configs(config: ExperimentConfig, scale: ScaleConfig) -> dict[str, ExperimentConfig]:
+    """Return the experiments of the rungs by folder name, the smallest first.
+
+    Args:
+        config: the top rung's.
+
+    Raises:
+        ConfigError: the config is matched by time, its recipes have different budgets, or a rung is
+            too small.
+    """
+    if config.match == "time":
+        raise ConfigError(
+            "a ladder of budgets is not matched by time.\nMatch by bytes, tokens or flops."
+        )
+    recipes = config.recipes()
+    per_step = common_value(recipes.values(), "bytes_per_step")
+    budget = common_value(recipes.values(), "budget")
+    if per_step is None or budget is None:
+        raise ConfigError(
+            "the models have budgets of their own.\nGive one budget for all, as in budget='600KB'."
+        )
+    amount, unit = read_budget(budget)
+    top_bytes = amount if unit == "bytes" else amount * per_step
+    shrinks = [scale.factor ** (i - scale.rungs + 1) for i in range(scale.rungs)]
+    configs = {}
+    for number, share in enumerate(shrinks, 1):
+        text = round(top_bytes * (share if scale.axis != "params" else 1.0))
+        models = config.models
+        if scale.axis != "bytes" and share < 1:
+            models = {name: _narrowed(name, recipe, share) for name, recipe in recipes.items()}
+        name = f"{number}-{size_name(text)}"
+        configs[name] = replace(config, models=models, budget=f"{text}B")
+    return configs
+
+
+def size_name(n_bytes: int) -> str:
+    """Write a number of bytes for the name of a folder.
+
+    >>> size_name(37_500), size_name(9_600_000), size_name(951_210)
+    ('37.5kB', '9.6MB', '951.21kB')
+    """
+    for size, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if n_bytes >= size:
+            return f"{n_bytes / size:g}{unit}"
+    return f"{n_bytes}B"
+
+
+def _narrowed(name: str, recipe: Recipe, share: float) -> Recipe:
+    """Return a recipe whose body has about this share of the parameters: they grow as width²."""
+    model = recipe.model
+    if model.architecture == "bigram":
+        raise ConfigError(
+            f"{name} has one size, so it has no place on a ladder of sizes.\nLeave it out, or give "
+            "axis='bytes'."
+        )
+    unit = model.n_head * 2  # every head needs an even number of channels
+    width = max(unit, round(model.n_embd * math.sqrt(share) / unit) * unit)
+    hidden = model.n_hidden
+    if hidden is not None:
+        hidden = max(1, round(hidden * width / model.n_embd))
+    narrow: ModelConfig = replace(model, n_embd=width, n_hidden=hidden)
+    return replace(recipe, model=narrow)
+
+
+def check_epochs(config: ExperimentConfig, train_bytes: int) -> None:
+    """Refuse a top rung that reads the training text more than `MAX_EPOCHS` times.
+
+    Repeated text teaches less (Muennighoff et al., "Scaling data-constrained language models",
+    2023), so beyond a few epochs a budget is not what the smaller rungs' budgets are.
+    """
+    for name, recipe in config.recipes().items():
+        amount, unit = read_budget(recipe.budget)
+        wanted = amount if unit == "bytes" else amount * recipe.bytes_per_step
+        if wanted > MAX_EPOCHS * train_bytes:
+            raise ConfigError(
+                f"the top rung of {name} reads {wanted:,.0f} bytes, {wanted / train_bytes:.1f} "
+                f"times the {train_bytes:,} bytes of training text. Beyond {MAX_EPOCHS:g} times, "
+                "rungs cannot be compared.\nGive more text, or a smaller budget: "
+                f"budget='{MAX_EPOCHS * train_bytes / 1e3:.0f}KB'."
+            )

@@ -1,0 +1,89 @@
+"""Draw a ladder: the losses at the rungs, and the differences with their bands. Needs `plots`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gptkit.errors import check_known
+from gptkit.report.plots import new_figure
+from gptkit.results.scale_schema import Scale
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+MARKERS = "osD^vPX*"
+
+
+def plot_scale(scale: Scale, *, model: str | None = None) -> Axes:
+    """Draw losses above and differences below, both against the budget, on logarithmic axes.
+
+    Args:
+        model: a model of the ladder; None for the first.
+    """
+    model = next(iter(scale.says)) if model is None else model
+    check_known("model", model, scale.says)
+    upper, lower = new_figure(height=7).subplots(2, 1, sharex=True, height_ratios=[1, 1])
+    rungs = [rung for rung in scale.rungs if rung.model == model]
+    names = list(dict.fromkeys(rung.tokenizer for rung in rungs))
+    for i, name in enumerate(names):
+        mine = [rung for rung in rungs if rung.tokenizer == name]
+        upper.errorbar(
+            [_budget(rung, scale) for rung in mine],
+            [rung.bits_per_byte for rung in mine],
+            yerr=[rung.std or 0.0 for rung in mine],
+            color=COLOURS[i % len(COLOURS)],
+            marker=MARKERS[i % len(MARKERS)],
+            capsize=3,
+            label=name,
+        )
+    leader = min(rungs[-len(names) :], key=lambda rung: rung.bits_per_byte)
+    top = _budget(leader, scale)
+    for pair in scale.crossovers:
+        if pair.model != model or pair.a != leader.tokenizer:
+            continue
+        colour = COLOURS[names.index(pair.b) % len(COLOURS)]
+        at, low, middle, high = zip(*pair.band, strict=True)
+        lower.fill_between(at, low, high, color=colour, alpha=0.2, linewidth=0)
+        lower.plot(at, middle, color=colour, linestyle="--")
+        mine = [r for r in rungs if r.tokenizer == pair.b]
+        best = [r.bits_per_byte for r in rungs if r.tokenizer == pair.a]
+        lower.plot(
+            [_budget(r, scale) for r in mine],
+            [r.bits_per_byte - b for r, b in zip(mine, best, strict=True)],
+            color=colour,
+            marker=MARKERS[names.index(pair.b) % len(MARKERS)],
+            linestyle="none",
+            label=f"{pair.b} - {pair.a}",
+        )
+        if pair.status == "crossover" and pair.set_bytes:
+            ends = [pair.set_bytes[0] or at[0], pair.set_bytes[1] or at[-1]]
+            lower.plot(ends, [0, 0], color=colour, linewidth=5, solid_capstyle="butt", alpha=0.6)
+    lower.axhline(0, color="black", linewidth=0.8)
+    seen = [b - a for a, b in _lead_range(scale, model, leader.tokenizer)]
+    room = 0.5 * max(map(abs, seen)) if seen else 0.1
+    lower.set_ylim(min(0, *seen) - room, max(0, *seen) + room) if seen else None
+    lower.axvline(top, color="grey", linewidth=0.8, linestyle=":")
+    upper.set_xscale("log")
+    upper.set_yscale("log")
+    upper.yaxis.set_major_formatter("{x:.2f}")
+    upper.yaxis.set_minor_formatter("{x:.2f}")
+    upper.set_ylabel(f"bits per byte, {model}")
+    lower.set_ylabel("difference, bits per byte")
+    unit = "parameters of the body" if scale.axis == "params" else "training text, bytes"
+    lower.set_xlabel(f"{unit} (dotted: the top rung; beyond it, extrapolation)")
+    for axes in (upper, lower):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return upper
+
+
+def _budget(rung: object, scale: Scale) -> float:
+    return getattr(rung, "params" if scale.axis == "params" else "bytes")
+
+
+def _lead_range(scale: Scale, model: str, leader: str) -> list[tuple[float, float]]:
+    """Return (loss of the leader, loss of another) at each rung."""
+    rungs = [rung for rung in scale.rungs if rung.model == model]
+    best = {rung.folder: rung.bits_per_byte for rung in rungs if rung.tokenizer == leader}
+    return [(best[r.folder], r.bits_per_byte) for r in rungs if r.tokenizer != leader]

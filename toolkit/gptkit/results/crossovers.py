@@ -1,0 +1,214 @@
+"""Judge a ladder: who leads at the top, whether that was predicted, and where the order flips."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gptkit.results.ladder_laws import LAWS
+from gptkit.results.scale_schema import Axis, Crossover, Fit, PairAtTop, Status
+from gptkit.results.statistics import CONFIDENCE
+from gptkit.results.trend import Rungs, draw_trends
+
+BAND_POINTS = 96
+TAILS = [(1 - CONFIDENCE) / 2, 0.5, (1 + CONFIDENCE) / 2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ladder:
+    """The losses of a model's arms at the rungs of a ladder.
+
+    Attributes:
+        tokenizers: (T,).
+        budgets: (R,), ascending: bytes of training text, or parameters.
+        bits: (T, R, S, K) bits of each seed on each of K blocks of the text.
+        block_bytes: (K,).
+    """
+
+    tokenizers: Sequence[str]
+    budgets: np.ndarray
+    bits: np.ndarray
+    block_bytes: np.ndarray
+
+    def curves(self) -> np.ndarray:
+        """Return bits per byte (T, R), the mean over seeds."""
+        return self.bits.sum(axis=3).mean(axis=2) / self.block_bytes.sum()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What a ladder shows of one model."""
+
+    fits: list[Fit]
+    predicted: list[PairAtTop]
+    found: list[PairAtTop]
+    crossovers: list[Crossover]
+
+
+def judge_ladder(
+    ladder: Ladder, *, model: str, axis: Axis = "bytes", extrapolate: float = 10.0
+) -> Judgement:
+    """Judge each pair of tokenizers, the one that leads at the top rung first.
+
+    Args:
+        extrapolate: how far the bands reach, in times of the largest rung.
+    """
+    curves = ladder.curves()
+    order = np.argsort(curves[:, -1], kind="stable")
+    pairs = list(itertools.combinations(order.tolist(), 2))
+    rungs = rungs_of(ladder, pairs)
+    top = ladder.budgets[-1:]
+    grid = np.unique(
+        np.concatenate([np.geomspace(ladder.budgets[0], top[0] * extrapolate, BAND_POINTS), top])
+    )
+    ahead = draw_trends(rungs.below_top(), top)[:, :, 0]  # (n, P)
+    bands = np.quantile(draw_trends(rungs, grid), TAILS, axis=0)  # (3, P, X)
+    predicted, found, crossovers = [], [], []
+    noise = np.sqrt(rungs.text[:, -1, -1] + rungs.seeds[:, -1])
+    for i, (a, b) in enumerate(pairs):
+        names = {"model": model, "a": ladder.tokenizers[a], "b": ladder.tokenizers[b]}
+        low, middle, high = map(float, np.quantile(ahead[:, i], TAILS))
+        predicted.append(PairAtTop(**names, delta_bits_per_byte=middle, ci95=(low, high)))
+        found.append(_found(names, rungs, i))
+        crossovers.append(
+            _crossover(names, ladder, grid, bands[:, i], axis, worth_of_lead(ladder, a, b))
+        )
+    return Judgement(
+        fits=_fits(ladder, model, curves, pairs, float(noise.mean())),
+        predicted=predicted,
+        found=found,
+        crossovers=crossovers,
+    )
+
+
+def rungs_of(ladder: Ladder, pairs: Sequence[tuple[int, int]]) -> Rungs:
+    """Return the differences b - a of pairs of tokenizers, and their noise.
+
+    The noise from the text is the covariance that a bootstrap over the blocks has, in closed
+    form. The variance over seeds is half a rung's own and half the mean over rungs: three seeds
+    say little about a variance.
+    """
+    n_bytes, n_seeds, n_rungs = ladder.block_bytes.sum(), ladder.bits.shape[2], len(ladder.budgets)
+    means, text, seeds = [], [], []
+    for a, b in pairs:
+        bits = ladder.bits[b] - ladder.bits[a]  # (R, S, K)
+        per_seed = bits.sum(axis=2) / n_bytes  # (R, S)
+        mean = per_seed.mean(axis=1)
+        left = bits.mean(axis=1) - mean[:, None] * ladder.block_bytes  # (R, K)
+        n_blocks = left.shape[1]
+        means.append(mean)
+        text.append(left @ left.T / n_bytes**2 * n_blocks / max(1, n_blocks - 1))
+        own = per_seed.var(axis=1, ddof=1) / n_seeds if n_seeds > 1 else np.zeros(n_rungs)
+        seeds.append((own + own.mean()) / 2)
+    smallest = 1e-12 * np.eye(n_rungs)  # two copies of one tokenizer have no noise from the text
+    return Rungs(
+        budgets=ladder.budgets.astype(float),
+        means=np.stack(means),
+        text=np.stack(text) + smallest,
+        seeds=np.stack(seeds),
+        degrees=(n_seeds - 1) * (n_rungs + 1) / 2 if n_seeds > 1 else None,
+        weight=2 / len(ladder.tokenizers),
+    )
+
+
+def _found(names: dict[str, str], rungs: Rungs, i: int) -> PairAtTop:
+    from scipy import stats
+
+    mean = float(rungs.means[i, -1])
+    error = float(np.sqrt(rungs.text[i, -1, -1] + rungs.seeds[i, -1]))
+    half = error * float(stats.t.ppf(TAILS[2], rungs.degrees or 1))
+    return PairAtTop(**names, delta_bits_per_byte=mean, ci95=(mean - half, mean + half))
+
+
+def worth_of_lead(ladder: Ladder, a: int, b: int) -> float | None:
+    """Return how many times the budget b spent for the loss that a reaches with less.
+
+    That is the top rung divided by the budget at which a's curve, interpolated between rungs in the
+    logarithm of the budget, has the loss of b at the top rung. None if a had it before the lowest
+    rung.
+    """
+    curves = ladder.curves()
+    target, curve = curves[b, -1], np.minimum.accumulate(curves[a])
+    if curve[0] <= target:
+        return None
+    at = np.exp(np.interp(-target, -curve, np.log(ladder.budgets)))
+    return float(ladder.budgets[-1] / at)
+
+
+def _crossover(
+    names: dict[str, str],
+    ladder: Ladder,
+    grid: np.ndarray,
+    band: np.ndarray,
+    axis: Axis,
+    worth: float | None,
+) -> Crossover:
+    low, middle, high = band  # each (X,)
+    sign = np.where(low > 0, 1, np.where(high < 0, -1, 0))
+    from_top = sign[grid >= ladder.budgets[-1]]
+    known = np.flatnonzero(sign)
+    flips = np.flatnonzero(np.diff(sign[known]))
+    status: Status = "not identified"
+    possible = np.flatnonzero(sign == 0)
+    at = None
+    if len(flips):
+        status = "crossover"
+        before, after = known[flips[-1]], known[flips[-1] + 1]
+        possible = np.arange(before, after + 1)
+        turn = before + int(np.flatnonzero(np.diff(np.sign(middle[before : after + 1])))[-1])
+        at = float(np.sqrt(grid[turn] * grid[turn + 1]))
+    elif abs(from_top.sum()) == len(from_top):
+        status = "none within range"
+    held = None
+    if len(possible):
+        first, last = possible[0], possible[-1]
+        held = (
+            None if first == 0 else float(grid[first]),
+            None if last == len(grid) - 1 else float(grid[last]),
+        )
+    return Crossover(
+        **names,
+        status=status,
+        at=at,
+        set_bytes=held,
+        worth=worth,
+        says="",
+        band=[
+            (float(budget), float(least), float(median), float(most))
+            for budget, least, median, most in zip(grid, low, middle, high, strict=True)
+        ],
+    )
+
+
+def _fits(
+    ladder: Ladder, model: str, curves: np.ndarray, pairs: Sequence[tuple[int, int]], noise: float
+) -> list[Fit]:
+    """Fit each law; choose the simplest whose error at the top is within noise of the lowest."""
+    budgets, n = ladder.budgets.astype(float), len(ladder.budgets)
+    errors = {}
+    for law in LAWS:
+        if n - 1 >= law.min_rungs:
+            ahead = law.fit(budgets[:-1], curves[:, :-1]).predict(budgets[-1:])[:, 0]  # (T,)
+            off = [(ahead[b] - ahead[a]) - (curves[b, -1] - curves[a, -1]) for a, b in pairs]
+            errors[law.name] = float(np.sqrt(np.mean(np.square(off))))
+    lowest = min(errors.values())
+    chosen = next(name for name, error in errors.items() if error <= lowest + noise)
+    fits = []
+    for law in LAWS:
+        if n < law.min_rungs:
+            continue
+        fitted = law.fit(budgets, curves)
+        fits.append(
+            Fit(
+                model=model,
+                law=law.name,
+                top_error=errors.get(law.name),
+                chosen=law.name == chosen,
+                exponents=dict(zip(ladder.tokenizers, fitted.exponents, strict=False)),
+                floor=fitted.floor,
+            )
+        )
+    return fits

@@ -1,0 +1,160 @@
+"""Compose scale.json from the experiments at the rungs of a ladder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from importlib.metadata import version
+from pathlib import Path
+from statistics import fmean
+
+import msgspec
+import numpy as np
+
+from gptkit.plan.experiment_config import ExperimentConfig
+from gptkit.results.byte_losses import ByteLosses, block_bits, cut_blocks, read_losses
+from gptkit.results.crossovers import Judgement, Ladder, judge_ladder
+from gptkit.results.scale_schema import Axis, Rung, Scale
+from gptkit.results.scale_sentences import is_as_predicted, say_crossover, say_ladder
+from gptkit.results.schema import ArmResult, Results
+from gptkit.results.statistics import block_bytes_for
+from gptkit.results.summary import group_by_model, mean_bits, std_bits
+
+
+def compose_scale(
+    folder: Path,
+    rungs: Sequence[Results],
+    *,
+    config: ExperimentConfig,
+    axis: Axis,
+    factor: float,
+    extrapolate: float,
+    seconds: float,
+) -> Scale:
+    """Judge the experiments in a ladder's folder, one for each rung, from the smallest.
+
+    Args:
+        config: the config of the top rung, resolved.
+        seconds: the duration of the whole ladder.
+    """
+    judged, says, warnings = {}, {}, []
+    for model in dict.fromkeys(arm.model for arm in rungs[-1].arms):
+        ladder = read_ladder(folder, rungs, model=model, axis=axis)
+        judgement = judge_ladder(ladder, model=model, axis=axis, extrapolate=extrapolate)
+        judged[model], says[model] = _with_words(judgement, ladder, axis, extrapolate)
+        warnings += _warnings(judgement, ladder, model)
+    return Scale(
+        gptkit=version("gptkit"),
+        name=folder.name,
+        experiment=config,
+        axis=axis,
+        factor=factor,
+        extrapolate=extrapolate,
+        rungs=[
+            _rung(results, seeds) for results in rungs for seeds in group_by_model(results.arms)
+        ],
+        fits=[fit for found in judged.values() for fit in found.fits],
+        predicted=[pair for found in judged.values() for pair in found.predicted],
+        found=[pair for found in judged.values() for pair in found.found],
+        crossovers=[pair for found in judged.values() for pair in found.crossovers],
+        says=says,
+        warnings=warnings,
+        seconds=seconds,
+    )
+
+
+def read_ladder(folder: Path, rungs: Sequence[Results], *, model: str, axis: Axis) -> Ladder:
+    """Read the losses by byte of a model's arms, in blocks at whose ends all tokenizers cut."""
+    tokenizers = list(dict.fromkeys(arm.tokenizer for arm in rungs[-1].arms))
+    losses: list[list[list[ByteLosses]]] = []
+    budgets = []
+    for results in rungs:
+        arms = [arm for arm in results.arms if arm.model == model]
+        budgets.append(_budget(arms, axis))
+        losses.append(
+            [
+                [read_losses(folder / results.name / a.id) for a in arms if a.tokenizer == name]
+                for name in tokenizers
+            ]
+        )
+    borders = reduce(np.intersect1d, (seeds[0].borders for seeds in losses[0]))
+    n_bytes = int(borders[-1])
+    ends = cut_blocks(np.concatenate([[0], borders]), block_bytes_for(n_bytes))
+    bits = [[[block_bits(one, ends) for one in seeds] for seeds in rung] for rung in losses]
+    return Ladder(
+        tokenizers=tokenizers,
+        budgets=np.array(budgets),
+        bits=np.swapaxes(np.array(bits), 0, 1),  # (T, R, S, K)
+        block_bytes=np.diff(ends, prepend=0),
+    )
+
+
+def _budget(arms: Sequence[ArmResult], axis: Axis) -> float:
+    if axis == "params":
+        return float(arms[0].params.body)
+    return fmean(arm.train.bytes for arm in arms)
+
+
+def _rung(results: Results, seeds: Sequence[ArmResult]) -> Rung:
+    return Rung(
+        folder=results.name,
+        tokenizer=seeds[0].tokenizer,
+        model=seeds[0].model,
+        bytes=fmean(arm.train.bytes for arm in seeds),
+        params=seeds[0].params.body,
+        epochs=fmean(arm.train.epochs for arm in seeds),
+        bits_per_byte=mean_bits(seeds),
+        std=std_bits(seeds),
+        seconds=fmean(arm.train.seconds for arm in seeds),
+    )
+
+
+def _with_words(
+    judgement: Judgement, ladder: Ladder, axis: Axis, extrapolate: float
+) -> tuple[Judgement, str]:
+    top, lowest = float(ladder.budgets[-1]), float(ladder.budgets[0])
+    crossovers = [
+        msgspec.structs.replace(
+            pair,
+            says=say_crossover(pair, top=top, lowest=lowest, axis=axis, extrapolate=extrapolate),
+        )
+        for pair in judgement.crossovers
+    ]
+    text = say_ladder(
+        crossovers,
+        judgement.found,
+        judgement.predicted,
+        bits=dict(zip(ladder.tokenizers, ladder.curves().tolist(), strict=True)),
+        budgets=ladder.budgets.tolist(),
+        axis=axis,
+    )
+    return (
+        Judgement(
+            fits=judgement.fits,
+            predicted=judgement.predicted,
+            found=judgement.found,
+            crossovers=crossovers,
+        ),
+        text,
+    )
+
+
+def _warnings(judgement: Judgement, ladder: Ladder, model: str) -> list[str]:
+    notes = []
+    before, last = np.argsort(ladder.curves()[:, -2:], axis=0, kind="stable").T
+    if before.tolist() != last.tolist():
+        notes.append(
+            f"under {model} the order of the tokenizers still changes between the last two rungs: "
+            "a larger rung may change it again"
+        )
+    missed = [
+        f"{p.a} and {p.b}"
+        for p, f in zip(judgement.predicted, judgement.found, strict=True)
+        if not is_as_predicted(p, f)
+    ]
+    if missed:
+        notes.append(
+            f"under {model} the top rung was not what the rungs below predicted for "
+            f"{', '.join(missed)}: do not trust what is said beyond the top rung"
+        )
+    return notes

@@ -1,0 +1,132 @@
+"""Say in words what a ladder shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from gptkit.results.scale_schema import Axis, Crossover, PairAtTop
+from gptkit.results.summary import join_names
+
+UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
+COUNTS = ((1e9, "B"), (1e6, "M"), (1e3, "k"), (1, ""))
+
+
+def amount(value: float, axis: Axis) -> str:
+    """Write a budget of text, or a number of parameters.
+
+    >>> amount(5.13e6, "bytes"), amount(262_144, "params"), amount(99_960, "bytes")
+    ('5.1 MB', '262k parameters', '100 kB')
+    """
+    value = float(f"{value:.3g}")
+    size, unit = next((s, u) for s, u in (COUNTS if axis == "params" else UNITS) if value >= s)
+    scaled = f"{value / size:.3g}" if value / size >= 10 else f"{value / size:.2g}"
+    return f"{scaled}{unit} parameters" if axis == "params" else f"{scaled} {unit}"
+
+
+def say_crossover(
+    pair: Crossover, *, top: float, lowest: float, axis: Axis, extrapolate: float
+) -> str:
+    """Say whether and where the order of two tokenizers flips.
+
+    Args:
+        top, lowest: the largest and the smallest rung.
+        extrapolate: how far the bands reach, in times of the largest rung.
+    """
+    low, high = pair.set_bytes or (None, None)
+    least = f"below {amount(lowest, axis)}" if low is None else amount(low, axis)
+    if pair.status == "crossover":
+        assert pair.at is not None
+        sure = [point for point in pair.band if point[1] > 0 or point[3] < 0]
+        after, before = (pair.a, pair.b) if sure[-1][1] > 0 else (pair.b, pair.a)
+        beyond = "beyond it, by extrapolation," if pair.at > top else "beyond it"
+        most = f"beyond {amount(extrapolate * top, axis)}" if high is None else amount(high, axis)
+        text = f"{before} leads up to {amount(pair.at, axis)} ({least} to {most}); {beyond} {after}"
+        end = sure[-1][0]
+        if end < pair.band[-1][0]:
+            text += f", at least to {amount(end, axis)}"
+        return text
+    if pair.status == "none within range":
+        text = (
+            f"no crossover within {extrapolate:g} times the largest rung: {pair.a} leads {pair.b}"
+        )
+        if high is None:
+            return text
+        return f"{text}; up to {amount(high, axis)} they cannot be told apart"
+    if low is None and high is None:
+        allowed = "at any budget, or none" if axis != "params" else "at any size, or none"
+    else:
+        most = "never" if high is None else amount(high, axis)
+        allowed = f"anywhere from {least} to {most}"
+    return f"{pair.a} or {pair.b} is not identified: the data allow a crossover {allowed}"
+
+
+def say_ladder(
+    pairs: Sequence[Crossover],
+    found: Sequence[PairAtTop],
+    predicted: Sequence[PairAtTop],
+    *,
+    bits: dict[str, list[float]],
+    budgets: Sequence[float],
+    axis: Axis,
+) -> str:
+    """Say who is ahead at the top rung, how the lead moves, where the order flips.
+
+    Args:
+        pairs, found, predicted: one for each pair of tokenizers of one model.
+        bits: bits per byte at each rung, by tokenizer.
+        budgets: of the rungs.
+    """
+    leader = min(bits, key=lambda name: bits[name][-1])
+    mine = [i for i, pair in enumerate(found) if pair.a == leader]
+    closest = min(mine, key=lambda i: found[i].delta_bits_per_byte)
+    rival = found[closest].b
+    leads = [b - a for a, b in zip(bits[leader], bits[rival], strict=True)]
+    moved = "grew" if leads[-1] > leads[0] else "shrank"
+    sentences = [
+        _say_lead(found[closest], pairs[closest].worth, budgets, axis),
+        f"Its lead {moved} from {leads[0]:+.3f} at {amount(budgets[0], axis)} to {leads[-1]:+.3f}",
+        *(pairs[i].says[0].upper() + pairs[i].says[1:] for i in mine),
+        _say_order(bits),
+        _say_prediction(predicted, found),
+    ]
+    return ". ".join(sentences) + "."
+
+
+def _say_lead(lead: PairAtTop, worth: float | None, budgets: Sequence[float], axis: Axis) -> str:
+    figure = f"{lead.delta_bits_per_byte:.3f} ± {half_width(lead):.3f} bits per byte"
+    at_top = f"At {amount(budgets[-1], axis)} under {lead.model}"
+    if lead.ci95[0] <= 0:
+        return f"{at_top} {lead.a} and {lead.b} cannot be told apart ({figure})"
+    said = f"{at_top} {lead.a} is ahead of {lead.b} by {figure}"
+    if axis == "params":
+        return said
+    times = f"{worth:.1f}" if worth else f"more than {budgets[-1] / budgets[0]:.0f}"
+    return f"{said}, as much as {times} times the text"
+
+
+def _say_order(bits: dict[str, list[float]]) -> str:
+    before, last = (sorted(bits, key=lambda name: bits[name][r]) for r in (-2, -1))
+    changes = "is the same at the last two rungs"
+    if before != last:
+        changes = "still changes between the last two rungs"
+    return f"The order ({join_names(last)}) {changes}"
+
+
+def _say_prediction(predicted: Sequence[PairAtTop], found: Sequence[PairAtTop]) -> str:
+    held = sum(map(is_as_predicted, predicted, found))
+    if held == len(found):
+        return "The rungs below predicted the top rung"
+    pairs = "pair" if len(found) == 1 else "pairs"
+    return f"The rungs below predicted the top rung for {held} of {len(found)} {pairs}"
+
+
+def half_width(pair: PairAtTop) -> float:
+    """Return half the width of the interval."""
+    return (pair.ci95[1] - pair.ci95[0]) / 2
+
+
+def is_as_predicted(predicted: PairAtTop, found: PairAtTop) -> bool:
+    """Return whether both agree within their intervals together: both have an error."""
+    off = abs(predicted.delta_bits_per_byte - found.delta_bits_per_byte)
+    return off <= math.hypot(half_width(predicted), half_width(found))
