@@ -26,8 +26,8 @@ def inspect(
         typer.Option(
             "--data",
             "-d",
-            help="A text, as for compare. Give it again for more texts: their tokens are counted "
-            "beside the first one's.",
+            help="A text, as for compare. More texts, with commas between them or in another -d: "
+            "their tokens are counted beside the first one's.",
         ),
     ] = None,
     out: Annotated[
@@ -47,14 +47,16 @@ def inspect(
         from gptkit.data.corpus import load_corpus
         from gptkit.data.inspection import inspect_tokenizers
         from gptkit.data.prepare import name_tokenizers
+        from gptkit.data.several_texts import named_texts
 
         specs = name_tokenizers(split_names(tokenizers))
         if not specs:
             raise ConfigError("tokenizers is empty; give at least one.")
         if out is not None and out.exists() and not out.is_dir():
             raise ConfigError(f"{out} is a file. Give a folder, or a name that is free.")
+        given: list[str | None] = [*data] if data else [None]
         found = inspect_tokenizers(
-            [load_corpus(one) for one in data] if data else [load_corpus()],
+            [load_corpus(one) for spec in given for one in named_texts(spec).values() or [spec]],
             specs,
             on_tokenizer=lambda name: status.update(f"Measuring {name}") if status else None,
         )

@@ -80,6 +80,7 @@ def _run(steps: Any, configs: Any, *, dry_run: bool, as_json: bool) -> None:
         from gptkit.files import to_json
         from gptkit.report.formatting import printable
         from gptkit.report.scale import cost_table, pair_table, rung_table
+        from gptkit.report.scale_strip import strip_table
         from gptkit.report.table import to_rich
 
         keep_freed_memory()
@@ -105,8 +106,11 @@ def _run(steps: Any, configs: Any, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         typer.echo(to_json(result.data), nl=False)
         return
-    for table in (rung_table(result.data), pair_table(result.data)):
+    for table in (f(result.data) for f in (rung_table, pair_table, strip_table)):
         console.print(to_rich(table), "", sep="\n")
+    for pair in result.data.crossovers:
+        if pair.text is not None:
+            console.print(Text(printable(f"{pair.text}, {pair.model}: {pair.says}")))
     for warning in result.data.warnings:
         console.print(Text(f"warning: {printable(warning)}", style="yellow"))
     for says in result.data.says.values():

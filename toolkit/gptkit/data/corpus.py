@@ -20,10 +20,11 @@ from pathlib import Path
 import platformdirs
 
 from gptkit.config import split_shares
-from gptkit.data.corpus_facts import CorpusFacts
+from gptkit.data.corpus_facts import CorpusFacts, TextPart
 from gptkit.data.download import download_text
 from gptkit.data.hf_datasets import dataset_text
 from gptkit.data.markov import markov_text
+from gptkit.data.several_texts import describe_parts, join_parts, named_texts
 from gptkit.data.text_files import decode_text, join_files
 from gptkit.data.text_on_disk import LargeText, index_files
 from gptkit.errors import CorpusError, CorpusWarning, DownloadError
@@ -49,6 +50,8 @@ class Corpus:
         entropy_bits_per_byte: the entropy of the source that wrote the text, which no model
             can beat; None if it is unknown.
         held_out_files: see `CorpusFacts`.
+        parts: the texts that it was joined from, if there are several; each was split by itself,
+            and the train, val and test parts were joined.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Corpus:
     test: str | None = None
     entropy_bits_per_byte: float | None = None
     held_out_files: tuple[str, int, int] | None = None
+    parts: tuple[TextPart, ...] = ()
 
     @cached_property
     def train_bytes(self) -> int:
@@ -91,7 +95,45 @@ class Corpus:
             test_chars=None if self.test is None else len(self.test),
             entropy_bits_per_byte=self.entropy_bits_per_byte,
             held_out_files=self.held_out_files,
+            parts=self.parts,
         )
+
+    def reported_ranges(self) -> dict[str, tuple[int, int]]:
+        """Return where each of several texts is in the bytes that the losses are from, by name."""
+        if self.test is None:
+            pieces = _pieces(self.val, [part.val_chars for part in self.parts])
+        else:
+            pieces = _pieces(self.test, [part.test_chars or 0 for part in self.parts])
+        ends = accumulate(len(piece.encode()) for piece in pieces)
+        return dict(zip((p.name for p in self.parts), pairwise([0, *ends]), strict=True))
+
+    def part_texts(self) -> dict[str, str]:
+        """Return each of several texts by name, whole."""
+        assert isinstance(self.train, str)
+        columns = [
+            _pieces(self.train, [part.train_chars for part in self.parts], separators=False),
+            _pieces(self.val, [part.val_chars for part in self.parts], separators=False),
+        ]
+        if self.test is not None:
+            sizes = [part.test_chars or 0 for part in self.parts]
+            columns.append(_pieces(self.test, sizes, separators=False))
+        names = [part.name for part in self.parts]
+        return dict(zip(names, map("".join, zip(*columns, strict=True)), strict=True))
+
+
+def _pieces(text: str, sizes: Sequence[int], *, separators: bool = True) -> list[str]:
+    r"""Cut a text that `join_files` has joined; a line break it added goes to the piece before.
+
+    >>> _pieces("ab\nc\nd", [2, 2, 1]), _pieces("ab\nc\nd", [2, 2, 1], separators=False)
+    (['ab\n', 'c\n', 'd'], ['ab', 'c\n', 'd'])
+    """
+    pieces, at = [], 0
+    for i, size in enumerate(sizes):
+        end = at + size
+        added = i < len(sizes) - 1 and size > 0 and text[end - 1] != "\n"
+        pieces.append(text[at : end + (added and separators)])
+        at = end + added
+    return pieces
 
 
 def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9) -> Corpus:
@@ -100,8 +142,10 @@ def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9
     Args:
         spec: `tinyshakespeare`; `python-docs`, the interpreter's own reference text; a file, a
             folder (its .txt files) or a glob; `hf:NAME` or `hf:NAME:CONFIG`, a dataset's train
-            split; `markov:ORDER[:SEED]`, text from a source of known entropy. None means
-            tinyshakespeare, or python-docs if tinyshakespeare is not available.
+            split; `markov:ORDER[:SEED]`, text from a source of known entropy. Several of these
+            with commas between them, or `texts:FOLDER` for each of its .txt files, are texts that
+            are split each by itself. None means tinyshakespeare, or python-docs if tinyshakespeare
+            is not available.
         split: the share of characters that is training text (the rest is val); or the shares
             of train, val and test, in this order in the text.
 
@@ -109,6 +153,9 @@ def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9
         CorpusError: the text is not available, is empty, or is not UTF-8.
     """
     shares = split_shares(split)
+    if several := named_texts(spec):
+        corpora = {name: load_corpus(one, split=split) for name, one in several.items()}
+        return _join(spec or "", several, corpora)
     found = _load_text(spec)
     text = found.text
     cuts = [int(round(share, 12) * len(text)) for share in accumulate(shares[:-1])]
@@ -143,6 +190,8 @@ def reload_corpus(facts: CorpusFacts, spec: str | None = None) -> Corpus:
     Raises:
         CorpusError: it is not there, or has changed.
     """
+    if facts.parts:
+        return _reload_parts(facts, spec)
     found = _load_text(spec or facts.name)
     sizes = [facts.train_chars, facts.val_chars, facts.test_chars or 0]
     corpus = None
@@ -155,6 +204,39 @@ def reload_corpus(facts: CorpusFacts, spec: str | None = None) -> Corpus:
             'Give the text that the run was trained on: data="FILE".'
         )
     return corpus
+
+
+def _reload_parts(facts: CorpusFacts, spec: str | None) -> Corpus:
+    specs = named_texts(spec) if spec else {part.name: part.spec for part in facts.parts}
+    corpora = {}
+    for part in facts.parts:
+        found = _load_text(specs.get(part.name, part.spec))
+        sizes = [part.train_chars, part.val_chars, part.test_chars or 0]
+        if sum(sizes) != len(found.text):
+            raise CorpusError(f"{found.spec} is not the text of the run: its length differs.")
+        spans = [(b - size, b) for b, size in zip(accumulate(sizes), sizes, strict=True) if size]
+        corpora[part.name] = _cut(found, spans)
+    corpus = _join(facts.name, {name: c.name for name, c in corpora.items()}, corpora)
+    if corpus.sha256 != facts.sha256:
+        raise CorpusError(f"{facts.name} are not the texts of the run: their sha256 differs.")
+    return corpus
+
+
+def _join(spec: str, specs: Mapping[str, str], corpora: Mapping[str, Corpus]) -> Corpus:
+    texts: dict[str, tuple[str, str, str | None]] = {}
+    for name, corpus in corpora.items():
+        if isinstance(corpus.train, LargeText):
+            raise CorpusError(f"{corpus.name} is too large to be one of several texts.")
+        texts[name] = (corpus.train, corpus.val, corpus.test)
+    joined, digest = join_parts(texts)
+    return Corpus(
+        name=spec,
+        train=joined[0],
+        val=joined[1],
+        test=joined[2] if len(joined) > 2 else None,
+        sha256=digest,
+        parts=describe_parts(specs, texts),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

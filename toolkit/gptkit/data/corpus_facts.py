@@ -5,6 +5,23 @@ from __future__ import annotations
 import msgspec
 
 
+class TextPart(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """One of several texts of a corpus.
+
+    Attributes:
+        name: its name in tables.
+        spec: what it was loaded by.
+    """
+
+    name: str
+    spec: str
+    train_chars: int
+    val_chars: int
+    test_chars: int | None = None
+
+
 class CorpusFacts(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
@@ -15,6 +32,7 @@ class CorpusFacts(
         entropy_bits_per_byte: the entropy of the source that wrote the text, if it is known.
         held_out_files: for a text of several files, the first file that val and test are from, its
             number, and the number of files; None if they are from all of them.
+        parts: the texts that the corpus was joined from, if there are several.
     """
 
     name: str
@@ -27,3 +45,4 @@ class CorpusFacts(
     test_chars: int | None = None
     entropy_bits_per_byte: float | None = None
     held_out_files: tuple[str, int, int] | None = None
+    parts: tuple[TextPart, ...] = ()

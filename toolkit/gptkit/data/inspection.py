@@ -11,6 +11,7 @@ import msgspec
 from gptkit.data.corpus import Corpus
 from gptkit.data.corpus_facts import CorpusFacts
 from gptkit.data.encoding import build_tokenizer, encode_text
+from gptkit.data.parity import TextTokens, compare_tokens
 from gptkit.data.text_on_disk import LargeText
 from gptkit_tokenizers import LossyTokenizer, Tokenizer, audit
 from gptkit_tokenizers.measures import Measures, measure
@@ -86,6 +87,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
         corpus: the first text, on which everything but `texts` is measured.
         stretch: a part of this text.
         texts: all texts.
+        tokens: how many tokens each tokenizer makes of each text; for several texts.
         parts: what each option of the tokenizers does.
     """
 
@@ -93,6 +95,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     stretch: str
     tokenizers: list[InspectedTokenizer]
     texts: list[CountedText]
+    tokens: list[TextTokens]
     parts: list[PartEffect]
 
 
@@ -140,6 +143,10 @@ def inspect_tokenizers(
         stretch=stretch,
         tokenizers=[rows[name] for name in tokenizers],
         texts=texts,
+        tokens=[
+            compare_tokens(name, {text.name: text.tokens[name] for text in texts})
+            for name in (tokenizers if len(texts) > 1 else ())
+        ],
         parts=sorted(parts, key=lambda part: [*tokenizers].index(part.tokenizer)),
     )
 

@@ -10,6 +10,7 @@ import msgspec
 import torch
 
 from gptkit.config import Arm
+from gptkit.data.parity import compare_tokens
 from gptkit.data.prepare import Prepared
 from gptkit.engines.after_training import measure_marginals, measure_perturbed
 from gptkit.eval.baselines import measure_baselines
@@ -17,9 +18,10 @@ from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.plan.ladder import ladder_preset
 from gptkit.plan.make import Plan
 from gptkit.results.balance import compare_quantities
-from gptkit.results.byte_losses import read_losses
+from gptkit.results.by_text import judge_by_text, losses_by_text
+from gptkit.results.byte_losses import ByteLosses, read_losses
 from gptkit.results.robustness import assess_robustness
-from gptkit.results.schema import ArmResult, Look, Machine, Results, Trial, Tuning
+from gptkit.results.schema import ArmResult, ByText, Look, Machine, Results, Trial, Tuning
 from gptkit.results.statistics import ALPHA
 from gptkit.results.verdict import judge
 from gptkit.results.warnings import check_result
@@ -64,12 +66,33 @@ def compose_results(
         robustness=assess_robustness(arms, verdict),
         looks=looks,
         marginals=measure_marginals(folder, arms, prepared.texts) if config.marginal else [],
+        by_text=_by_text(folder, arms, prepared, level) if corpus.parts else None,
         perturbed=measure_perturbed(folder, arms, prepared.texts, corpus, config.perturb),
         warnings=[],
         seconds=0.0,
     )
     seconds = time.perf_counter() - began
     return msgspec.structs.replace(results, warnings=check_result(results), seconds=seconds)
+
+
+def _by_text(folder: Path, arms: list[ArmResult], prepared: Prepared, level: float) -> ByText:
+    ranges = prepared.corpus.reported_ranges()
+    whole = prepared.corpus.part_texts()
+
+    def losses(arm: ArmResult) -> ByteLosses:
+        return read_losses(folder / arm.id)
+
+    return ByText(
+        losses=losses_by_text(arms, losses, ranges),
+        verdicts=judge_by_text(arms, losses, ranges, level=level),
+        tokens=[
+            compare_tokens(
+                name,
+                {part: len(encoded.tokenizer.encode_array(text)) for part, text in whole.items()},
+            )
+            for name, encoded in prepared.texts.items()
+        ],
+    )
 
 
 def describe_machine(device: torch.device, arms_at_a_time: int) -> Machine:

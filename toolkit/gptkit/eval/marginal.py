@@ -89,7 +89,7 @@ def pair_marginal(lattice: Lattice, text: bytes, before: int, log_probs: PairLog
         for i, end in tokens if ending[start] else []:
             ending[end].append(i)
     steps = [
-        np.array([(last, i) for last in lasts for i, _ in tokens]).reshape(-1, 2)
+        np.array([(last, i) for last in lasts for i, _ in tokens], dtype=np.int64).reshape(-1, 2)
         for lasts, tokens in zip(ending, following, strict=False)
     ]
     pairs, at = np.unique(np.concatenate(steps), axis=0, return_inverse=True)

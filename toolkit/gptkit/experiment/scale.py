@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -105,11 +106,15 @@ class ScaleLadder:
             experiment.untuned_plan()  # finds a rung that cannot be trained before any is
         folder = make_folder(self.config.tokenizer_names, self.execution)
         rungs = []
-        for rung, experiment in self.experiments(str(folder)).items():
-            resume = self.execution.resume and (folder / rung).is_dir()
-            experiment.execution = replace(experiment.execution, resume=resume)
-            result = run_rung(rung, experiment) if run_rung else experiment.run(on_event)
-            rungs.append(result.data)
+        try:
+            for rung, experiment in self.experiments(str(folder)).items():
+                resume = self.execution.resume and (folder / rung).is_dir()
+                experiment.execution = replace(experiment.execution, resume=resume)
+                result = run_rung(rung, experiment) if run_rung else experiment.run(on_event)
+                rungs.append(result.data)
+        finally:
+            with suppress(OSError):  # removes an empty folder, so that its name stays free
+                folder.rmdir()
         scale = compose_scale(
             folder,
             rungs,

@@ -35,7 +35,8 @@ class Experiment:
     """An experiment: tokenizers x models x seeds on one corpus, with equal arms by `match`.
 
     Args:
-        options: fields of `ExperimentConfig` and `ExecutionConfig`. `data` may be a `Corpus`.
+        options: fields of `ExperimentConfig` and `ExecutionConfig`. `data` may be a `Corpus`, or
+            a list of texts that are scored each by itself.
             `tokenizers` may have objects beside specs, see `gptkit_tokenizers.adapt`, or be a
             mapping from names to specs and objects.
 
@@ -48,6 +49,8 @@ class Experiment:
         self._corpus = data if isinstance(data, Corpus) else None
         if self._corpus is not None:
             options["data"] = None
+        elif isinstance(data, list | tuple):
+            options["data"] = ",".join(data)
         self._tokenizers = name_tokenizers(options.get("tokenizers", ExperimentConfig.tokenizers))
         options["tokenizers"] = tuple(
             tokenizer if isinstance(tokenizer, str) else name

@@ -84,7 +84,9 @@ class ExperimentConfig:
     )
     data: str | None = option(
         None,
-        "Text: tinyshakespeare, python-docs, a file, folder or glob, hf:NAME, or markov:ORDER.",
+        "Text: tinyshakespeare, python-docs, a file, folder or glob, hf:NAME, or markov:ORDER. "
+        "Several with commas between them, or texts:FOLDER, are trained on together and scored "
+        "each by itself.",
         shown="tinyshakespeare; python-docs if it cannot be downloaded",
         short="-d",
     )

@@ -9,6 +9,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from gptkit.data.inspection import InspectedTokenizer, Inspection, TokenizerCost
+from gptkit.report.by_text import parity_table
 from gptkit.report.formatting import printable, visible
 from gptkit.report.table import (
     Column,
@@ -165,6 +166,7 @@ def tables_of(found: Inspection) -> list[Table]:
         tables.insert(0, parts_table(found))
     if len(found.texts) > 1:
         tables.insert(0, texts_table(found))
+        tables.insert(1, parity_table(found.tokens))
     return tables
 
 

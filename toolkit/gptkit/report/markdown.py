@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gptkit.plan.experiment_config import to_command_line
+from gptkit.report.by_text import parity_table, text_loss_table
 from gptkit.report.command import command_line
 from gptkit.report.formatting import printable
 from gptkit.report.ladder import ladder_tables
@@ -49,6 +50,7 @@ def markdown(results: Results, *, beside: Sequence[Results] = (), figure: str | 
         [note] if note else [],
         _losses("##", results),
         warnings,
+        _texts(results),
         _titled(marginal_table(results)),
         _titled(perturbed_table(results)),
         _section(f"## {escape_markdown(match_summary(results))}", match_table(results)),
@@ -68,6 +70,14 @@ def _section(title: str, table: Table | None) -> list[str]:
         return []
     notes = ["", escape_markdown(" ".join(table.notes))] if table.notes else []
     return [*([title, ""] if title else []), *to_markdown(table), *notes]
+
+
+def _texts(results: Results) -> list[str]:
+    if results.by_text is None:
+        return []
+    verdicts = [f"- {escape_markdown(v.message)}" for v in results.by_text.verdicts]
+    tables = [_titled(text_loss_table(results)), _titled(parity_table(results.by_text.tokens))]
+    return [*tables[0], "", *verdicts, "", *tables[1]]
 
 
 def _titled(table: Table | None) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from gptkit.report.command import quote, spell
+from gptkit.report.command import given_options, quote, spell
 from gptkit.report.formatting import duration, short
 from gptkit.report.table import (
     Cell,
@@ -59,9 +59,8 @@ def pair_table(scale: Scale) -> Table:
     sections = []
     for model in scale.says:
         rows: list[Row] = []
-        for predicted, found, pair in zip(
-            scale.predicted, scale.found, scale.crossovers, strict=True
-        ):
+        whole = [pair for pair in scale.crossovers if pair.text is None]
+        for predicted, found, pair in zip(scale.predicted, scale.found, whole, strict=True):
             if pair.model != model:
                 continue
             figures = [
@@ -137,22 +136,23 @@ def fit_table(scale: Scale) -> Table:
 def command(scale: Scale) -> str | None:
     """Return the command line that runs the ladder again; None for a text or recipes as objects."""
     config = scale.experiment
-    if config.data is None:
+    if config.data is None or isinstance(config.models, Mapping):
         return None
-    models = list(config.models)
-    words = ["gptkit", "scale", "-t", spell(config.tokenizers), "-m", ",".join(models)]
-    words += ["-d", config.data, "--budget", str(config.budget)]
-    words += ["--rungs", str(len({rung.folder for rung in scale.rungs}))]
-    words += ["--factor", f"{scale.factor:g}", "--seeds", str(config.seeds)]
-    for name, value, default in (
-        ("axis", scale.axis, "bytes"),
-        ("extrapolate", f"{scale.extrapolate:g}", "10"),
-        ("match", config.match, "bytes"),
-        ("split", spell(config.split), "0.9"),
-        ("evaluations", config.evaluations, 1),
-    ):
-        if value != default:
-            words += [f"--{name}", str(value)]
+    options = given_options(config) | {"models": config.models, "seeds": config.seeds}
+    options |= {"budget": config.budget, "evaluations": config.evaluations}
+    own = {
+        "rungs": len({rung.folder for rung in scale.rungs}),
+        "factor": f"{scale.factor:g}",
+        "axis": scale.axis,
+        "extrapolate": f"{scale.extrapolate:g}",
+    }
+    defaults = {"models": ("decoder",), "evaluations": 1, "axis": "bytes", "extrapolate": "10"}
+    words = ["gptkit", "scale"]
+    for name, value in (options | own).items():
+        if name in defaults and value == defaults[name]:
+            continue
+        words.append(f"--{name.replace('_', '-')}")
+        words += [] if value is True else [spell(value)]
     return " ".join(map(quote, words))
 
 
@@ -171,12 +171,17 @@ def page(scale: Scale, *, figures: Sequence[str] = ()) -> str:
         *(f"- warning: {escape_markdown(warning)}" for warning in scale.warnings),
         *(_section(table) for table in (rung_table(scale), pair_table(scale), fit_table(scale))),
         "## Crossovers",
-        "\n".join(f"- {escape_markdown(f'{p.says} ({p.model})')}" for p in scale.crossovers),
+        "\n".join(f"- {escape_markdown(_said(pair))}" for pair in scale.crossovers),
         "## Run this again",
         f"    {command(scale) or '# from Python: see scale.json'}",
         f"gptkit {scale.gptkit}, {duration(scale.seconds)} in all.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _said(pair: Crossover) -> str:
+    where = pair.model if pair.text is None else f"{pair.model}, {pair.text}"
+    return f"{pair.says} ({where})"
 
 
 def _span(scale: Scale) -> str:

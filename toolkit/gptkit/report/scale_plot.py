@@ -23,7 +23,10 @@ def plot_scale(scale: Scale, *, model: str | None = None) -> Axes:
     """
     model = next(iter(scale.says)) if model is None else model
     check_known("model", model, scale.says)
-    upper, lower = new_figure(height=7).subplots(2, 1, sharex=True, height_ratios=[1, 1])
+    figure = new_figure(height=7)
+    from matplotlib.ticker import MaxNLocator, NullLocator
+
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1, 1])
     rungs = [rung for rung in scale.rungs if rung.model == model]
     names = list(dict.fromkeys(rung.tokenizer for rung in rungs))
     for i, name in enumerate(names):
@@ -40,7 +43,7 @@ def plot_scale(scale: Scale, *, model: str | None = None) -> Axes:
     leader = min(rungs[-len(names) :], key=lambda rung: rung.bits_per_byte)
     top = _budget(leader, scale)
     for pair in scale.crossovers:
-        if pair.model != model or pair.a != leader.tokenizer:
+        if pair.model != model or pair.a != leader.tokenizer or pair.text is not None:
             continue
         colour = COLOURS[names.index(pair.b) % len(COLOURS)]
         at, low, middle, high = zip(*pair.band, strict=True)
@@ -66,8 +69,9 @@ def plot_scale(scale: Scale, *, model: str | None = None) -> Axes:
     lower.axvline(top, color="grey", linewidth=0.8, linestyle=":")
     upper.set_xscale("log")
     upper.set_yscale("log")
+    upper.yaxis.set_major_locator(MaxNLocator(6))
     upper.yaxis.set_major_formatter("{x:.2f}")
-    upper.yaxis.set_minor_formatter("{x:.2f}")
+    upper.yaxis.set_minor_locator(NullLocator())
     upper.set_ylabel(f"bits per byte, {model}")
     lower.set_ylabel("difference, bits per byte")
     unit = "parameters of the body" if scale.axis == "params" else "training text, bytes"

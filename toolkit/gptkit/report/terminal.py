@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from gptkit.plan.experiment_config import to_command_line
+from gptkit.report.by_text import parity_table, shown_verdicts, text_loss_table
 from gptkit.report.formatting import duration, printable, short
 from gptkit.report.ladder import SAMPLED_STAGES, bits_table, stage_table
 from gptkit.report.sentences import headline, tuning_note, verdict_note
@@ -34,6 +35,8 @@ def comparison(results: Results) -> list[RenderableType]:
         loss_table(results),
         model_table(results, always=False),
         vocabulary_table(results),
+        text_loss_table(results),
+        None if results.by_text is None else parity_table(results.by_text.tokens),
         marginal_table(results),
         perturbed_table(results),
         match_table(results),
@@ -47,6 +50,7 @@ def comparison(results: Results) -> list[RenderableType]:
     shown += [Text(printable(verdict.message)) for verdict in verdicts]
     if more := len(results.verdict) - len(verdicts):
         shown.append(Text(f"… and {more} more pairs, in the report."))
+    shown += [Text(printable(verdict.message)) for verdict in shown_verdicts(results)]
     if note := verdict_note(results):
         shown.append(Text(note, style="dim"))
     return [*shown, *_warnings(results.warnings), Text(headline(results), style="bold")]

@@ -87,7 +87,7 @@ def fit_shared_floor(budgets: np.ndarray, curves: np.ndarray) -> Fitted:
     searched, and so is the floor.
     """
     x = np.log(budgets / budgets[-1])
-    grid = np.geomspace(MIN_EXPONENT, MAX_EXPONENT, 120)
+    grid = np.geomspace(MIN_EXPONENT, MAX_EXPONENT, 2000)
     powers = np.exp(-grid[:, None] * x)  # (G, R)
     norms = (powers**2).sum(axis=1)
 

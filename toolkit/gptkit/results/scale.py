@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.results.byte_losses import ByteLosses, block_bits, cut_blocks, read_losses
 from gptkit.results.crossovers import Judgement, Ladder, judge_ladder
-from gptkit.results.scale_schema import Axis, Rung, Scale
+from gptkit.results.scale_schema import Axis, Crossover, Rung, Scale
 from gptkit.results.scale_sentences import is_as_predicted, say_crossover, say_ladder
 from gptkit.results.schema import ArmResult, Results
 from gptkit.results.statistics import block_bytes_for
@@ -37,12 +38,18 @@ def compose_scale(
         config: the config of the top rung, resolved.
         seconds: the duration of the whole ladder.
     """
-    judged, says, warnings = {}, {}, []
+    judged, says = {}, {}
+    warnings: list[str] = []
+    by_text: list[Crossover] = []
     for model in dict.fromkeys(arm.model for arm in rungs[-1].arms):
         ladder = read_ladder(folder, rungs, model=model, axis=axis)
         judgement = judge_ladder(ladder, model=model, axis=axis, extrapolate=extrapolate)
         judged[model], says[model] = _with_words(judgement, ladder, axis, extrapolate)
         warnings += _warnings(judgement, ladder, model)
+        for text, part in _by_text(ladder, rungs[-1]).items():
+            of_text = judge_ladder(part, model=model, axis=axis, extrapolate=extrapolate)
+            said, _ = _with_words(of_text, part, axis, extrapolate)
+            by_text += [msgspec.structs.replace(one, text=text) for one in said.crossovers]
     return Scale(
         gptkit=version("gptkit"),
         name=folder.name,
@@ -56,7 +63,7 @@ def compose_scale(
         fits=[fit for found in judged.values() for fit in found.fits],
         predicted=[pair for found in judged.values() for pair in found.predicted],
         found=[pair for found in judged.values() for pair in found.found],
-        crossovers=[pair for found in judged.values() for pair in found.crossovers],
+        crossovers=[p for found in judged.values() for p in found.crossovers] + by_text,
         says=says,
         warnings=warnings,
         seconds=seconds,
@@ -87,6 +94,24 @@ def read_ladder(folder: Path, rungs: Sequence[Results], *, model: str, axis: Axi
         bits=np.swapaxes(np.array(bits), 0, 1),  # (T, R, S, K)
         block_bytes=np.diff(ends, prepend=0),
     )
+
+
+def _by_text(ladder: Ladder, top: Results) -> dict[str, Ladder]:
+    """Return a ladder for each of several texts: the blocks whose middle is in it."""
+    if top.by_text is None:
+        return {}
+    sizes = {row.text: row.bytes for row in top.by_text.losses}
+    ends = np.cumsum(list(sizes.values()))
+    middles = np.cumsum(ladder.block_bytes) - ladder.block_bytes / 2
+    of_text = np.searchsorted(ends, middles)
+    return {
+        name: replace(
+            ladder,
+            bits=ladder.bits[..., of_text == i],
+            block_bytes=ladder.block_bytes[of_text == i],
+        )
+        for i, name in enumerate(sizes)
+    }
 
 
 def _budget(arms: Sequence[ArmResult], axis: Axis) -> float:

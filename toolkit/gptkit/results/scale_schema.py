@@ -65,6 +65,7 @@ class Crossover(Record, frozen=True, kw_only=True):
     """Whether and where the order of two tokenizers flips; a leads at the top rung.
 
     Attributes:
+        text: one of several texts; None for all of them.
         status: "crossover" if the 95 % band of the difference is on one side of zero at some
             budgets, and on the other side at larger ones; "none within range" if it is on one side
             from the top rung to the end of the range; else "not identified".
@@ -79,6 +80,7 @@ class Crossover(Record, frozen=True, kw_only=True):
     """
 
     model: str
+    text: str | None = None
     a: str
     b: str
     status: Status

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from gptkit.data.corpus_facts import CorpusFacts
+from gptkit.data.parity import TextTokens
 from gptkit.losses import Baseline, Loss
 from gptkit.plan.experiment_config import ExperimentConfig
 
@@ -244,6 +245,39 @@ class Marginal(Record, frozen=True, kw_only=True):
         return self.canonical - self.bits_per_byte
 
 
+class TextLoss(Record, frozen=True, kw_only=True):
+    """A tokenizer's loss on one of several texts, the mean over seeds."""
+
+    text: str
+    tokenizer: str
+    model: str
+    bytes: int
+    bits_per_byte: float
+    std: float | None
+
+
+class TextVerdict(Record, frozen=True, kw_only=True):
+    """The comparison of two tokenizers on one text, or on all with equal weights; a is better."""
+
+    text: str
+    model: str
+    a: str
+    b: str
+    delta_bits_per_byte: float
+    ci95: Interval | None
+    p_holm: float | None
+    significant: bool | None
+    message: str
+
+
+class ByText(Record, frozen=True, kw_only=True):
+    """Losses, verdicts and tokens by text, for a corpus of several texts."""
+
+    losses: list[TextLoss]
+    verdicts: list[TextVerdict]
+    tokens: list[TextTokens]
+
+
 class Perturbed(Record, frozen=True, kw_only=True):
     """A tokenizer and a model on a perturbed text; see `gptkit.eval.perturb`.
 
@@ -286,6 +320,7 @@ class Results(Record, frozen=True, kw_only=True, tag_field="kind", tag="experime
         looks: at the verdicts, if seeds were added until they decided.
         marginals: the losses over all tokenizations, if they were asked for.
         perturbed: the losses on perturbed texts, if they were asked for.
+        by_text: for a corpus of several texts, what it shows of each; else None.
         seconds: the duration of the experiment.
     """
 
@@ -306,6 +341,7 @@ class Results(Record, frozen=True, kw_only=True, tag_field="kind", tag="experime
     looks: list[Look] = []
     marginals: list[Marginal] = []
     perturbed: list[Perturbed] = []
+    by_text: ByText | None = None
     warnings: list[str]
     seconds: float
 

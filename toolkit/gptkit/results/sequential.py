@@ -35,12 +35,19 @@ def look_levels(first: int, most: int, *, alpha: float) -> tuple[float, ...]:
     [0.003, 0.017, 0.038]
     """
     seeds = np.arange(first, most + 1)
+    return levels_of(_p_values(seeds), seeds / most, alpha=alpha)
+
+
+def levels_of(p: np.ndarray, shares: np.ndarray, *, alpha: float) -> tuple[float, ...]:
+    """Return the level of each look from p-values (N, looks) of comparisons without a difference.
+
+    Args:
+        shares: (looks,), of the seeds that are trained.
+    """
     edge = stats.norm.isf(alpha / 4)
-    spent = 4 * stats.norm.sf(edge / np.sqrt(seeds / most))
-    p = _p_values(seeds)
     undecided = np.ones(len(p), dtype=bool)
     levels = []
-    for look, total in enumerate(spent):
+    for look, total in enumerate(4 * stats.norm.sf(edge / np.sqrt(shares))):
         left = np.sort(p[undecided, look])
         claims = int(total * len(p)) - int((~undecided).sum())
         levels.append(float(left[max(0, claims)]))

@@ -93,13 +93,13 @@ def paired_difference(
         errors["seeds"] = float(per_seed.std(ddof=1)) / math.sqrt(n_seeds), n_seeds - 1
     if len(errors) == 2:
         errors["both"] = add_errors(*errors.values())
-    half = {name: _half_width(*error) for name, error in errors.items()}
+    half = {name: half_width_of(*error) for name, error in errors.items()}
     return Difference(
         mean=mean,
         text=half.get("text"),
         seeds=half.get("seeds"),
         both=half.get("both"),
-        p=max(_p(mean, *error) for error in errors.values()) if "both" in errors else None,
+        p=max(p_value(mean, *error) for error in errors.values()) if "both" in errors else None,
     )
 
 
@@ -112,7 +112,7 @@ def text_p_value(difference: Difference, *, n_blocks: int) -> float | None:
     if difference.text is None:
         return None
     error = difference.text / float(stats.t.ppf((1 + CONFIDENCE) / 2, n_blocks - 1))
-    return _p(difference.mean, error, n_blocks - 1)
+    return p_value(difference.mean, error, n_blocks - 1)
 
 
 def add_errors(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
@@ -123,11 +123,11 @@ def add_errors(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, f
     return error, error**4 / (a[0] ** 4 / a[1] + b[0] ** 4 / b[1])
 
 
-def _half_width(error: float, degrees: float) -> float:
+def half_width_of(error: float, degrees: float) -> float:
     return error * float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees))
 
 
-def _p(mean: float, error: float, degrees: float) -> float:
+def p_value(mean: float, error: float, degrees: float) -> float:
     if error == 0:
         return float(mean == 0)
     return 2 * float(stats.t.sf(abs(mean) / error, degrees))

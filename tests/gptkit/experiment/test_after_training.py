@@ -1,0 +1,173 @@
+"""What is measured of trained arms: all tokenizations, perturbed texts, several texts, seeds."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from tests.factories import make_arm, make_results, make_verdict
+
+import gptkit
+from gptkit.engines.until import is_decided
+from gptkit.errors import ConfigError
+from gptkit.results.by_text import ALL, judge_by_text
+from gptkit.results.warnings import check_result
+
+SMALL = {
+    "models": ("bigram",),
+    "budget": "8KB",
+    "bytes_per_step": 256,
+    "context_bytes": 32,
+    "sample_bytes": 20,
+    "jobs": 1,
+}
+
+
+def test_marginals_and_perturbations_are_recorded_and_shown(text_file, tmp_path, gptkit):
+    args = ("compare", "-t", "char,bpe:280", "-m", "bigram,decoder", "-d", text_file)
+    size = ("--budget", "4KB", "--bytes-per-step", 256, "--context-bytes", 32, "--seeds", 2)
+    asked = ("--marginal", "--perturb", "typos,unicode", "--out", tmp_path, "--name", "x")
+    code, out, err = gptkit(*args, *size, *asked, "--jobs", 1)
+    assert code == 0, err
+    assert "Loss over all tokenizations" in out
+    assert "What a perturbed text costs" in out
+    found = json.loads((tmp_path / "x" / "results.json").read_text())
+    gaps = {
+        (m["tokenizer"], m["model"]): m["canonical"] - m["bits_per_byte"]
+        for m in found["marginals"]
+    }
+    assert set(gaps) == {
+        (t, m) for t in ("char", "bpe:280") for m in ("counted bigram", "bigram", "decoder")
+    }
+    assert abs(gaps["char", "decoder"]) < 1e-9
+    assert gaps["bpe:280", "decoder"] > 1e-4
+    exact = next(m for m in found["marginals"] if m["model"] == "bigram")
+    assert exact["error"] is None
+    costs = {(p["tokenizer"], p["kind"]): p for p in found["perturbed"] if p["model"] == "decoder"}
+    assert costs["char", "unicode"]["delta_bits_per_byte"] is None  # no accents in its alphabet
+    assert costs["bpe:280", "typos"]["delta_bits_per_byte"] > 0
+    low, high = costs["bpe:280", "typos"]["ci95"]
+    assert low < costs["bpe:280", "typos"]["delta_bits_per_byte"] < high
+
+
+def test_the_canonical_loss_of_the_exact_marginal_is_the_runs(text_file, tmp_path):
+    result = gptkit.compare(
+        tokenizers=("bpe:280",), data=str(text_file), marginal=True, out=tmp_path, **SMALL
+    )
+    (arm,) = result.arms
+    row = next(m for m in result.data.marginals if m.model == "bigram")
+    assert row.bytes == arm.val.bytes
+    assert row.canonical == pytest.approx(arm.val.bits_per_byte, rel=1e-6)
+
+
+def test_several_texts_have_losses_verdicts_and_tokens_of_their_own(english, tmp_path):
+    for name, text in {"en": english, "xx": english.upper()}.items():
+        (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
+    spec = [str(tmp_path / "en.txt"), str(tmp_path / "xx.txt")]
+    result = gptkit.compare(
+        tokenizers=("char", "bpe:280"), data=spec, seeds=3, out=tmp_path / "o", **SMALL
+    )
+    found = result.data.by_text
+    whole = {(a.tokenizer, a.seed): a.val for a in result.arms}
+    for tokenizer in ("char", "bpe:280"):
+        rows = [row for row in found.losses if row.tokenizer == tokenizer]
+        total = sum(row.bits_per_byte * row.bytes for row in rows)
+        mean = np.mean([v.bits_per_byte * v.bytes for (t, _), v in whole.items() if t == tokenizer])
+        assert total == pytest.approx(mean, rel=1e-4)
+    by_text = {v.text: v for v in found.verdicts}
+    assert set(by_text) == {"en", "xx", ALL}
+    signed = {t: v.delta_bits_per_byte * (1 if v.a == "char" else -1) for t, v in by_text.items()}
+    assert signed[ALL] == pytest.approx((signed["en"] + signed["xx"]) / 2)
+    for row in found.tokens:
+        tokenizer = gptkit.load_run(result.folder / f"{row.tokenizer.replace(':', '_')}-bigram-s0")
+        count = len(tokenizer.tokenizer.encode(english.upper()))
+        assert row.tokens["xx"] == count
+        assert row.parity["xx"] == count / row.tokens["en"]
+
+
+def test_blocks_vary_within_texts_only():
+    """Two texts with a large difference between them, and none within: no error from the text."""
+    arms = [make_arm("a", "m", 0), make_arm("b", "m", 0)]
+
+    def losses(arm):
+        from gptkit.results.byte_losses import to_byte_losses
+
+        per_byte = np.repeat([1.0, 5.0], 50_000)
+        nats = per_byte * (1.1 if arm.tokenizer == "b" else 1.0) * math.log(2)
+        return to_byte_losses(nats, np.arange(1, 100_001), bytes(100_000))
+
+    ranges = {"easy": (0, 50_000), "hard": (50_000, 100_000)}
+    found = {v.text: v for v in judge_by_text(arms, losses, ranges)}
+    assert found["easy"].delta_bits_per_byte == pytest.approx(0.1)
+    assert found["hard"].delta_bits_per_byte == pytest.approx(0.5)
+    assert found[ALL].delta_bits_per_byte == pytest.approx(0.3)
+
+
+def test_seeds_are_added_until_the_best_is_known(text_file, tmp_path):
+    asked = {**SMALL, "tokenizers": ("char", "bpe:280"), "data": str(text_file), "max_seeds": 6}
+    result = gptkit.compare(**asked, until="decided", out=tmp_path, name="x")
+    looks = result.data.looks
+    assert [look.seeds for look in looks] == [*range(2, 2 + len(looks))]
+    assert result.data.n_seeds == looks[-1].seeds == len(result.arms) // 2
+    assert looks[-1].decided or looks[-1].seeds == 6
+    assert looks[-1].decided == is_decided(result.verdict)
+    if looks[-1].decided:
+        assert result.verdict[0].p_holm < looks[-1].level
+    again = gptkit.compare(**asked, until="decided", out=tmp_path, name="x", resume=True)
+    assert again.data.looks == looks
+    assert again.verdict == result.verdict
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"until": "bored"}, "there is no way to stop 'bored'"),
+        ({"until": "decided", "tokenizers": ("char",)}, "give at least two tokenizers"),
+        ({"until": "decided", "seeds": 12}, "must be above the first 12 seeds"),
+        ({"perturb": ("typo",)}, "there is no perturbation 'typo'"),
+        ({"evaluations": 0}, "evaluations is 0"),
+    ],
+)
+def test_wrong_options_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        gptkit.Experiment(**options)
+
+
+def test_an_undecided_verdict_says_what_it_needs(text_file, tmp_path):
+    result = gptkit.compare(
+        tokenizers={"one": "bpe:280", "other": "bpe:281"},
+        data=str(text_file),
+        seeds=3,
+        out=tmp_path,
+        **SMALL,
+    )
+    (verdict,) = result.verdict
+    if verdict.significant is False:
+        needs = verdict.more_seeds or verdict.more_text
+        assert ("would decide a difference of this size" in verdict.message) == (needs is not None)
+
+
+def test_a_gap_larger_than_the_difference_is_a_warning():
+    from gptkit.results.schema import Marginal
+
+    def row(tokenizer, gap):
+        return Marginal(
+            tokenizer=tokenizer,
+            model="decoder",
+            bytes=9,
+            canonical=2.0,
+            bits_per_byte=2 - gap,
+            error=0.0,
+        )
+
+    import msgspec
+
+    results = make_results(
+        make_arm("char", "decoder", 0),
+        make_arm("gpt2", "decoder", 0),
+        verdict=[make_verdict("char", "gpt2", "decoder", delta_bits_per_byte=0.01)],
+    )
+    for gap, warned in ((0.02, True), (0.005, False)):
+        marked = msgspec.structs.replace(results, marginals=[row("char", 0.0), row("gpt2", gap)])
+        said = [w for w in check_result(marked) if "canonical tokenization" in w]
+        assert bool(said) == warned
