@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import jsonschema
 import msgspec
@@ -18,26 +19,31 @@ from gptkit.report.ladder import SAMPLED_STAGES, bits_table
 from gptkit.report.markdown import markdown
 from gptkit.report.plots import PLOTS, figure_name, to_svg
 from gptkit.report.rates import markdown as rates_markdown
+from gptkit.report.scale import page as scale_page
 from gptkit.report.sentences import headline
 from gptkit.report.speed import markdown as speed_markdown
+from gptkit.report.studies import study_page
 from gptkit.report.table import to_markdown
 from gptkit.report.tables import loss_table
 from gptkit.results.json_schema import json_schema
+from gptkit.results.scale_schema import Scale
 from gptkit.results.schema import Results
-from gptkit.results.studies import FAIR, Calibration, RatesStudy, Speed
+from gptkit.results.studies import FAIR, Study
 from gptkit.results.summary import group_by_model, mean_bits
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 INDEX = (ROOT / "reports" / "README.md").read_text(encoding="utf-8")
 SCHEMA = ROOT / "toolkit" / "gptkit" / "results" / "results.schema.json"
-FILES = sorted((ROOT / "reports").glob("*/results*.json"))
+FILES = sorted(
+    path for name in ("results*.json", "scale.json") for path in (ROOT / "reports").rglob(name)
+)
 SMALL = {"budget": "20steps", "bytes_per_step": 256, "context_bytes": 32, "sample_bytes": 40}
 
 
 def read(path):
-    """Results or a study, by their kind."""
-    return msgspec.json.decode(path.read_bytes(), type=Results | Speed | RatesStudy | Calibration)
+    """Results, a ladder or a study, by their kind."""
+    return msgspec.json.decode(path.read_bytes(), type=Results | Scale | Study)
 
 
 def results(report):
@@ -70,9 +76,23 @@ def test_committed_results_are_of_their_type_and_obey_the_schema(path):
 
 def test_each_report_has_committed_results():
     assert {path.parent for path in FILES} == {
-        path.parent for path in (ROOT / "reports").glob("*/report.md")
+        path.parent for path in (ROOT / "reports").rglob("report.md")
     }
-    assert {type(read(path)) for path in FILES} == {Results, Speed, RatesStudy, Calibration}
+    assert {type(read(path)) for path in FILES} == {Results, Scale, *get_args(Study)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_the_page_of_a_study_or_a_ladder_is_of_its_results(path):
+    found = read(path)
+    if isinstance(found, Results):
+        return
+    if isinstance(found, Scale):
+        figures = [f"scale-{model}.svg" for model in found.says]
+        made = scale_page(found, figures=figures)
+        assert all((path.parent / figure).is_file() for figure in figures)
+    else:
+        made = study_page(found)
+    assert (path.parent / "report.md").read_text(encoding="utf-8") == made
 
 
 def test_the_schema_is_what_the_tool_writes():
@@ -94,7 +114,7 @@ def test_the_schema_refuses_what_the_type_refuses(break_it):
     path = ROOT / "reports" / "char-vs-gpt2" / "results.json"
     broken = break_it(json.loads(path.read_text(encoding="utf-8")))
     with pytest.raises(msgspec.ValidationError):
-        msgspec.json.decode(json.dumps(broken), type=Results | Speed | RatesStudy | Calibration)
+        msgspec.json.decode(json.dumps(broken), type=Results | Scale | Study)
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     assert not jsonschema.Draft202012Validator(schema).is_valid(broken)
 

@@ -153,11 +153,12 @@ def test_the_predicted_top_is_not_from_the_top():
         ),
         (
             {"status": "not identified", "set_bytes": (2e6, None)},
-            "a or b is not identified: the data allow a crossover anywhere from 2 MB to never",
+            "the crossover of a and b is not identified: the data allow one anywhere from 2 MB "
+            "to never",
         ),
         (
             {"status": "not identified", "set_bytes": (None, None)},
-            "a or b is not identified: the data allow a crossover at any budget, or none",
+            "the crossover of a and b is not identified: the data allow one at any budget, or none",
         ),
     ],
 )

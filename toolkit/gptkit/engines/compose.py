@@ -13,7 +13,7 @@ from gptkit.config import Arm
 from gptkit.data.parity import compare_tokens
 from gptkit.data.prepare import Prepared
 from gptkit.engines.after_training import measure_marginals, measure_perturbed
-from gptkit.eval.baselines import measure_baselines
+from gptkit.losses import Baseline
 from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.plan.ladder import ladder_preset
 from gptkit.plan.make import Plan
@@ -34,13 +34,14 @@ def compose_results(
     config: ExperimentConfig,
     plan: Plan,
     prepared: Prepared,
+    baselines: list[Baseline],
     arms: list[ArmResult],
     tuning: list[Tuning],
     machine: Machine,
     looks: list[Look],
     began: float,
 ) -> Results:
-    """Judge the arms in a folder, measure baselines, and check the results.
+    """Judge the arms in a folder, and check the results.
 
     Args:
         config: the experiment's config, resolved.
@@ -61,7 +62,7 @@ def compose_results(
         machine=machine,
         tuning=tuning,
         arms=arms,
-        baselines=measure_baselines(corpus, prepared.texts),
+        baselines=baselines,
         verdict=verdict,
         robustness=assess_robustness(arms, verdict),
         looks=looks,

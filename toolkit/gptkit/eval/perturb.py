@@ -86,7 +86,7 @@ def perturb(text: str, kind: str, *, seed: int = 0) -> list[str]:
         kind: of `PERTURBATIONS`.
 
     >>> perturb("Read line 10.\nAnd 25.\n", "digits")
-    ['Read line 66.\n', 'And 04.\n']
+    ['Read line 48.\n', 'And 60.\n']
     """
     rng = random.Random(f"{kind} {seed}")
     change = PERTURBATIONS[kind]

@@ -20,8 +20,10 @@ from gptkit.engines.processes import LocalEngine, choose_processes
 from gptkit.engines.resume import kept_arms
 from gptkit.engines.until import train_until_decided
 from gptkit.errors import RunError, Stopped
+from gptkit.eval.baselines import measure_baselines
 from gptkit.events import ArmDone, OnEvent, ignore
 from gptkit.files import write_json
+from gptkit.losses import Baseline
 from gptkit.plan.experiment_config import ExecutionConfig, ExperimentConfig, split_options
 from gptkit.plan.make import Plan, make_plan
 from gptkit.report.result import Result
@@ -58,6 +60,7 @@ class Experiment:
         )
         self.config, self.execution = split_options(options)
         self._prepared: Prepared | None = None
+        self._baselines: list[Baseline] = []  # shared by experiments on the same text
         self._untuned: Plan | None = None
         self._tuned: dict[tuple[str, str], Tuned] = {}
 
@@ -136,6 +139,12 @@ class Experiment:
             with suppress(OSError):  # removes an empty folder, so that its name stays free
                 folder.rmdir()
 
+    def _measure_baselines(self) -> list[Baseline]:
+        if not self._baselines:
+            prepared = self.prepare()
+            self._baselines += measure_baselines(prepared.corpus, prepared.texts)
+        return self._baselines
+
     def _run_in(self, folder: Path, on_event: OnEvent, engine: Engine | None) -> Result:
         began = time.perf_counter()
         prepared, plan = self.prepare(), self._plan(on_event, folder / "tuning.json")
@@ -170,6 +179,7 @@ class Experiment:
                 config=self.config.resolved(None if self._corpus else prepared.corpus.name),
                 plan=plan,
                 prepared=prepared,
+                baselines=self._measure_baselines(),
                 arms=arms,
                 tuning=[
                     describe_tuning(arm, self._tuned[arm.tokenizer, arm.recipe])

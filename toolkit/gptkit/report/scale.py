@@ -170,6 +170,7 @@ def page(scale: Scale, *, figures: Sequence[str] = ()) -> str:
         *(f"![bits per byte, and differences, by budget]({figure})" for figure in figures),
         *(f"- warning: {escape_markdown(warning)}" for warning in scale.warnings),
         *(_section(table) for table in (rung_table(scale), pair_table(scale), fit_table(scale))),
+        _decided(scale),
         "## Crossovers",
         "\n".join(f"- {escape_markdown(_said(pair))}" for pair in scale.crossovers),
         "## Run this again",
@@ -177,6 +178,19 @@ def page(scale: Scale, *, figures: Sequence[str] = ()) -> str:
         f"gptkit {scale.gptkit}, {duration(scale.seconds)} in all.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _decided(scale: Scale) -> str:
+    """Say for how many pairs the fit, and the order at the rung below, were right at the top."""
+    below = list(dict.fromkeys(rung.folder for rung in scale.rungs))[-2]
+    at = {(r.folder, r.model, r.tokenizer): r.bits_per_byte for r in scale.rungs}
+    fit = sum(p.delta_bits_per_byte > 0 for p in scale.predicted)
+    plain = sum(at[below, p.model, p.b] > at[below, p.model, p.a] for p in scale.found)
+    n = len(scale.found)
+    return (
+        f"The order at the top rung was as the fit to the rungs below said for {fit} of {n} pairs, "
+        f"and as it was at the rung below for {plain} of {n}."
+    )
 
 
 def _said(pair: Crossover) -> str:

@@ -58,7 +58,7 @@ def say_crossover(
     else:
         most = "never" if high is None else amount(high, axis)
         allowed = f"anywhere from {least} to {most}"
-    return f"{pair.a} or {pair.b} is not identified: the data allow a crossover {allowed}"
+    return f"the crossover of {pair.a} and {pair.b} is not identified: the data allow one {allowed}"
 
 
 def say_ladder(
@@ -86,11 +86,26 @@ def say_ladder(
     sentences = [
         _say_lead(found[closest], pairs[closest].worth, budgets, axis),
         f"Its lead {moved} from {leads[0]:+.3f} at {amount(budgets[0], axis)} to {leads[-1]:+.3f}",
-        *(pairs[i].says[0].upper() + pairs[i].says[1:] for i in mine),
+        *_say_flips([pairs[i] for i in mine]),
         _say_order(bits),
         _say_prediction(predicted, found),
     ]
     return ". ".join(sentences) + "."
+
+
+def _say_flips(pairs: Sequence[Crossover]) -> list[str]:
+    """Say where the leader's order with each other flips; pairs that cannot in one sentence."""
+    plain = [p for p in pairs if p.status == "none within range" and p.set_bytes is None]
+    said = [_start(pair.says) for pair in pairs if pair not in plain]
+    if plain:
+        names = join_names([pair.b for pair in plain])
+        said.insert(0, _start(plain[0].says.removesuffix(plain[0].b)) + names)
+    return said
+
+
+def _start(said: str) -> str:
+    """Begin a sentence; a tokenizer's name stays as it is."""
+    return said[0].upper() + said[1:] if said.startswith(("no ", "the ")) else said
 
 
 def _say_lead(lead: PairAtTop, worth: float | None, budgets: Sequence[float], axis: Axis) -> str:
