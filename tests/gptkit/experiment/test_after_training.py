@@ -2,13 +2,14 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tests.factories import make_arm, make_results, make_verdict
 
 import gptkit
-from gptkit.engines.until import is_decided
+from gptkit.engines.until import is_decided, train_until_decided
 from gptkit.errors import ConfigError
 from gptkit.results.by_text import ALL, judge_by_text
 from gptkit.results.warnings import check_result
@@ -101,6 +102,33 @@ def test_blocks_vary_within_texts_only():
     assert found["easy"].delta_bits_per_byte == pytest.approx(0.1)
     assert found["hard"].delta_bits_per_byte == pytest.approx(0.5)
     assert found[ALL].delta_bits_per_byte == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("enough", [3, 5])
+def test_no_seed_is_trained_after_the_decision(enough):
+    config = gptkit.Experiment(tokenizers=("a", "b"), until="decided", max_seeds=5).config
+    jobs = [SimpleNamespace(arm=make_job(t, seed)) for seed in range(5) for t in "ab"]
+    trained = []
+
+    def train(wanted):
+        trained.extend(job.arm.id for job in wanted)
+        return [make_arm(job.arm.tokenizer, seed=job.arm.schedule.seed) for job in wanted]
+
+    def judge(arms, level):
+        return [make_verdict("a", "b", significant=len(arms) // 2 >= enough)]
+
+    arms, looks = train_until_decided(config, jobs, train, judge)
+    assert [look.seeds for look in looks] == [*range(2, enough + 1)]
+    assert [look.decided for look in looks] == [False] * (enough - 2) + [True]
+    assert len(trained) == len(set(trained)) == len(arms) == 2 * enough
+
+
+def make_job(tokenizer, seed):
+    return SimpleNamespace(
+        id=f"{tokenizer}-decoder-s{seed}",
+        tokenizer=tokenizer,
+        schedule=SimpleNamespace(seed=seed),
+    )
 
 
 def test_seeds_are_added_until_the_best_is_known(text_file, tmp_path):

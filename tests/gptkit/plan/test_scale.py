@@ -58,6 +58,8 @@ def test_wrong_rungs_are_refused(options, message):
 def test_a_ladder_by_time_or_of_a_bigrams_size_is_refused():
     with pytest.raises(ConfigError, match="not matched by time"):
         rung_configs(ExperimentConfig(match="time", models=("decoder",)), ScaleConfig())
+    with pytest.raises(ConfigError, match="equally many seeds at each rung"):
+        rung_configs(ExperimentConfig(until="decided", models=("decoder",)), ScaleConfig())
     with pytest.raises(ConfigError, match="bigram has one size"):
         rung_configs(ExperimentConfig(models=("bigram",)), ScaleConfig(axis="params"))
     two = {"a": decoder(), "b": decoder().__class__(**{**decoder().__dict__, "budget": "1MB"})}

@@ -52,13 +52,16 @@ def test_trends_pass_through_exact_rungs_and_follow_a_law():
     assert high - low < 0.1
 
 
-def test_a_law_alone_gives_narrower_bands_and_distance_wider_ones():
+def test_a_law_alone_gives_narrower_bands_and_distance_wider_ones(monkeypatch):
     rungs = rungs_of(make_ladder(CROSSING), [(0, 1)])
     at = np.array([1.2e6, 6e6])
     spread = draw_trends(rungs, at)[:, 0].std(axis=0)
     alone = draw_trends(rungs, at, law_alone=True)[:, 0].std(axis=0)
     assert (alone < spread).all()
     assert spread[1] > 2 * spread[0]
+    monkeypatch.setattr("gptkit.results.trend.BEYOND", 0.0)
+    without = draw_trends(rungs, at)[:, 0].std(axis=0)
+    assert without[1] < 0.95 * spread[1]
 
 
 def test_the_covariance_of_the_text_is_that_of_a_bootstrap():

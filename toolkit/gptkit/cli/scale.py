@@ -17,7 +17,7 @@ SCALE_DEFAULTS: Options = {"models": ("decoder",), "seeds": 3, "evaluations": 1}
 
 
 @with_config_options(
-    without=("match",),
+    without=("match", "until", "max_seeds", "marginal", "perturb"),
     defaults={"models": "decoder", "seeds": "3", "evaluations": "1"},
     shown={"budget": "the recipe's, 600KB; of the top rung"},
 )

@@ -66,6 +66,8 @@ def rung_configs(config: ExperimentConfig, scale: ScaleConfig) -> dict[str, Expe
         raise ConfigError(
             "a ladder of budgets is not matched by time.\nMatch by bytes, tokens or flops."
         )
+    if config.until is not None:
+        raise ConfigError("a ladder needs equally many seeds at each rung: leave out `until`.")
     recipes = config.recipes()
     per_step = common_value(recipes.values(), "bytes_per_step")
     budget = common_value(recipes.values(), "budget")
