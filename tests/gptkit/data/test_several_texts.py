@@ -1,5 +1,7 @@
 """Several texts: each split by itself, joined, and found again."""
 
+import json
+
 import pytest
 
 from gptkit.data.corpus import load_corpus, reload_corpus
@@ -36,6 +38,18 @@ def test_each_text_is_split_by_itself(texts, split):
         part = data[start:end].decode()
         assert part.rstrip("\n") in written[name]
         assert len(part.rstrip("\n")) == pytest.approx(0.1 * len(written[name]), abs=2)
+
+
+def test_inspect_counts_the_tokens_of_each(texts, gptkit):
+    folder, written = texts
+    code, out, err = gptkit("inspect", "-t", "byte,bpe:258", "-d", spec(folder), "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    by_byte = next(row for row in found["tokens"] if row["tokenizer"] == "byte")
+    sizes = {name: len(text.encode()) for name, text in written.items()}
+    assert by_byte["tokens"] == sizes
+    assert by_byte["parity"] == {name: size / sizes["en"] for name, size in sizes.items()}
+    assert "worst" in gptkit("inspect", "-t", "byte,bpe:258", "-d", spec(folder))[1]
 
 
 def test_a_folder_of_texts_is_the_same(texts):

@@ -230,8 +230,9 @@ def coverage(arms: str, trials: Sequence[Trial]) -> LadderCoverage:
             truth, at = trial.top[key], trial.crossover[key]
             top.append(predicted.ci95[0] <= truth <= predicted.ci95[1])
             by_law.append(interval[0] <= truth <= interval[1])
-            by_fit.append(predicted.delta_bits_per_byte * truth > 0)
-            by_rung.append((before[pair.b] - before[pair.a]) * truth > 0)
+            if truth:
+                by_fit.append(predicted.delta_bits_per_byte * truth > 0)
+                by_rung.append((before[pair.b] - before[pair.a]) * truth > 0)
             found = pair.status == "crossover"
             if at is None:
                 false.append(found)
@@ -245,8 +246,8 @@ def coverage(arms: str, trials: Sequence[Trial]) -> LadderCoverage:
         pairs=len(top) // len(trials),
         top=_share(top),
         top_by_law=_share(by_law),
-        sign_by_fit=_share(by_fit),
-        sign_by_rung=_share(by_rung),
+        sign_by_fit=_share(by_fit) if by_fit else None,
+        sign_by_rung=_share(by_rung) if by_rung else None,
         crossovers=len(in_set),
         in_set=_share(in_set) if in_set else None,
         claimed=_share(claimed) if claimed else None,

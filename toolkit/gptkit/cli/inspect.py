@@ -44,10 +44,9 @@ def inspect(
 
     err = Console(stderr=True, highlight=False, emoji=False)
     with err.status("Reading the text") if sys.stderr.isatty() else nullcontext() as status:
-        from gptkit.data.corpus import load_corpus
+        from gptkit.data.corpus import load_texts
         from gptkit.data.inspection import inspect_tokenizers
         from gptkit.data.prepare import name_tokenizers
-        from gptkit.data.several_texts import named_texts
 
         specs = name_tokenizers(split_names(tokenizers))
         if not specs:
@@ -56,7 +55,7 @@ def inspect(
             raise ConfigError(f"{out} is a file. Give a folder, or a name that is free.")
         given: list[str | None] = [*data] if data else [None]
         found = inspect_tokenizers(
-            [load_corpus(one) for spec in given for one in named_texts(spec).values() or [spec]],
+            [corpus for spec in given for corpus in load_texts(spec)],
             specs,
             on_tokenizer=lambda name: status.update(f"Measuring {name}") if status else None,
         )

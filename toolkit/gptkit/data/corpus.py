@@ -12,7 +12,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -170,6 +170,14 @@ def load_corpus(spec: str | None = None, *, split: float | Sequence[float] = 0.9
             "Give a text of at least a few thousand characters, or a split nearer the middle."
         )
     return _cut(found, spans)
+
+
+def load_texts(spec: str | None = None) -> list[Corpus]:
+    """Load each of several texts as a corpus with its name, or the one text that a spec names."""
+    several = named_texts(spec)
+    if not several:
+        return [load_corpus(spec)]
+    return [replace(load_corpus(one), name=name) for name, one in several.items()]
 
 
 def load_text(spec: str) -> str:

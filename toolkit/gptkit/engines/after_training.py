@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,8 @@ from gptkit.results.perturbations import cost_of_perturbation
 from gptkit.results.schema import ArmResult, Marginal, Perturbed
 from gptkit_tokenizers import TokenizerError
 
+log = logging.getLogger("gptkit")
+
 EXACT_BYTES = 50_000  # of the text, for models of pairs
 
 
@@ -37,6 +40,7 @@ def measure_marginals(
     """
     rows = []
     for name, encoded in texts.items():
+        log.info("%s  the loss over all tokenizations", name)
         if not encoded.tokenizer.context_free or encoded.reported.lost_bytes:
             warnings.warn(
                 f"{name} has no loss over all tokenizations: the bytes of its tokens are not known "
@@ -128,6 +132,7 @@ def measure_perturbed(
         ends = ends[:-1]
     rows = []
     for kind in kinds:
+        log.info("scoring the text with perturbed %s", kind)
         lines = perturb(text, kind)
         changed = "".join(lines)
         changed_ends = np.cumsum([len(line.encode()) for line in lines])

@@ -353,7 +353,7 @@ def marginal_table(results: Results) -> Table | None:
         columns=[
             Column("tokenizer", "left", fold=True),
             Column("model", "left", fold=True),
-            Column("canon-\nical"),
+            Column("canonical"),
             Column("all", needed=True),
             Column("gap", needed=True),
             Column("%"),

@@ -192,7 +192,8 @@ class LadderCoverage(Record, frozen=True, kw_only=True):
             below predict.
         top_by_law: the same for intervals without a deviation from the fitted law.
         sign_by_fit, sign_by_rung: the share of pairs whose order at the top rung is as predicted by
-            the rungs below, and as it was at the last of them.
+            the rungs below, and as it was at the last of them; None for pairs without a
+            difference.
         crossovers: the pairs with a true crossover within range.
         in_set: the share of these whose crossover is in the reported set.
         claimed: the share of these that are reported as a crossover.
@@ -204,8 +205,8 @@ class LadderCoverage(Record, frozen=True, kw_only=True):
     pairs: int
     top: float
     top_by_law: float
-    sign_by_fit: float
-    sign_by_rung: float
+    sign_by_fit: float | None
+    sign_by_rung: float | None
     crossovers: int
     in_set: float | None
     claimed: float | None

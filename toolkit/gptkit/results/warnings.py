@@ -204,6 +204,6 @@ def _check_marginals(results: Results) -> list[str]:
             messages.append(
                 f"over all tokenizations, the difference of {v.a} and {v.b} under {v.model} would "
                 f"be {v.delta_bits_per_byte - shift:+.3f}, not {v.delta_bits_per_byte:+.3f} bits "
-                "per byte: canonical tokenization decides their order."
+                "per byte: what canonical tokenization costs them differs by more than they differ."
             )
     return messages
