@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gptkit.plan.experiment_config import to_command_line
+from gptkit.report.after_training import marginal_table, perturbed_table
 from gptkit.report.by_text import parity_table, text_loss_table
 from gptkit.report.command import command_line
 from gptkit.report.formatting import printable
@@ -13,10 +14,8 @@ from gptkit.report.sentences import headline, match_summary, verdict_note
 from gptkit.report.table import Table, escape_markdown, to_markdown
 from gptkit.report.tables import (
     loss_table,
-    marginal_table,
     match_table,
     model_table,
-    perturbed_table,
     seed_table,
     stretch_table,
     tuning_table,

@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from gptkit.plan.experiment_config import to_command_line
+from gptkit.report.after_training import marginal_table, perturbed_table
 from gptkit.report.by_text import parity_table, shown_verdicts, text_loss_table
 from gptkit.report.formatting import duration, printable, short
 from gptkit.report.ladder import SAMPLED_STAGES, bits_table, stage_table
@@ -15,10 +16,8 @@ from gptkit.report.sentences import headline, tuning_note, verdict_note
 from gptkit.report.table import Column, Row, Section, Table, to_rich
 from gptkit.report.tables import (
     loss_table,
-    marginal_table,
     match_table,
     model_table,
-    perturbed_table,
     sample_table,
     stretch_table,
     vocabulary_table,
