@@ -83,6 +83,17 @@ def test_a_stopped_ladder_is_resumed_with_the_same_numbers(ladder, tmp_path):
     assert again.crossovers == whole.crossovers
 
 
+def test_a_rung_that_fails_says_how_to_continue_the_ladder(ladder, tmp_path):
+    text, _ = ladder
+
+    def fail(arm, event):
+        raise RunError("the disk is full")
+
+    with pytest.raises(RunError, match=r"disk is full\n.*whole ladder .* name='l'"):
+        gptkit.scale(**ASKED, data=str(text), out=tmp_path, name="l", jobs=1, on_event=fail)
+    assert not (tmp_path / "l").exists()
+
+
 def test_the_command_runs_the_ladder_again(ladder):
     text, result = ladder
     assert command(result.data) == (

@@ -112,6 +112,11 @@ class ScaleLadder:
                 experiment.execution = replace(experiment.execution, resume=resume)
                 result = run_rung(rung, experiment) if run_rung else experiment.run(on_event)
                 rungs.append(result.data)
+        except RunError as error:
+            raise RunError(
+                f"{error}\nThat is a rung; continue the whole ladder with resume=True and "
+                f"name={folder.name!r}."
+            ) from error
         finally:
             with suppress(OSError):  # removes an empty folder, so that its name stays free
                 folder.rmdir()
