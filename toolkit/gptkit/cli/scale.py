@@ -13,8 +13,6 @@ from gptkit.cli.log import is_quiet, log
 from gptkit.cli.options import ConfigFile, DryRun, PrintConfig
 from gptkit.plan.experiment_config import Options
 
-SCALE_DEFAULTS: Options = {"models": ("decoder",), "seeds": 3, "evaluations": 1}
-
 
 @with_config_options(
     without=("match", "until", "max_seeds", "marginal", "perturb"),
@@ -42,7 +40,7 @@ def scale(
     ] = False,
 ) -> None:
     """Train a ladder of budgets or sizes, and say where the order of the tokenizers flips."""
-    from gptkit.plan.scale import ScaleConfig
+    from gptkit.plan.scale import SCALE_DEFAULTS, ScaleConfig, rung_configs
 
     steps = ScaleConfig(rungs=rungs, factor=factor, axis=cast(Any, axis), extrapolate=extrapolate)
     file = {} if config is None else read_options(config)
@@ -55,8 +53,6 @@ def scale(
         from gptkit.engines.experiment_folder import find_folder
 
         find_folder(experiment.tokenizer_names, execution)
-    from gptkit.plan.scale import rung_configs
-
     rung_configs(experiment, steps)
     _run(steps, configs, dry_run=dry_run, as_json=as_json)
 

@@ -17,13 +17,12 @@ from gptkit.events import OnEvent, ignore
 from gptkit.experiment.single import Experiment
 from gptkit.files import write_json
 from gptkit.plan.experiment_config import ExecutionConfig, ExperimentConfig
-from gptkit.plan.scale import Axis, ScaleConfig, check_epochs, rung_configs
+from gptkit.plan.scale import SCALE_DEFAULTS, Axis, ScaleConfig, check_epochs, rung_configs
 from gptkit.report.result import Result
 from gptkit.report.scale_result import ScaleResult
 from gptkit.results.scale import compose_scale
 
 RunRung = Callable[[str, Experiment], Result]  # given the rung's folder, and its experiment
-SCALE_DEFAULTS: dict[str, Any] = {"seeds": 3, "evaluations": 1, "models": ("decoder",)}
 
 
 class ScaleLadder:

@@ -9,10 +9,11 @@ from typing import Literal, get_args
 from gptkit.config import ModelConfig, Recipe
 from gptkit.errors import ConfigError, check_known
 from gptkit.plan.budget import read_budget
-from gptkit.plan.experiment_config import ExperimentConfig, common_value
+from gptkit.plan.experiment_config import ExperimentConfig, Options, common_value
 
 Axis = Literal["bytes", "params", "both"]
 AXES: tuple[Axis, ...] = get_args(Axis)
+SCALE_DEFAULTS: Options = {"models": ("decoder",), "seeds": 3, "evaluations": 1}
 MIN_RUNGS, MAX_RUNGS = 3, 12
 MAX_EPOCHS = 4.0  # of the training text; more repetition bends the curves
 FREE_EXTRAPOLATION = 10.0

@@ -175,7 +175,7 @@ def page(scale: Scale, *, figures: Sequence[str] = ()) -> str:
         "\n".join(f"- {escape_markdown(_said(pair))}" for pair in scale.crossovers),
         "## Run this again",
         f"    {command(scale) or '# from Python: see scale.json'}",
-        f"gptkit {scale.gptkit}, {duration(scale.seconds)} in all.",
+        f"gptkit {scale.gptkit}. Training took {duration(_training_seconds(scale))}.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -196,6 +196,11 @@ def _decided(scale: Scale) -> str:
 def _said(pair: Crossover) -> str:
     where = pair.model if pair.text is None else f"{pair.model}, {pair.text}"
     return f"{pair.says} ({where})"
+
+
+def _training_seconds(scale: Scale) -> float:
+    """Return the seconds of all arms, one after another; a resumed ladder has them all."""
+    return scale.experiment.seeds * sum(rung.seconds for rung in scale.rungs)
 
 
 def _span(scale: Scale) -> str:

@@ -14,11 +14,9 @@ from gptkit.results.schema import ArmResult, TextLoss, TextVerdict
 from gptkit.results.statistics import (
     ALPHA,
     Difference,
-    add_errors,
     block_bytes_for,
-    half_width_of,
+    difference_of,
     holm,
-    p_value,
     paired_difference,
 )
 from gptkit.results.summary import group_by_model
@@ -158,13 +156,4 @@ def _stratified(bits: np.ndarray, lengths: np.ndarray, of_text: np.ndarray) -> D
         errors["text"] = math.sqrt(variance) / len(texts), float(degrees)
     if len(bits) > 1:
         errors["seeds"] = float(per_seed.std(ddof=1)) / math.sqrt(len(bits)), len(bits) - 1.0
-    if len(errors) == 2:
-        errors["both"] = add_errors(*errors.values())
-    half = {name: half_width_of(*error) for name, error in errors.items()}
-    return Difference(
-        mean=mean,
-        text=half.get("text"),
-        seeds=half.get("seeds"),
-        both=half.get("both"),
-        p=max(p_value(mean, *error) for error in errors.values()) if "both" in errors else None,
-    )
+    return difference_of(mean, errors)

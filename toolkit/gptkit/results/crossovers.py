@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from gptkit.results.ladder_laws import LAWS
 from gptkit.results.scale_schema import Axis, Crossover, Fit, PairAtTop, Status
@@ -115,11 +117,9 @@ def rungs_of(ladder: Ladder, pairs: Sequence[tuple[int, int]]) -> Rungs:
 
 
 def _found(names: dict[str, str], rungs: Rungs, i: int) -> PairAtTop:
-    from scipy import stats
-
     mean = float(rungs.means[i, -1])
     error = float(np.sqrt(rungs.text[i, -1, -1] + rungs.seeds[i, -1]))
-    half = error * float(stats.t.ppf(TAILS[2], rungs.degrees or 1))
+    half = error * float(stats.t.ppf(TAILS[2], rungs.degrees or math.inf))
     return PairAtTop(**names, delta_bits_per_byte=mean, ci95=(mean - half, mean + half))
 
 

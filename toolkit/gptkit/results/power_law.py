@@ -74,8 +74,20 @@ def fit_power_law(
     exponents = np.clip(search.x, MIN_EXPONENT, MAX_EXPONENT)
     found, loss = linear(exponents)
     floor, scales = found[0] - found[1], found[2:]
-    if huber is None:
-        return PowerLaw(floor=floor, scales=scales, exponents=exponents[of_term], loss=loss)
+    law = PowerLaw(floor=floor, scales=scales, exponents=exponents[of_term], loss=loss)
+    return law if huber is None else _with_huber(x, y, law, exponents, of_term, huber)
+
+
+def _with_huber(
+    x: np.ndarray,
+    y: np.ndarray,
+    start: PowerLaw,
+    exponents: np.ndarray,
+    of_term: np.ndarray,
+    huber: float,
+) -> PowerLaw:
+    """Fit by Huber's loss from a least-squares fit and its distinct exponents."""
+    n_exponents = len(exponents)
 
     def residuals(p: np.ndarray) -> np.ndarray:
         powers = np.power(x, -p[1 + len(x) :][of_term][:, None])
@@ -85,7 +97,7 @@ def fit_power_law(
     highest = [np.inf, *[np.inf] * len(x), *[MAX_EXPONENT] * n_exponents]
     robust = optimize.least_squares(
         residuals,
-        np.concatenate([[floor], scales, exponents]),
+        np.concatenate([[start.floor], start.scales, exponents]),
         bounds=(lowest, highest),
         loss="huber",
         f_scale=huber,

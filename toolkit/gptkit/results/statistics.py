@@ -91,6 +91,16 @@ def paired_difference(
         errors["text"] = float(again.standard_error) * correction, n_blocks - 1
     if n_seeds > 1:
         errors["seeds"] = float(per_seed.std(ddof=1)) / math.sqrt(n_seeds), n_seeds - 1
+    return difference_of(mean, errors)
+
+
+def difference_of(mean: float, errors: dict[str, tuple[float, float]]) -> Difference:
+    """Return a difference with its intervals and p-value, from its errors.
+
+    Args:
+        errors: the standard error and the degrees of freedom, from the "text" and the "seeds".
+    """
+    errors = dict(errors)
     if len(errors) == 2:
         errors["both"] = add_errors(*errors.values())
     half = {name: half_width_of(*error) for name, error in errors.items()}
