@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import gptkit
+import gptkit.engines.arm as arm_module
 from gptkit.data.encoding import encode_corpus
 from gptkit.errors import ConfigError, CorpusError, RunError
 from gptkit.eval.evaluation import evaluate
@@ -369,12 +370,13 @@ def test_a_prompt_that_cannot_be_encoded_fails_before_training(text_file, tmp_pa
     assert not (tmp_path / "r").exists()
 
 
-def test_an_experiment_that_finishes_no_arm_leaves_its_name_free(text_file, tmp_path):
-    def interrupt(arm, event):
+def test_an_experiment_that_takes_no_step_leaves_its_name_free(text_file, tmp_path, monkeypatch):
+    def interrupt(*args):
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(arm_module, "fresh_model", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        gptkit.compare(data=str(text_file), out=tmp_path, on_event=interrupt, **SMALL)
+        gptkit.compare(data=str(text_file), out=tmp_path, **SMALL)
     assert not (tmp_path / "char-vs-gpt2").exists()
 
 

@@ -46,11 +46,16 @@ class RunError(GptkitError):
 
 
 class Stopped(KeyboardInterrupt):
-    """An experiment was interrupted. Its finished arms are in `folder`."""
+    """An experiment was stopped by a signal. What it has done is in `folder`.
 
-    def __init__(self, folder: Path) -> None:
+    Attributes:
+        number: the signal's.
+    """
+
+    def __init__(self, folder: Path, number: int = 2) -> None:
         super().__init__(str(folder))
         self.folder = folder
+        self.number = number
 
 
 def check_known(what: str, name: str, known: Iterable[str]) -> None:

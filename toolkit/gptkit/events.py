@@ -37,6 +37,18 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", ta
     best: bool
 
 
+class Resumed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="resumed"):
+    """An arm goes on from a checkpoint, or starts again because none can be used.
+
+    Attributes:
+        step: the last step that is done.
+        notes: what a reader should know, one line each.
+    """
+
+    step: int
+    notes: tuple[str, ...] = ()
+
+
 class TrialDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="trial"):
     """A trial of a learning rate has ended.
 
@@ -58,7 +70,7 @@ class ArmDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=
     kept: bool = False
 
 
-Event = StepDone | Evaluated | TrialDone | ArmDone
+Event = StepDone | Evaluated | Resumed | TrialDone | ArmDone
 OnEvent = Callable[[Arm, Event], None]
 
 

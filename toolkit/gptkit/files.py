@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -33,12 +35,35 @@ def rename_patiently(source: Path, target: Path, *, seconds: float = 2.0) -> Non
             time.sleep(0.05)
 
 
+def flush_folder(folder: Path) -> None:
+    """Flush the names in a folder to the disk; on Windows, they need no flush."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):  # not offered there
+            raise
+    finally:
+        os.close(descriptor)
+
+
 def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file; it is on the disk, not only in memory, before it has its name.
+
+    Raises:
+        OSError: it cannot be written; its `filename` says which file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_name(path)
     try:
-        temporary.write_bytes(data)
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, path)
+        flush_folder(path.parent)
     except OSError as error:
         error.filename = error.filename or str(path)  # a full disk does not say where
         raise

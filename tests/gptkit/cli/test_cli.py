@@ -260,7 +260,8 @@ def test_an_interrupted_experiment_says_what_is_kept(gptkit, text_file, tmp_path
     code, out, err = gptkit("compare", "-d", text_file, "--out", tmp_path / "runs", *SMALL)
     assert (code, out) == (130, "")
     kept = tmp_path / "runs" / "char-vs-gpt2"
-    assert f"finished arms are in {kept}; to continue, add --resume --name char-vs-gpt2" in err
+    assert f"what is done is saved in {kept}; to continue" in err
+    assert "--resume --name char-vs-gpt2" in err
     assert [p.name for p in kept.iterdir()] == ["char-bigram-s0"]
     calls[:] = [None, None]
     args = ("-d", text_file, "--out", tmp_path / "runs", *SMALL, "--resume")

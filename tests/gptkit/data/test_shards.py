@@ -28,7 +28,7 @@ from gptkit.data.text_on_disk import index_files
 from gptkit.errors import CorpusError, CorpusWarning
 from gptkit.experiment import Experiment
 from gptkit.models import Bigram, Decoder
-from gptkit.train.loop import batches_of, train
+from gptkit.train.loop import Training, batches_of
 from gptkit_tokenizers import LossyTokenizer, TokenizerError, get_tokenizer, token_lengths
 from gptkit_tokenizers.byte import ByteTokenizer
 
@@ -310,7 +310,7 @@ def test_a_bigram_keeps_the_pairs_that_training_reads(text, english, tmp_path, m
         encoded = EncodedCorpus(
             tokenizer=gpt2, train=on_disk, val=encode_text(gpt2, english[-300:])
         )
-        *_, last = train(model, encoded, OptimConfig(learning_rate=0.3), schedule)
+        *_, last = Training(model, encoded, OptimConfig(learning_rate=0.3), schedule)
         losses.append(last.evaluation.nats)
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     assert losses[0].std() > 0.1  # trained: no longer ln V everywhere

@@ -3,11 +3,15 @@
 import json
 import logging
 import math
+import os
 import shlex
 import subprocess
 import sys
+import tempfile
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import safetensors.torch
@@ -215,21 +219,98 @@ def test_an_arm_whose_rename_stays_refused_is_kept(compare, monkeypatch, tmp_pat
     assert not list(again.folder.glob(".*"))
 
 
-def test_a_full_disk_says_where_and_how_to_go_on(compare, monkeypatch):
-    def full(self, data):
-        if "weights" in self.name and "char" in str(self):
-            raise OSError(28, "No space left on device")
-        return real(self, data)
+FILES = (
+    "config.json",
+    "tokenizer.json",
+    "result.json",
+    "metrics.jsonl",
+    "nats.npz",
+    "weights.safetensors",
+)
 
-    real = Path.write_bytes
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
+
+@contextmanager
+def full_disk(name, part=""):
+    """Fail to write files of this name whose path has this part, as on a full disk."""
+
+    def fsync(descriptor):
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if name in path.name and part in str(path):
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    real = os.fsync
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files.os, "fsync", fsync)
+        yield patch
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("name", FILES)
+def test_an_arm_that_the_disk_cannot_take_is_kept_beside(compare, name, tmp_path):
+    whole = compare(name="whole").data.arms
+    (tmp_path / "elsewhere").mkdir()
+    with full_disk(name, str(tmp_path / "runs" / "a" / ".char")) as patch:
+        patch.setattr(tempfile, "tempdir", str(tmp_path / "elsewhere"))
         with pytest.raises(RunError) as error:
             compare()
     shown = " ".join(to_command_line(str(error.value)).split())
-    assert "weights.safetensors cannot be written: No space left on device." in shown
+    folder = tmp_path / "runs" / "a"
+    assert f"char-bigram-s0/{name} cannot be written: No space left on device." in shown
+    assert "The arm takes 0.0 MB." in shown
     assert "continue with --resume and --name a." in shown
+    assert [p.name for p in folder.iterdir()] == ["byte-bigram-s0"]
+    (beside,) = (tmp_path / "elsewhere").glob("*/char-bigram-s0")
+    assert str(beside) in shown
+    beside.rename(folder / beside.name)
+    kept = []
+    again = compare(resume=True, on_event=lambda arm, event: kept.append(event))
+    assert all(event.kept for event in kept)  # nothing is trained
+    assert [(arm.id, arm.val) for arm in again.data.arms] == [(arm.id, arm.val) for arm in whole]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_an_arm_that_no_disk_can_take_is_trained_again(compare):
+    with (
+        full_disk("nats.npz", "char-bigram"),
+        pytest.raises(RunError, match=r"(?s)could not be written to .* either"),
+    ):
+        compare()
     assert len(compare(resume=True).data.arms) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_results_that_the_disk_cannot_take_lose_no_arm(compare):
+    with (
+        full_disk("results.json"),
+        pytest.raises(RunError, match=r"(?s)results.json.* cannot be written.*Finished arms are"),
+    ):
+        compare()
+    kept = []
+    compare(resume=True, on_event=lambda arm, event: kept.append(event))
+    assert all(event.kept for event in kept)
+
+
+def test_a_folder_without_room_is_refused_before_training(compare, monkeypatch):
+    usage = SimpleNamespace(free=1000)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    trained = []
+    with pytest.raises(ConfigError, match=r"has room for 0 MB, and 2 arms take up to \d+ MB"):
+        compare(on_event=lambda *event: trained.append(event))
+    assert not trained
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no ulimit")
+def test_a_file_larger_than_the_limit_is_refused_before_training(text_file, tmp_path):
+    command = shlex.join([sys.executable, "-m", "gptkit", "compare", "-m", "decoder", "-t", "byte"])
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f 600; {command} -d {text_file} --out {tmp_path / 'o'} --name a"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "the weights of byte-decoder-s0 take up to" in done.stderr
+    assert not (tmp_path / "o" / "a").exists()
 
 
 def test_that_there_is_nothing_to_resume_is_said_before_anything_is_loaded(gptkit, tmp_path):

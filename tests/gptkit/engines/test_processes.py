@@ -13,7 +13,8 @@ import torch
 import gptkit
 from gptkit.data.corpus import Corpus
 from gptkit.engines import processes
-from gptkit.engines.arm import make_jobs, run_arm
+from gptkit.engines.arm import run_arm
+from gptkit.engines.job import make_jobs
 from gptkit.engines.processes import LocalEngine
 from gptkit.errors import RunError, TrainingError
 from gptkit.events import ArmDone, Evaluated, StepDone

@@ -5,6 +5,7 @@ from base64 import b64encode
 import pytest
 
 import gptkit
+from gptkit.engines.claims import claim
 from gptkit.errors import ConfigError, Stopped
 from gptkit.events import ArmDone, StepDone
 from gptkit.experiment import Experiment
@@ -31,7 +32,7 @@ def test_a_stopped_experiment_is_resumed(text_file, tmp_path):
         Experiment(**asked, out=tmp_path / "stopped", jobs=1).run(stop)
     folder = tmp_path / "stopped" / "x"
     assert stopped.value.folder == folder
-    assert [p.name for p in folder.iterdir()] == ["char-bigram-s0"]
+    assert sorted(p.name for p in folder.iterdir()) == [".checkpoints", "char-bigram-s0"]
     with pytest.raises(ConfigError, match="exists already"):
         Experiment(**asked, out=tmp_path / "stopped").run()
 
@@ -87,3 +88,14 @@ def test_an_arm_of_another_tokenizer_of_that_name_is_not_kept(text_file, tmp_pat
     write([*ranks[1:256], ranks[0], *ranks[256:]])
     with pytest.raises(ConfigError, match="was trained with other options"):
         Experiment(**asked, **SMALL, out=tmp_path, resume=True).run()
+
+
+def test_an_arm_that_another_command_trains_is_left_to_it(text_file, tmp_path):
+    asked = {"tokenizers": ("char",), "models": ("bigram",), "data": str(text_file), "name": "x"}
+    folder = Experiment(**asked, **SMALL, out=tmp_path).run().folder
+    with (
+        claim(folder / "char-bigram-s0"),
+        pytest.raises(ConfigError, match="char-bigram-s0 is being trained by process "),
+    ):
+        Experiment(**asked, **SMALL, out=tmp_path, resume=True).run()
+    assert gptkit.load_run(folder / "char-bigram-s0").model is not None

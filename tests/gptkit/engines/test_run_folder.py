@@ -115,7 +115,7 @@ def test_a_failure_while_writing_leaves_nothing(written, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(RunError, match="No space left"):
         write_run(folder.with_name("second"), **what)
     assert [p.name for p in folder.parent.iterdir()] == [folder.name]
 

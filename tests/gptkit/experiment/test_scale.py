@@ -72,7 +72,7 @@ def test_a_stopped_ladder_is_resumed_with_the_same_numbers(ladder, tmp_path):
     asked = {**ASKED, "data": str(text), "out": tmp_path, "name": "l", "jobs": 1}
     with pytest.raises(Stopped):
         gptkit.scale(**asked, on_event=stop)
-    assert sorted(p.name for p in (tmp_path / "l").iterdir()) == ["1-2kB", "2-4kB"]
+    assert sorted(p.name for p in (tmp_path / "l").iterdir()) == ["1-2kB", "2-4kB", "3-8kB"]
     trained = set()
     again = gptkit.scale(
         **asked, resume=True, on_event=lambda arm, event: trained.add(arm.schedule.steps)

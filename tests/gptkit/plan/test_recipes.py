@@ -12,7 +12,7 @@ from gptkit.events import StepDone
 from gptkit.models import build_model
 from gptkit.plan.matching import Request, match_bytes
 from gptkit.plan.recipes import RECIPES
-from gptkit.train.loop import train
+from gptkit.train.loop import Training
 
 STANDARD = ("decoder", "large", "gpt2", "lecture", "qwen3")
 
@@ -95,7 +95,7 @@ def test_fast_still_learns_as_version_0_1_0_did(english, tokenizer):
         train_ids=encoded.train.ids,
         seed=0,
     )
-    events = train(model, encoded, arm.optim, replace(arm.schedule, evaluations=1))
+    events = Training(model, encoded, arm.optim, replace(arm.schedule, evaluations=1))
     losses = [event.loss for event in events if isinstance(event, StepDone)]
     # Other kernels round otherwise: with one thread in place of two the same CPU gives losses up
     # to 3e-7 apart over these steps. 1e-4 leaves room for other CPUs; any change of the recipe

@@ -27,7 +27,7 @@ from gptkit.events import StepDone
 from gptkit.models import build_model
 from gptkit.plan.matching import Request, match_bytes
 from gptkit.plan.recipes import RECIPES
-from gptkit.train.loop import train
+from gptkit.train.loop import Training
 
 FILE = Path(__file__).with_name("golden_losses.json")
 TOKENIZERS = ("char", "gpt2", "bpe:512")
@@ -72,7 +72,7 @@ def train_recipe(name: str, encoded: EncodedCorpus) -> tuple[list[float], float]
         train_ids=encoded.train.ids,
         seed=0,
     )
-    *steps, scored = train(model, encoded, arm.optim, arm.schedule)
+    *steps, scored = Training(model, encoded, arm.optim, arm.schedule)
     losses = [event.loss for event in steps if isinstance(event, StepDone)]
     return losses, scored.evaluation.bits_per_byte
 

@@ -13,7 +13,7 @@ from gptkit.events import StepDone
 from gptkit.models import build_model
 from gptkit.plan.recipes import RECIPES
 from gptkit.train import loop
-from gptkit.train.loop import Scored, train, train_to_end
+from gptkit.train.loop import Scored, Training, train_to_end
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def prepared(encoded, recipe="decoder", *, rates=None, **schedule):
 
 def run(encoded, recipe="decoder", **options):
     model, *rest = prepared(encoded, recipe, **options)
-    return model, list(train(model, *rest))
+    return model, list(Training(model, *rest))
 
 
 def scored(events):

@@ -96,7 +96,7 @@ def test_trials_of_an_arm_by_the_clock_are_by_the_clock(corpus, seconds):
 
 def test_a_diverging_trial_is_no_choice(corpus, monkeypatch):
     texts = training_slice(encode_corpus(corpus, "char"), corpus)
-    real = tuning.train
+    real = tuning.Training
 
     def diverges_above(limit):
         def train(model, texts, optim, schedule):
@@ -107,12 +107,12 @@ def test_a_diverging_trial_is_no_choice(corpus, monkeypatch):
         return train
 
     arm = arm_for()
-    monkeypatch.setattr(tuning, "train", diverges_above(arm.optim.learning_rate * 1.5))
+    monkeypatch.setattr(tuning, "Training", diverges_above(arm.optim.learning_rate * 1.5))
     tuned = tune(arm, texts, device=CPU, on_trial=lambda trial: None)
     diverged = [t.factor for t in tuned.trials if t.bits_per_byte is None]
     assert diverged == [2.0, 4.0]
     assert tuned.factor <= 1
-    monkeypatch.setattr(tuning, "train", diverges_above(0))
+    monkeypatch.setattr(tuning, "Training", diverges_above(0))
     with pytest.raises(TrainingError, match=r"diverged at every learning rate tried, from 0\.25"):
         tune(arm, texts, device=CPU, on_trial=lambda trial: None)
 

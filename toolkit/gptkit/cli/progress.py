@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from gptkit.config import Arm
-    from gptkit.events import Event, TrialDone
+    from gptkit.events import Event, Resumed, TrialDone
     from gptkit.experiment import Experiment, ScaleLadder
     from gptkit.report.result import Result
 
@@ -67,7 +67,7 @@ def run_live(experiment: Experiment, err: Console) -> Result:
         TimeRemainingColumn,
     )
 
-    from gptkit.events import ArmDone, Evaluated, StepDone, TrialDone
+    from gptkit.events import ArmDone, Evaluated, Resumed, StepDone, TrialDone
 
     progress = Progress(
         TextColumn("{task.description}", markup=False),
@@ -89,6 +89,9 @@ def run_live(experiment: Experiment, err: Console) -> Result:
             task = tasks[arm.id]
             if isinstance(event, TrialDone):
                 progress.update(task, loss=_trial(event))
+            elif isinstance(event, Resumed):
+                progress.start_task(task)
+                progress.console.print(_resumed(arm, event), markup=False)
             elif isinstance(event, StepDone):
                 if event.step == 1:
                     progress.start_task(task)
@@ -112,6 +115,11 @@ def _length(arm: Arm) -> float:
     return arm.schedule.seconds or arm.schedule.steps or 0
 
 
+def _resumed(arm: Arm, event: Resumed) -> str:
+    how = f"continues after step {event.step:,}" if event.step else "starts again"
+    return f"{arm.id}  {how}" + "".join(f"; {note}" for note in event.notes)
+
+
 def _trial(trial: TrialDone) -> str:
     bits = trial.bits_per_byte
     shown = "diverged" if bits is None else f"{bits:.3f} bits/byte"
@@ -120,13 +128,15 @@ def _trial(trial: TrialDone) -> str:
 
 def run_plain(experiment: Experiment) -> Result:
     """Run the experiment; log a line per evaluation."""
-    from gptkit.events import ArmDone, Evaluated, StepDone, TrialDone
+    from gptkit.events import ArmDone, Evaluated, Resumed, StepDone, TrialDone
 
     latest: dict[str, StepDone] = {}
 
     def show(arm: Arm, event: Event) -> None:
         if isinstance(event, TrialDone):
             log.info(f"{arm.id}  {_trial(event)}")
+        elif isinstance(event, Resumed):
+            log.info(_resumed(arm, event))
         elif isinstance(event, ArmDone) and event.kept:
             bits = event.loss.bits_per_byte
             log.info(f"{arm.id}  kept, {bits:.3f} bits/byte")

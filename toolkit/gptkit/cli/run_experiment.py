@@ -13,7 +13,8 @@ import typer
 from gptkit.cli.config_options import to_toml
 from gptkit.cli.log import is_quiet
 from gptkit.errors import Stopped
-from gptkit.plan.experiment_config import ExecutionConfig, ExperimentConfig
+from gptkit.plan.execution_config import ExecutionConfig
+from gptkit.plan.experiment_config import ExperimentConfig
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -73,7 +74,7 @@ def run_and_show(
         result = run_live(experiment, err) if live else run_plain(experiment)
     except Stopped as stopped:
         say_stopped(stopped.folder)
-        raise typer.Exit(130) from None
+        raise typer.Exit(128 + stopped.number) from None
     if as_json:
         typer.echo(to_json(result.data), nl=False)
     else:
@@ -84,5 +85,11 @@ def run_and_show(
 
 def say_stopped(folder: Path) -> None:
     """Say on stderr how to continue what is in a folder."""
-    message = f"finished arms are in {folder}; to continue, add --resume --name {folder.name}"
-    typer.echo(f"stopped; {message if folder.exists() else 'no arm was finished'}", err=True)
+    if folder.exists():
+        message = (
+            f"what is done is saved in {folder}; to continue, give the same command with "
+            f"--resume --name {folder.name}"
+        )
+    else:
+        message = "nothing was done"
+    typer.echo(f"stopped; {message}", err=True)

@@ -98,7 +98,7 @@ def _run(steps: Any, configs: Any, *, dry_run: bool, as_json: bool) -> None:
         result = ladder.run(run_rung=run_rung)
     except Stopped as stopped:
         say_stopped(stopped.folder.parent)
-        raise typer.Exit(130) from None
+        raise typer.Exit(128 + stopped.number) from None
     if as_json:
         typer.echo(to_json(result.data), nl=False)
         return

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,68 +12,24 @@ import torch
 from gptkit.config import Arm
 from gptkit.data.batches import ids_read
 from gptkit.data.encoding import EncodedCorpus
-from gptkit.data.prepare import Prepared
-from gptkit.engines.run_folder import RunConfig, Sampling, write_run
+from gptkit.engines.checkpoint import Checkpoints
+from gptkit.engines.claims import claim
+from gptkit.engines.job import Job
+from gptkit.engines.resume import finished_run
+from gptkit.engines.run_folder import Sampling, record_sha256, write_run
 from gptkit.errors import ConfigError
 from gptkit.eval.evaluation import Evaluation, evaluate
 from gptkit.eval.sampling import sample_text
-from gptkit.events import ArmDone, Evaluated, OnEvent, StepDone
+from gptkit.events import ArmDone, Evaluated, Event, OnEvent, Resumed, StepDone
 from gptkit.losses import Loss
 from gptkit.models import MODELS, Model, build_model
-from gptkit.plan.experiment_config import ExecutionConfig, ExperimentConfig
 from gptkit.plan.matching import flops_per_token
+from gptkit.results import schema
 from gptkit.results.byte_losses import to_byte_losses
-from gptkit.results.schema import (
-    ArmResult,
-    CorpusFacts,
-    CurvePoint,
-    LastEvaluation,
-    Params,
-    Sample,
-    Training,
-)
-from gptkit.train.loop import Scored, train
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """An arm to train, without its text.
-
-    Attributes:
-        folder: the folder that the arm is recorded in; it must not exist.
-    """
-
-    arm: Arm
-    corpus: CorpusFacts
-    sampling: Sampling
-    device: str
-    folder: Path
-
-
-def make_jobs(
-    arms: Sequence[Arm],
-    prepared: Prepared,
-    config: ExperimentConfig,
-    execution: ExecutionConfig,
-    folder: Path,
-) -> list[Job]:
-    """Make the jobs that train an experiment's arms in its folder."""
-    sampling = Sampling(
-        prompt=prepared.prompt(config.prompt),
-        n_bytes=config.sample_bytes,
-        temperature=config.temperature,
-        top_k=config.top_k,
-    )
-    return [
-        Job(
-            arm=arm,
-            corpus=prepared.corpus.facts(),
-            sampling=sampling,
-            device=execution.device,
-            folder=folder / arm.id,
-        )
-        for arm in arms
-    ]
+from gptkit.results.schema import ArmResult, CurvePoint, LastEvaluation, Params, Sample
+from gptkit.train.interrupts import uncut
+from gptkit.train.loop import Training
+from gptkit.train.state import Metric, Scored
 
 
 def find_device(name: str) -> torch.device:
@@ -112,43 +67,99 @@ def fresh_model(arm: Arm, encoded: EncodedCorpus, device: torch.device) -> Model
 
 
 def run_arm(job: Job, encoded: EncodedCorpus, on_event: OnEvent) -> ArmResult:
-    """Train an arm, sample from it, record it in its folder, and return its result."""
-    arm, sampling = job.arm, job.sampling
-    model = fresh_model(arm, encoded, find_device(job.device))
-    steps: list[StepDone] = []
-    evaluations: list[Evaluated] = []
-    best: Scored | None = None
-    for event in train(model, encoded, arm.optim, arm.schedule):
-        if isinstance(event, StepDone):
-            steps.append(event)
-            on_event(arm, event)
-            continue
-        evaluations.append(event.event)
-        on_event(arm, event.event)
-        if event.event.best:
-            best = event
-    assert best is not None
-    reported = best.evaluation
-    if encoded.test is not None:
-        reported = evaluate_test(model, encoded, stride=arm.schedule.eval_stride)
-    sample = _draw_sample(model, encoded, sampling, seed=arm.schedule.seed)
+    """Train an arm, sample from it, record it in its folder, and return its result.
+
+    It goes on from the arm's last checkpoint if there is one. If a signal or Ctrl-C stops it, it
+    saves one first.
+
+    Raises:
+        Interrupted: a signal asked for it.
+        RunError: another process trains the arm, or it cannot be written.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(job.threads or threads)
+    try:
+        with claim(job.folder):
+            finished = finished_run(job, encoded.tokenizer)
+            if finished is None:
+                return _train_and_record(job, encoded, on_event)
+            on_event(job.arm, ArmDone(loss=finished.result.reported, kept=True))
+            return finished.result
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train_and_record(job: Job, encoded: EncodedCorpus, on_event: OnEvent) -> ArmResult:
+    arm, sampling = job.arm, job.record.sampling
+    device = find_device(job.device)
+    model = fresh_model(arm, encoded, device)
+    training = Training(model, encoded, arm.optim, arm.schedule)
+    checkpoints = Checkpoints(
+        job.folder, job.record, record_sha256(encoded.tokenizer), job.save_every
+    )
+    _resume(training, checkpoints, device, partial(on_event, arm))
+    try:
+        for event in training:
+            on_event(arm, event.event if isinstance(event, Scored) else event)
+            if checkpoints.is_due(training):
+                _save(checkpoints, training)
+        best = training.best
+        assert best is not None
+        reported = best.evaluation
+        if encoded.test is not None:
+            reported = evaluate_test(model, encoded, stride=arm.schedule.eval_stride)
+        sample = _draw_sample(model, encoded, sampling, seed=arm.schedule.seed)
+    except KeyboardInterrupt:
+        if training.is_whole and training.progress.step:
+            _save(checkpoints, training)
+        raise
     test = None if encoded.test is None else reported.loss
     samples = [Sample(prompt=sampling.prompt, text=sample)]
-    result = _arm_result(arm, encoded, model, steps, evaluations, best.event, test, samples)
+    result = _arm_result(arm, encoded, model, training.metrics, best.event, test, samples)
     assert encoded.reported.utf8 is not None
-    write_run(
-        job.folder,
-        config=RunConfig(arm=arm, corpus=job.corpus, sampling=sampling),
-        tokenizer=encoded.tokenizer,
-        model=model,
-        metrics=sorted([*steps, *evaluations], key=lambda event: event.step),
-        losses=to_byte_losses(
-            reported.nats, encoded.reported.ends, encoded.reported.utf8, also=reported.lost_nats
-        ),
-        result=result,
-    )
+    with uncut():
+        write_run(
+            job.folder,
+            config=job.record,
+            tokenizer=encoded.tokenizer,
+            model=model,
+            metrics=training.metrics,
+            losses=to_byte_losses(
+                reported.nats, encoded.reported.ends, encoded.reported.utf8, also=reported.lost_nats
+            ),
+            result=result,
+        )
+        checkpoints.remove()
     on_event(arm, ArmDone(loss=result.reported))
     return result
+
+
+def _resume(
+    training: Training,
+    checkpoints: Checkpoints,
+    device: torch.device,
+    on_event: Callable[[Event], None],
+) -> None:
+    """Continue a training from its last checkpoint that can be used, if there is any."""
+    checkpoint, notes = checkpoints.load(device)
+    if checkpoint is not None:
+        training.load(checkpoint.state)
+        if checkpoint.note is not None:
+            notes.append(checkpoint.note)
+    if checkpoint is not None or notes:
+        on_event(Resumed(step=training.progress.step, notes=tuple(notes)))
+
+
+def _save(checkpoints: Checkpoints, training: Training) -> None:
+    """Save a checkpoint; a disk that cannot take it does not stop the training."""
+    try:
+        checkpoints.save(training)
+    except OSError as error:
+        warnings.warn(
+            f"a checkpoint cannot be written: {error.filename or checkpoints.folder}: "
+            f"{error.strerror}. The training goes on without it.",
+            stacklevel=2,
+        )
 
 
 def _draw_sample(model: Model, encoded: EncodedCorpus, sampling: Sampling, *, seed: int) -> str:
@@ -183,12 +194,13 @@ def _arm_result(
     arm: Arm,
     encoded: EncodedCorpus,
     model: Model,
-    steps: Sequence[StepDone],
-    evaluations: Sequence[Evaluated],
+    metrics: Sequence[Metric],
     best: Evaluated,
     test: Loss | None,
     samples: list[Sample],
 ) -> ArmResult:
+    steps = [metric for metric in metrics if isinstance(metric, StepDone)]
+    evaluations = [metric for metric in metrics if isinstance(metric, Evaluated)]
     return ArmResult(
         id=arm.id,
         tokenizer=arm.tokenizer,
@@ -221,11 +233,11 @@ def _params(model: Model) -> Params:
     )
 
 
-def _training(arm: Arm, encoded: EncodedCorpus, last: StepDone) -> Training:
+def _training(arm: Arm, encoded: EncodedCorpus, last: StepDone) -> schema.Training:
     full_softmax = MODELS[arm.model.architecture].flops_per_token(
         arm.model, columns=encoded.tokenizer.vocab_size, block_size=arm.schedule.block_size
     )
-    return Training(
+    return schema.Training(
         bytes=last.train_bytes,
         tokens=last.train_tokens,
         epochs=last.train_bytes / encoded.train.n_bytes,

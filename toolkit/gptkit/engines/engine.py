@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from gptkit.engines.arm import Job
+from gptkit.engines.job import Job
 from gptkit.events import OnEvent
 from gptkit.results.schema import ArmResult
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gptkit.config import slug
 from gptkit.errors import ConfigError
-from gptkit.plan.experiment_config import ExecutionConfig
+from gptkit.plan.execution_config import ExecutionConfig
 
 MAX_NAME_CHARS = 100  # characters in the name of a folder named after its tokenizers
 MAX_TRIED_NAMES = 10_000

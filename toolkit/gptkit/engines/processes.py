@@ -1,8 +1,8 @@
 """The local engine: it trains several arms at a time, in this process and in worker processes.
 
-When no arm waits, the threads of an idle process go to the busy ones, so the last arm has all of
-them. Which process trains an arm changes only its time. The number of threads also changes its
-losses by rounding, because PyTorch splits some sums among the threads.
+Which process trains an arm changes only its time. The number of threads changes its losses by
+rounding, because PyTorch splits some sums among them. So every arm has its threads from the start:
+see `gptkit.engines.job`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ import torch
 
 from gptkit.config import Arm
 from gptkit.data.encoding import EncodedCorpus
-from gptkit.engines.arm import Job, find_device, run_arm
+from gptkit.engines.arm import find_device, run_arm
+from gptkit.engines.job import Job
 from gptkit.engines.worker import COMMAND, READY
 from gptkit.errors import TrainingError
 from gptkit.events import Event, OnEvent
-from gptkit.plan.experiment_config import ExecutionConfig
+from gptkit.plan.execution_config import ExecutionConfig
 from gptkit.plan.matching import training_flops
 from gptkit.results.schema import ArmResult
 
+SAVING_SECONDS = 60.0  # that workers have to end a step and save their arms
 MIN_FLOPS_FOR_PROCESSES = 1e12  # below this, starting processes takes over a tenth of the time
 
 Message = tuple[Arm, Event | ArmResult | BaseException]
@@ -46,7 +48,7 @@ class LocalEngine:
         self.processes = processes
 
     def run(self, jobs: Sequence[Job], on_event: OnEvent) -> dict[str, ArmResult]:
-        """Train each arm, and return the results by the arms' ids.
+        """Train each arm, in the order of the jobs, and return the results by the arms' ids.
 
         Raises:
             TrainingError: a worker process ended too early. An error of an arm is raised as it
@@ -54,9 +56,7 @@ class LocalEngine:
         """
         if min(self.processes, len(jobs)) <= 1:
             return {job.arm.id: self._run_here(job, on_event) for job in jobs}
-        cost = {job.arm.id: training_flops(job.arm, self._text(job)) for job in jobs}
-        longest_first = sorted(jobs, key=lambda job: -cost[job.arm.id])
-        return self._run_in_processes(longest_first, on_event)
+        return self._run_in_processes(jobs, on_event)
 
     def _text(self, job: Job) -> EncodedCorpus:
         return self.texts[job.arm.tokenizer]
@@ -65,8 +65,7 @@ class LocalEngine:
         return run_arm(job, self._text(job), on_event)
 
     def _run_in_processes(self, jobs: Sequence[Job], on_event: OnEvent) -> dict[str, ArmResult]:
-        threads = torch.get_num_threads()
-        pool = _WorkerPool(jobs, self.texts, threads)
+        pool = _WorkerPool(jobs, self.texts)
         results: dict[str, ArmResult] = {}
 
         def receive(message: Message) -> None:
@@ -82,19 +81,16 @@ class LocalEngine:
             on_event(arm, event)
             while not pool.inbox.empty():
                 receive(pool.inbox.get())
-            pool.apply_threads()
 
         try:
             for _ in range(min(self.processes, len(jobs)) - 1):
                 pool.start_worker()
             while (job := pool.next_job(None)) is not None:
-                pool.apply_threads()
                 results[job.arm.id] = self._run_here(job, here_and_there)
             while len(results) < len(jobs):
                 receive(pool.inbox.get())
         finally:
             pool.stop()
-            torch.set_num_threads(threads)
         return results
 
 
@@ -156,14 +152,11 @@ class _Worker:
 
 
 class _WorkerPool:
-    """The workers and this process (None), the waiting jobs, and the threads of each process."""
+    """The workers and this process (None), and the waiting jobs."""
 
-    def __init__(
-        self, jobs: Sequence[Job], texts: Mapping[str, EncodedCorpus], threads: int
-    ) -> None:
+    def __init__(self, jobs: Sequence[Job], texts: Mapping[str, EncodedCorpus]) -> None:
         self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._first, self._waiting, self._texts = jobs[0], list(jobs), texts
-        self._threads = self._my_threads = threads
         self._busy: list[_Worker | None] = [None]
         self._lock = threading.Lock()
 
@@ -171,7 +164,6 @@ class _WorkerPool:
         worker = _Worker()
         with self._lock:
             self._busy.append(worker)
-            self._reassign_threads()
         threading.Thread(target=self._serve, args=(worker,), daemon=True).start()
 
     def next_job(self, worker: _Worker | None) -> Job | None:
@@ -180,24 +172,20 @@ class _WorkerPool:
             if self._waiting:
                 return self._waiting.pop(0)
             self._busy.remove(worker)
-            self._reassign_threads()
             return None
 
-    def apply_threads(self) -> None:
-        if torch.get_num_threads() != self._my_threads:
-            torch.set_num_threads(self._my_threads)
-
     def stop(self) -> None:
-        """Stop the busy workers; each removes its half-written files."""
+        """Stop the busy workers; each saves its arm first. Ctrl-C in the meantime kills them."""
         with self._lock:
             self._waiting.clear()
             busy = [worker.process for worker in self._busy if worker is not None]
         for process in busy:
             process.terminate()
-        for process in busy:
-            try:
-                process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
+        try:
+            for process in busy:
+                process.wait(timeout=SAVING_SECONDS)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            for process in busy:
                 process.kill()
 
     def _serve(self, worker: _Worker) -> None:
@@ -220,11 +208,3 @@ class _WorkerPool:
             )
             self.inbox.put((self._first.arm if job is None else job.arm, error))
         worker.close()
-
-    def _reassign_threads(self) -> None:
-        for i, worker in enumerate(self._busy):
-            share = self._threads // len(self._busy) + (i < self._threads % len(self._busy))
-            if worker is None:
-                self._my_threads = max(1, share)
-            else:
-                worker.send("threads", max(1, share))

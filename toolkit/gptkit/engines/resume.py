@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gptkit.data.encoding import EncodedCorpus
-from gptkit.engines.arm import Job
-from gptkit.engines.run_folder import Run, RunConfig, load_run
+from gptkit.engines.checkpoint import CheckpointError, checkpoint_folder, read_header
+from gptkit.engines.claims import claimed_by
+from gptkit.engines.job import Job
+from gptkit.engines.run_folder import Run, load_run, record_sha256
 from gptkit.errors import ConfigError, RunError
 from gptkit.files import rename_patiently
 from gptkit.results.byte_losses import read_losses
@@ -29,9 +31,16 @@ def kept_arms(
     Raises:
         ConfigError: the folder has other arms, or arms with other options.
     """
+    for job in jobs:
+        if owner := claimed_by(job.folder):
+            raise ConfigError(
+                f"{job.folder} is being trained by {owner}.\n"
+                "Wait until that command ends, or give this one another name."
+            )
     for left in folder.glob(".*.tmp"):
         _take_or_remove(left)
     present = {path.parent.name for path in folder.glob("*/config.json")}
+    present |= {path.name for path in checkpoint_folder(folder / "any").parent.glob("*/")}
     if left_out := sorted(present - {job.arm.id for job in jobs}):
         raise ConfigError(
             f"{folder} has arms that this would leave out: {', '.join(left_out)}.\n"
@@ -40,6 +49,7 @@ def kept_arms(
     kept = {}
     for job in jobs:
         if not job.folder.exists():
+            _check_checkpoints(job, texts[job.arm.tokenizer].tokenizer)
             continue
         tokenizer = texts[job.arm.tokenizer].tokenizer
         try:
@@ -47,16 +57,44 @@ def kept_arms(
         except (RunError, TokenizerError) as error:
             log.warning("%s is trained again: %s", job.arm.id, str(error).splitlines()[0])
             continue
-        asked = RunConfig(arm=job.arm, corpus=job.corpus, sampling=job.sampling)
-        same_tokenizer = run.tokenizer.to_dict() == tokenizer.to_dict()
-        if run.record != asked or not same_tokenizer:
-            raise ConfigError(
-                f"{job.folder} was trained with other options or on another text, so it "
-                "cannot be kept.\nResume with the options it was started with, or give "
-                "another name."
-            )
+        if not _is_same(run, job, tokenizer):
+            raise _other_options(job.folder)
         kept[job.arm.id] = run.result
+        shutil.rmtree(checkpoint_folder(job.folder), ignore_errors=True)
     return kept
+
+
+def finished_run(job: Job, tokenizer: Tokenizer) -> Run | None:
+    """Return the arm's run if its folder has it, whole and with these options; else None."""
+    if not job.folder.exists():
+        return None
+    try:
+        run = _load_whole(job.folder, tokenizer)
+    except (RunError, TokenizerError):
+        return None
+    return run if _is_same(run, job, tokenizer) else None
+
+
+def _is_same(run: Run, job: Job, tokenizer: Tokenizer) -> bool:
+    return run.record == job.record and run.tokenizer.to_dict() == tokenizer.to_dict()
+
+
+def _check_checkpoints(job: Job, tokenizer: Tokenizer) -> None:
+    """Refuse to train an arm from its start if its checkpoints are of other options."""
+    for path in checkpoint_folder(job.folder).glob("step-*.safetensors"):
+        try:
+            header = read_header(path)
+        except CheckpointError:
+            continue  # said when the arm starts
+        if header.record != job.record or header.tokenizer_sha256 != record_sha256(tokenizer):
+            raise _other_options(path.parent)
+
+
+def _other_options(folder: Path) -> ConfigError:
+    return ConfigError(
+        f"{folder} was trained with other options or on another text, so it cannot be kept.\n"
+        "Resume with the options it was started with, or give another name."
+    )
 
 
 def _take_or_remove(left: Path) -> None:

@@ -14,7 +14,8 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +27,14 @@ from gptkit.config import Arm
 from gptkit.data.corpus_facts import CorpusFacts
 from gptkit.errors import RunError
 from gptkit.events import Evaluated, StepDone
-from gptkit.files import rename_patiently, temporary_name, write_bytes, write_json
+from gptkit.files import (
+    flush_folder,
+    rename_patiently,
+    temporary_name,
+    to_json,
+    write_bytes,
+    write_json,
+)
 from gptkit.plan.experiment_config import find_unknown
 from gptkit.results.byte_losses import ByteLosses
 from gptkit.results.schema import ArmResult
@@ -36,7 +44,6 @@ from gptkit_tokenizers.base import JsonObject
 if TYPE_CHECKING:
     from gptkit.models import Model
 
-Metric = StepDone | Evaluated
 T = TypeVar("T")
 
 
@@ -72,43 +79,83 @@ def write_run(
     config: RunConfig,
     tokenizer: Tokenizer,
     model: Model,
-    metrics: Sequence[Metric],
+    metrics: Sequence[StepDone | Evaluated],
     losses: ByteLosses,
     result: ArmResult,
 ) -> None:
     """Write a run folder under a temporary name and rename it.
 
-    What `folder` held before, such as a run that cannot be read, is replaced.
+    What `folder` held before, such as a run that cannot be read, is replaced. If the folder cannot
+    be written, the run is written to a temporary folder elsewhere.
+
+    Raises:
+        RunError: it cannot be written; the message says where it is instead.
     """
     import safetensors.torch
 
-    temporary, whole = temporary_name(folder), False
     state = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
     encode = msgspec.json.Encoder().encode
+    files = {
+        "config.json": to_json(config).encode(),
+        "result.json": to_json(result).encode(),
+        "metrics.jsonl": b"".join(encode(m) + b"\n" for m in metrics),
+        "nats.npz": losses.to_npz(),
+        "weights.safetensors": safetensors.torch.save(state),
+    }
     try:
-        write_json(temporary / "config.json", config)
-        write_json(temporary / "tokenizer.json", _tokenizer_record(tokenizer, folder.parent))
-        write_json(temporary / "result.json", result)
-        write_bytes(temporary / "metrics.jsonl", b"".join(encode(m) + b"\n" for m in metrics))
-        write_bytes(temporary / "nats.npz", losses.to_npz())
-        write_bytes(temporary / "weights.safetensors", safetensors.torch.save(state))
-        whole = True
+        temporary = _write_files(folder, files, tokenizer)
+    except OSError as error:
+        raise _written_beside(folder, files, tokenizer, error) from error
+    try:
         if folder.is_dir():
             rename_patiently(folder, replaced := temporary_name(folder))
             rename_patiently(temporary, folder)
             shutil.rmtree(replaced, ignore_errors=True)
         else:
             rename_patiently(temporary, folder)
+        flush_folder(folder.parent)
     except OSError as error:
-        if not whole:
-            raise
         raise RunError(
             f"{folder} cannot be made: {error.strerror}. The arm is finished, in {temporary}.\n"
             f"Rename that folder to {folder.name}, or resume: resume=True."
         ) from error
-    finally:
-        if not whole:
-            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_files(folder: Path, files: Mapping[str, bytes], tokenizer: Tokenizer) -> Path:
+    """Write the files of a run under a temporary name, and return that; all of them or none."""
+    temporary = temporary_name(folder)
+    try:
+        write_json(temporary / "tokenizer.json", _tokenizer_record(tokenizer, folder.parent))
+        for name, data in files.items():  # the weights last: with them, the run is whole
+            write_bytes(temporary / name, data)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return temporary
+
+
+def _written_beside(
+    folder: Path, files: Mapping[str, bytes], tokenizer: Tokenizer, why: OSError
+) -> RunError:
+    """Write a run to a temporary folder elsewhere, and return the error that says so."""
+    name = Path(why.filename or folder).name
+    go_on = f"continue with resume=True and name={folder.parent.name!r}."
+    megabytes = sum(map(len, files.values())) / 1e6
+    reason = (
+        f"{folder / name} cannot be written: {why.strerror}. The arm takes {megabytes:,.1f} MB."
+    )
+    try:
+        beside = Path(tempfile.mkdtemp(prefix="gptkit-")) / folder.name
+        _write_files(beside, files, tokenizer).rename(beside)
+    except OSError as error:
+        return RunError(
+            f"{reason}\nIt could not be written to {tempfile.gettempdir()} either: "
+            f"{error.strerror}. Make room, then {go_on}"
+        )
+    return RunError(
+        f"{reason}\nThe arm is finished, in {beside}. Make room, move what is in {beside.parent} "
+        f"to {folder.parent}, then {go_on}"
+    )
 
 
 @dataclass(frozen=True)
@@ -169,9 +216,9 @@ class Run:
         return model.eval()
 
     @cached_property
-    def metrics(self) -> list[Metric]:
+    def metrics(self) -> list[StepDone | Evaluated]:
         path = self.folder / "metrics.jsonl"
-        decode = msgspec.json.Decoder(Metric).decode
+        decode = msgspec.json.Decoder(StepDone | Evaluated).decode
         try:
             return [decode(line) for line in path.read_bytes().splitlines()]
         except (OSError, ValueError) as error:
@@ -207,6 +254,11 @@ def load_run(path: str | Path, *, tokenizer: Any = None) -> Run:
     result = _read(folder / "result.json", ArmResult, "a run's result")
     given = None if tokenizer is None else adapt(tokenizer, result.tokenizer)
     return Run(folder, record, result, given)
+
+
+def record_sha256(tokenizer: Tokenizer) -> str:
+    """Return the hash of a tokenizer's record."""
+    return hashlib.sha256(msgspec.json.encode(tokenizer.to_dict())).hexdigest()
 
 
 def _tokenizer_record(tokenizer: Tokenizer, experiment: Path) -> JsonObject | SharedTokenizer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gptkit.engines.arm import Job
+from gptkit.engines.job import Job
 from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.results.schema import ArmResult, Look, Verdict
 from gptkit.results.sequential import sequential_level

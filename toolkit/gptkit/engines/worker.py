@@ -1,8 +1,9 @@
 """A worker process: it trains the arms that `gptkit.engines.processes` sends.
 
 Messages are pickled and go only between this process and its parent, over standard input and
-output. The worker receives ("threads", n), ("corpus", name, EncodedCorpus) and ("job", Job). It
-sends each Event, and at the end of an arm an ArmResult or an exception.
+output. The worker receives ("corpus", name, EncodedCorpus) and ("job", Job). It sends each Event,
+and at the end of an arm an ArmResult or an exception. When its parent tells it to stop, or has
+died, it saves the arm that it trains and ends.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from typing import Any
-
-import torch
 
 from gptkit.config import Arm
 from gptkit.data.encoding import EncodedCorpus
-from gptkit.engines.arm import Job, run_arm
+from gptkit.engines.arm import run_arm
+from gptkit.engines.job import Job
 from gptkit.engines.process_memory import keep_freed_memory
 from gptkit.errors import GptkitError
 from gptkit.events import Event
+from gptkit.train.interrupts import Interrupted, signals_raise
 from gptkit_tokenizers import TokenizerError
 
 COMMAND = "from gptkit.engines.worker import main; main()"
@@ -33,12 +35,16 @@ READY = "ready"  # sent once; from then on, the worker reads messages without de
 def main() -> None:
     """Train the jobs that arrive on standard input, until it ends."""
     keep_freed_memory()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that `finally` blocks still run
+    with signals_raise(), suppress(Interrupted):
+        _train_what_arrives()
+
+
+def _train_what_arrives() -> None:
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not break a message
     jobs: queue.SimpleQueue[Job | Exception | None] = queue.SimpleQueue()
     texts: dict[str, EncodedCorpus] = {}
-    threads = [1]
+    training = threading.Event()
 
     def listen() -> None:
         while True:
@@ -46,13 +52,13 @@ def main() -> None:
                 kind, *content = pickle.load(sys.stdin.buffer)
             except EOFError:
                 jobs.put(None)
+                if training.is_set():  # the parent has died
+                    os.kill(os.getpid(), signal.SIGTERM)
                 return
             except Exception as error:
                 jobs.put(error)
                 return
-            if kind == "threads":
-                (threads[0],) = content
-            elif kind == "corpus":
+            if kind == "corpus":
                 name, encoded = content
                 texts[name] = encoded
             else:
@@ -63,14 +69,12 @@ def main() -> None:
         out.flush()
 
     def on_event(arm: Arm, event: Event) -> None:
-        if torch.get_num_threads() != threads[0]:
-            torch.set_num_threads(threads[0])  # counts for the thread that calls it
         send(event)
 
     send(READY)
     threading.Thread(target=listen, daemon=True).start()
     while (job := jobs.get()) is not None:
-        torch.set_num_threads(threads[0])
+        training.set()
         try:
             if isinstance(job, Exception):
                 raise job
@@ -79,3 +83,5 @@ def main() -> None:
             send(error)
         except Exception:
             send(RuntimeError(f"in a worker process:\n{traceback.format_exc()}"))
+        finally:
+            training.clear()

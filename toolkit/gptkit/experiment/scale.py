@@ -16,7 +16,8 @@ from gptkit.errors import RunError
 from gptkit.events import OnEvent, ignore
 from gptkit.experiment.single import Experiment
 from gptkit.files import write_json
-from gptkit.plan.experiment_config import ExecutionConfig, ExperimentConfig
+from gptkit.plan.execution_config import ExecutionConfig
+from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.plan.scale import SCALE_DEFAULTS, Axis, ScaleConfig, check_epochs, rung_configs
 from gptkit.report.result import Result
 from gptkit.report.scale_result import ScaleResult

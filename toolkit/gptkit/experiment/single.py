@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -9,13 +10,18 @@ from copy import copy
 from pathlib import Path
 from typing import Any, Self
 
+import torch
+
 from gptkit.data.corpus import Corpus, load_corpus
 from gptkit.data.prepare import Prepared, name_tokenizers, prepare
-from gptkit.engines.arm import Job, find_device, make_jobs
+from gptkit.engines.arm import find_device
+from gptkit.engines.claims import remove_claims
 from gptkit.engines.compose import compose_results, describe_machine, describe_tuning
 from gptkit.engines.cost import ExperimentCost, estimate_cost
+from gptkit.engines.disk import check_room
 from gptkit.engines.engine import Engine
 from gptkit.engines.experiment_folder import make_folder
+from gptkit.engines.job import Job, assign_threads, make_jobs
 from gptkit.engines.processes import LocalEngine, choose_processes
 from gptkit.engines.resume import kept_arms
 from gptkit.engines.until import train_until_decided
@@ -24,12 +30,14 @@ from gptkit.eval.baselines import measure_baselines
 from gptkit.events import ArmDone, OnEvent, ignore
 from gptkit.files import write_json
 from gptkit.losses import Baseline
-from gptkit.plan.experiment_config import ExecutionConfig, ExperimentConfig, split_options
+from gptkit.plan.execution_config import ExecutionConfig
+from gptkit.plan.experiment_config import ExperimentConfig, split_options
 from gptkit.plan.make import Plan, make_plan
 from gptkit.report.result import Result
 from gptkit.results.byte_losses import read_losses
 from gptkit.results.schema import ArmResult, Look
 from gptkit.results.verdict import judge
+from gptkit.train.interrupts import signals_raise
 from gptkit.train.tuning import Tuned, tune_all
 
 
@@ -132,10 +140,12 @@ class Experiment:
         self.untuned_plan()
         folder = make_folder(self.config.tokenizer_names, self.execution)
         try:
-            return self._run_in(folder, on_event, engine)
-        except KeyboardInterrupt:
-            raise Stopped(folder) from None
+            with signals_raise():
+                return self._run_in(folder, on_event, engine)
+        except KeyboardInterrupt as stop:
+            raise Stopped(folder, getattr(stop, "number", signal.SIGINT)) from None
         finally:
+            remove_claims(folder)
             with suppress(OSError):  # removes an empty folder, so that its name stays free
                 folder.rmdir()
 
@@ -157,9 +167,14 @@ class Experiment:
         engine = engine or LocalEngine(prepared.texts, processes=processes)
 
         def train(wanted: Sequence[Job]) -> list[ArmResult]:
-            left = [job for job in wanted if job.arm.id not in kept]
+            ordered = assign_threads(
+                wanted, prepared.texts, processes=processes, threads=torch.get_num_threads()
+            )
+            left = [job for job in ordered if job.arm.id not in kept]
             done = kept | engine.run(left, on_event)
             return [done[job.arm.id] for job in wanted]
+
+        check_room([job for job in jobs if job.arm.id not in kept], prepared.texts, folder)
 
         looks: list[Look] = []
         try:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeAlias
 
 from gptkit.config import Recipe, check_folders, split_shares
 from gptkit.errors import ConfigError, check_known
 from gptkit.plan.budget import DEFAULT_TIME_BUDGET, seconds_of, steps_of
+from gptkit.plan.execution_config import ExecutionConfig, check_folder_name
+from gptkit.plan.option import option
 from gptkit.plan.recipes import RECIPES
 
 Options: TypeAlias = dict[str, Any]  # by field, as a command line or a TOML file gives them
@@ -28,27 +29,6 @@ MAX_SEEDS = 1000
 MAX_SEQUENTIAL_SEEDS = 100  # with a look after each
 MAX_COUNT = 10_000_000_000  # bytes, of a context or a step
 RECIPE_FIELDS = ("budget", "context_bytes", "bytes_per_step", "evaluations")  # None: the recipe's
-
-
-def option(
-    default: Any,
-    help: str,
-    *,
-    shown: str | None = None,
-    short: str | None = None,
-    flag: bool = False,
-) -> Any:
-    """Make a field with what the command line needs.
-
-    Args:
-        help: what the option does, with its unit.
-        shown: the default in words; None to show its value.
-        short: a one-letter option, as in "-t".
-        flag: whether it is a switch without a value.
-    """
-    return field(
-        default=default, metadata={"help": help, "shown": shown, "short": short, "flag": flag}
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,41 +241,6 @@ class ExperimentConfig:
         return replace(self, data=data, **common)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExecutionConfig:
-    """Where and how to run an experiment; none of it changes what is measured.
-
-    Attributes:
-        name: the experiment's folder; None for one named after its tokenizers.
-        resume: whether to keep the finished arms in that folder and train only the others.
-        jobs: how many arms to train at a time, in processes that share the cores; None for as
-            many as there are cores if that is faster, and for one on a GPU or matched by time.
-    """
-
-    out: str = option("runs", "Folder that experiments are written to.")
-    name: str | None = option(
-        None, "Name of the experiment's folder.", shown="from the tokenizers' names"
-    )
-    resume: bool = option(
-        False, "Continue an experiment that was stopped; finished arms are kept.", flag=True
-    )
-    device: str = option("auto", "Device: auto, cpu or cuda.")
-    jobs: int | None = option(
-        None, "Number of arms to train at a time; they share the cores.", shown="automatic"
-    )
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "out", str(self.out))
-        if self.jobs is not None and self.jobs < 1:
-            raise ConfigError(f"jobs is {self.jobs}; it must be at least 1.")
-        if self.name is not None:
-            check_folder_name("name", self.name)
-
-    @property
-    def out_folder(self) -> Path:
-        return Path(self.out)
-
-
 PRESETS: dict[str, Options] = {
     "cpu": {},
     "gpu": {
@@ -380,15 +325,6 @@ def to_command_line(message: str) -> str:
 
     values = r"""True|False|[0-9]+|"[^"\n]*"|'[^'\n]*'"""
     return re.sub(rf"\b({names})=({values})", spell, message)
-
-
-def check_folder_name(what: str, name: str) -> None:
-    """Refuse a name that is not a plain folder name."""
-    if not re.fullmatch(r"[\w+-][\w.+-]{,99}", name):
-        raise ConfigError(
-            f"{what} {name!r} cannot be a folder's name: use letters, digits and . _ + - only, at "
-            "most 100."
-        )
 
 
 def _check_names(name: str, values: Sequence[str] | Mapping[str, Any]) -> None:

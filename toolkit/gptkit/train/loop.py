@@ -1,120 +1,222 @@
-"""The training loop: a generator of events. It prints nothing."""
+"""The training loop: an iterator over events. It prints nothing."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from gptkit.config import OptimConfig, Schedule
 from gptkit.data.batches import make_batch, window_starts
 from gptkit.data.encoding import EncodedCorpus, EncodedText
 from gptkit.errors import TrainingError
-from gptkit.eval.evaluation import Evaluation, evaluate
+from gptkit.eval.evaluation import evaluate
 from gptkit.events import Evaluated, StepDone
 from gptkit.models import Model
-from gptkit.train.optim import Optimizer, bf16_is_native, clip_gradients, make_optimizers, rate_at
+from gptkit.train.interrupts import uncut
+from gptkit.train.optim import bf16_is_native, clip_gradients, make_optimizers, rate_at
+from gptkit.train.state import (
+    Metric,
+    Progress,
+    Scored,
+    TrainingState,
+    add_prefix,
+    load_model_tensors,
+    load_optimizer_tensors,
+    optimizer_tensors,
+    random_states,
+    set_random_states,
+    with_prefix,
+)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scored:
-    """An evaluation of the validation text: the event, and the loss of each token."""
+class Training:
+    """A training: iterate over it to train, and stop and continue it by its state.
 
-    event: Evaluated
-    evaluation: Evaluation
+    It trains on the corpus's training text for `schedule.steps` steps or `schedule.seconds`
+    seconds. It scores the validation text `schedule.evaluations` times, at even intervals, the last
+    time after the last step. At the end the model has the weights of its best evaluation: the
+    lowest bits per byte, and the earliest one if several are equal.
 
-
-def train(
-    model: Model, corpus: EncodedCorpus, optim: OptimConfig, schedule: Schedule
-) -> Iterator[StepDone | Scored]:
-    """Train on the corpus's training text for `schedule.steps` steps or `schedule.seconds` seconds.
-
-    Scores the validation text `schedule.evaluations` times, at even intervals, the last time after
-    the last step. At the end the model has the weights of its best evaluation: the lowest bits per
-    byte, and the earliest one if several are equal.
-
-    Raises:
-        TrainingError: the loss is not finite.
+    Attributes:
+        progress: how far it is.
+        metrics: one event for each step and each evaluation so far.
+        best: the best evaluation so far.
+        is_whole: whether the state is that of the end of a step; not after an exception in one.
     """
-    device = next(model.parameters()).device
-    optimizers = make_optimizers(model, optim)
-    batches = batches_of(corpus.train, schedule, device)
-    nll = torch.compile(model.nll) if optim.compiled and device.type == "cuda" else model.nll
-    seconds, train_bytes, train_tokens = 0.0, 0, 0
-    best = math.inf
-    best_weights: dict[str, Tensor] = {}
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(schedule.seed)  # for dropout
-        step, done = 0, 0.0
-        while done < 1:
-            began = time.perf_counter()
-            step += 1
-            ids, targets, n_bytes = next(batches)
-            loss = take_step(
-                model, optimizers, ids, targets, step=step, done=done, config=optim, nll=nll
-            )
-            took = time.perf_counter() - began
-            seconds += took
-            train_bytes += n_bytes
-            train_tokens += targets.numel()
-            yield StepDone(
-                step=step,
-                loss=loss,
-                seconds=seconds,
-                train_bytes=train_bytes,
-                train_tokens=train_tokens,
-            )
-            before, done = done, progress(step, seconds, took, schedule)
-            parts = schedule.evaluations
-            if interval_index(before, parts) == interval_index(done, parts):
-                continue
-            evaluation = evaluate(
-                model, corpus.val, before=corpus.train.ids, stride=schedule.eval_stride
-            )
-            improved = not best_weights or evaluation.bits_per_byte < best
-            if improved:
-                best = evaluation.bits_per_byte
-                best_weights = {n: p.detach().clone() for n, p in model.named_parameters()}
+
+    def __init__(
+        self, model: Model, corpus: EncodedCorpus, optim: OptimConfig, schedule: Schedule
+    ) -> None:
+        self.model, self.corpus, self.optim, self.schedule = model, corpus, optim, schedule
+        self.device = next(model.parameters()).device
+        self.optimizers = make_optimizers(model, optim)
+        self.progress = Progress()
+        self.metrics: list[Metric] = []
+        self.best: Scored | None = None
+        self.is_whole = True
+        self._best_weights: dict[str, Tensor] = {}
+        self._random: dict[str, Tensor] | None = None  # while it does not run
+
+    def __iter__(self) -> Iterator[StepDone | Scored]:
+        """Train from the current state on.
+
+        Raises:
+            TrainingError: the loss is not finite.
+            Interrupted: a signal asked for it, after a step or during an evaluation.
+        """
+        device, progress = self.device, self.progress
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            if self._random is None:
+                torch.manual_seed(self.schedule.seed)  # for dropout
+            else:
+                set_random_states(self._random, device)
+            self._random = None
+            try:
+                batches = batches_of(self.corpus.train, self.schedule, device, skip=progress.step)
+                while True:
+                    if self._is_evaluation_due():
+                        yield self._evaluate()
+                    if progress.done >= 1:
+                        break
+                    with uncut():
+                        self.is_whole = False
+                        event = self._step(batches)
+                        self.metrics.append(event)
+                        self.is_whole = True
+                    yield event
+            finally:
+                self._random = random_states(device)
+        self.model.load_state_dict(self._best_weights, strict=False)
+
+    def _step(self, batches: Iterator[tuple[Tensor, Tensor, int]]) -> StepDone:
+        progress, schedule = self.progress, self.schedule
+        began = time.perf_counter()
+        progress.step += 1
+        ids, targets, n_bytes = next(batches)
+        loss = take_step(
+            self.model,
+            self.optimizers,
+            ids,
+            targets,
+            step=progress.step,
+            done=progress.done,
+            config=self.optim,
+            nll=self._nll,
+        )
+        took = time.perf_counter() - began
+        progress.seconds += took
+        progress.train_bytes += n_bytes
+        progress.train_tokens += targets.numel()
+        progress.done = part_done(progress.step, progress.seconds, took, schedule)
+        return StepDone(
+            step=progress.step,
+            loss=loss,
+            seconds=progress.seconds,
+            train_bytes=progress.train_bytes,
+            train_tokens=progress.train_tokens,
+        )
+
+    @cached_property
+    def _nll(self) -> Callable[[Tensor, Tensor], Tensor]:
+        compiled = self.optim.compiled and self.device.type == "cuda"
+        return torch.compile(self.model.nll) if compiled else self.model.nll
+
+    def _is_evaluation_due(self) -> bool:
+        parts = self.schedule.evaluations
+        return interval_index(self.progress.done, parts) != self.progress.interval
+
+    def _evaluate(self) -> Scored:
+        progress = self.progress
+        evaluation = evaluate(
+            self.model,
+            self.corpus.val,
+            before=self.corpus.train.ids,
+            stride=self.schedule.eval_stride,
+        )
+        with uncut():
+            improved = self.best is None or evaluation.total_nats < self.best.evaluation.total_nats
             event = Evaluated(
-                step=step,
-                seconds=seconds,
-                train_bytes=train_bytes,
+                step=progress.step,
+                seconds=progress.seconds,
+                train_bytes=progress.train_bytes,
                 loss=evaluation.loss,
                 best=improved,
             )
-            yield Scored(event=event, evaluation=evaluation)
-    model.load_state_dict(best_weights, strict=False)
+            scored = Scored(event=event, evaluation=evaluation)
+            if improved:
+                self.best = scored
+                weights = self.model.named_parameters()
+                self._best_weights = {name: p.detach().clone() for name, p in weights}
+            progress.interval = interval_index(progress.done, self.schedule.evaluations)
+            self.metrics.append(event)
+        return scored
+
+    def state(self) -> TrainingState:
+        """Return the state after the last step; the tensors are those of the training itself."""
+        assert self.is_whole
+        random = random_states(self.device) if self._random is None else self._random
+        return TrainingState(
+            progress=self.progress,
+            metrics=self.metrics,
+            best=self.best,
+            tensors=add_prefix(self.model.state_dict(), "model.")
+            | add_prefix(self._best_weights, "best.")
+            | add_prefix(random, "random.")
+            | optimizer_tensors(self.optimizers),
+        )
+
+    def load(self, state: TrainingState) -> None:
+        """Continue from a state; the config and the text must be those that it was made with.
+
+        Raises:
+            TrainingError: it is the state of another model.
+        """
+        load_model_tensors(self.model, state.tensors)
+        load_optimizer_tensors(self.optimizers, state.tensors)
+        best = with_prefix(state.tensors, "best.")
+        self._best_weights = {name: tensor.to(self.device) for name, tensor in best.items()}
+        self._random = with_prefix(state.tensors, "random.")
+        self.progress, self.metrics, self.best = state.progress, state.metrics, state.best
 
 
 def train_to_end(
     model: Model, corpus: EncodedCorpus, optim: OptimConfig, schedule: Schedule
 ) -> Scored:
     """Train, and return the last evaluation."""
-    scored = [event for event in train(model, corpus, optim, schedule) if isinstance(event, Scored)]
+    training = Training(model, corpus, optim, schedule)
+    scored = [event for event in training if isinstance(event, Scored)]
     return scored[-1]
 
 
 def batches_of(
-    text: EncodedText, schedule: Schedule, device: torch.device
+    text: EncodedText, schedule: Schedule, device: torch.device, *, skip: int = 0
 ) -> Iterator[tuple[Tensor, Tensor, int]]:
-    """Yield each step's inputs and targets (B, T), and the bytes of its targets, without end."""
+    """Yield each step's inputs and targets (B, T), and the bytes of its targets, without end.
+
+    Args:
+        skip: how many steps to leave out at the start.
+    """
     block_size = schedule.block_size
-    for starts in window_starts(
+    all_starts = window_starts(
         text.ends,
         block_size=block_size,
         bytes_per_step=schedule.bytes_per_step,
         batch_size=schedule.batch_size,
         seed=schedule.seed,
-    ):
+    )
+    for starts in islice(all_starts, skip, None):
         ids, targets = make_batch(text.ids, starts, block_size=block_size, device=device)
         yield ids, targets, int((text.ends[starts + block_size] - text.ends[starts]).sum())
 
 
-def progress(step: int, seconds: float, took: float, schedule: Schedule) -> float:
+def part_done(step: int, seconds: float, took: float, schedule: Schedule) -> float:
     """Return how much of the training is done, from 0 to 1.
 
     With a time budget, the training stops after the step whose end is closest to the budget. The

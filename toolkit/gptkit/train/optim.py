@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from gptkit.config import OptimConfig
 from gptkit.models import Model
@@ -42,17 +42,7 @@ def orthogonalise(matrices: Tensor, iterations: int = 5) -> Tensor:
     return x if wide else x.mT
 
 
-class Optimizer(Protocol):
-    """The part of an optimiser that training uses: groups with a "lr", and two methods."""
-
-    param_groups: list[dict[str, Any]]
-
-    def step(self) -> Any: ...
-
-    def zero_grad(self) -> None: ...
-
-
-class Muon:
+class Muon(torch.optim.Optimizer):
     """Muon in float32: momentum with an orthogonal update, for the matrices of the body.
 
     `torch.optim.Muon` is the same rule, but it orthogonalises in bfloat16. A CPU without bf16
@@ -73,30 +63,29 @@ class Muon:
         momentum: float = 0.95,
         iterations: int = 5,
     ) -> None:
-        self.momentum = momentum
-        self.iterations = iterations
-        self.param_groups: list[dict[str, Any]] = [{"params": list(params), "lr": lr}]
-        self._by_shape: defaultdict[torch.Size, list[tuple[nn.Parameter, Tensor]]]
-        self._by_shape = defaultdict(list)  # each matrix with its mean gradient
-        for p in self.param_groups[0]["params"]:
-            self._by_shape[p.shape].append((p, torch.zeros_like(p)))
+        super().__init__(params, {"lr": lr, "momentum": momentum, "iterations": iterations})
 
     @torch.no_grad()
-    def step(self) -> None:
-        for (rows, columns), members in self._by_shape.items():
-            nesterov = []
-            for p, mean in members:
-                assert p.grad is not None
-                mean.lerp_(p.grad, 1 - self.momentum)
-                nesterov.append(p.grad.lerp(mean, self.momentum))
-            lr = self.param_groups[0]["lr"] * math.sqrt(max(1, rows / columns))
-            updates = orthogonalise(torch.stack(nesterov), self.iterations)
-            for (p, _), update in zip(members, updates, strict=True):
-                p.add_(update, alpha=-lr)
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # of no use here
+        """Update all matrices; each must have a gradient."""
+        for group in self.param_groups:
+            by_shape: defaultdict[torch.Size, list[nn.Parameter]] = defaultdict(list)
+            for p in group["params"]:
+                by_shape[p.shape].append(p)
+            for (rows, columns), members in by_shape.items():
+                nesterov = [self._nesterov(p, group["momentum"]) for p in members]
+                lr = group["lr"] * math.sqrt(max(1, rows / columns))
+                updates = orthogonalise(torch.stack(nesterov), group["iterations"])
+                for p, update in zip(members, updates, strict=True):
+                    p.add_(update, alpha=-lr)
 
-    def zero_grad(self) -> None:
-        for p in self.param_groups[0]["params"]:
-            p.grad = None
+    def _nesterov(self, p: nn.Parameter, momentum: float) -> Tensor:
+        assert p.grad is not None
+        state = self.state[p]
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(p)
+        mean = state["momentum_buffer"].lerp_(p.grad, 1 - momentum)
+        return p.grad.lerp(mean, momentum)
 
 
 def bf16_is_native(device: torch.device) -> bool:

@@ -24,7 +24,7 @@ from gptkit.errors import TrainingError
 from gptkit.events import OnEvent, TrialDone
 from gptkit.files import write_json
 from gptkit.models import build_model
-from gptkit.train.loop import Scored, train
+from gptkit.train.loop import Scored, Training
 
 log = logging.getLogger("gptkit")
 
@@ -79,7 +79,7 @@ def tune(
                 train_ids=texts.train.ids,
                 seed=schedule.seed,
             ).to(device)
-            for event in train(model, texts, arm.optim.at_rate(factor), schedule):
+            for event in Training(model, texts, arm.optim.at_rate(factor), schedule):
                 if not isinstance(event, Scored):
                     continue
                 losses.append(event.evaluation.bits_per_byte)

@@ -1,0 +1,85 @@
+"""Claims: who trains an arm holds a lock on it, which ends with the process that holds it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, Timeout
+
+from gptkit.errors import RunError
+
+FOLDER = ".claims"
+GRACE_SECONDS = 20.0  # for a process that has been told to stop, and still saves
+
+
+class _Removed(Exception):
+    """The lock file was removed between its opening and its locking."""
+
+
+@contextmanager
+def claim(arm_folder: Path, *, timeout: float = GRACE_SECONDS) -> Iterator[None]:
+    """Hold the claim of an arm.
+
+    Raises:
+        RunError: another process holds it.
+    """
+    path = _lock_path(arm_folder)
+    lock = _acquire(path, arm_folder, timeout)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes no open file
+            path.unlink()
+        lock.release()
+
+
+def _acquire(path: Path, arm_folder: Path, timeout: float) -> BaseFileLock:
+    def sign(descriptor: int) -> None:
+        if not path.exists() or not os.path.samestat(os.fstat(descriptor), path.stat()):
+            raise _Removed
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+
+    until = time.monotonic() + timeout
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, thread_local=False, on_acquired=sign)
+        try:
+            lock.acquire(timeout=max(0.0, until - time.monotonic()))
+            return lock
+        except (_Removed, FileNotFoundError):
+            continue  # its holder has ended just now
+        except Timeout:
+            raise RunError(
+                f"{arm_folder} is being trained by {claimed_by(arm_folder) or 'another process'}.\n"
+                "Wait until that command ends, or give this one another name."
+            ) from None
+
+
+def claimed_by(arm_folder: Path) -> str | None:
+    """Return who trains an arm, as in "process 123 on host"; None if nobody does."""
+    path = _lock_path(arm_folder)
+    try:
+        owner = path.read_text(encoding="utf-8", errors="replace").strip()
+        with FileLock(path, timeout=0):
+            path.unlink(missing_ok=True)  # left by a process that was killed
+            return None
+    except FileNotFoundError:
+        return None
+    except Timeout:
+        return owner or "another process"
+
+
+def remove_claims(experiment: Path) -> None:
+    """Remove the folder of the claims if nobody trains an arm of the experiment."""
+    with suppress(OSError):
+        (experiment / FOLDER).rmdir()
+
+
+def _lock_path(arm_folder: Path) -> Path:
+    return arm_folder.parent / FOLDER / f"{arm_folder.name}.lock"

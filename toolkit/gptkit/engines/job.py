@@ -1,0 +1,102 @@
+"""An arm to train: its settings, its folder, and its share of the machine."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gptkit.config import Arm
+from gptkit.data.encoding import EncodedCorpus
+from gptkit.data.prepare import Prepared
+from gptkit.engines.run_folder import RunConfig, Sampling
+from gptkit.plan.execution_config import ExecutionConfig, SaveEvery
+from gptkit.plan.experiment_config import ExperimentConfig
+from gptkit.plan.matching import training_flops
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """An arm to train, without its text.
+
+    Attributes:
+        record: what the run's config.json will say.
+        folder: the folder that the arm is recorded in.
+        save_every: how often its state is saved; None: see `gptkit.engines.checkpoint`.
+        threads: the threads that train it; None for all of the process. PyTorch's sums depend on
+            their number in the last digits, so it must not depend on the course of things.
+    """
+
+    record: RunConfig
+    device: str
+    folder: Path
+    save_every: SaveEvery | None = None
+    threads: int | None = None
+
+    @property
+    def arm(self) -> Arm:
+        return self.record.arm
+
+
+def make_jobs(
+    arms: Sequence[Arm],
+    prepared: Prepared,
+    config: ExperimentConfig,
+    execution: ExecutionConfig,
+    folder: Path,
+) -> list[Job]:
+    """Make the jobs that train an experiment's arms in its folder."""
+    sampling = Sampling(
+        prompt=prepared.prompt(config.prompt),
+        n_bytes=config.sample_bytes,
+        temperature=config.temperature,
+        top_k=config.top_k,
+    )
+    return [
+        Job(
+            record=RunConfig(arm=arm, corpus=prepared.corpus.facts(), sampling=sampling),
+            device=execution.device,
+            folder=folder / arm.id,
+            save_every=execution.saves(),
+        )
+        for arm in arms
+    ]
+
+
+def assign_threads(
+    jobs: Sequence[Job], texts: Mapping[str, EncodedCorpus], *, processes: int, threads: int
+) -> list[Job]:
+    """Give each job its threads, and return the jobs with the longest first.
+
+    Args:
+        jobs: all arms that are trained together, also those that an earlier run has finished.
+        processes: how many arms are trained at a time.
+        threads: the threads of the machine.
+    """
+    if processes == 1:
+        return [replace(job, threads=threads) for job in jobs]
+    costs = [training_flops(job.arm, texts[job.arm.tokenizer]) for job in jobs]
+    order = sorted(range(len(jobs)), key=lambda i: -costs[i])
+    shares = thread_shares([costs[i] for i in order], processes=processes, threads=threads)
+    return [replace(jobs[i], threads=share) for i, share in zip(order, shares, strict=True)]
+
+
+def thread_shares(costs: Sequence[float], *, processes: int, threads: int) -> list[int]:
+    """Return the threads of each arm, if they start in this order, each as soon as one ends.
+
+    An arm that starts when fewer arms are left than processes has a larger share.
+
+    >>> thread_shares([1, 1, 1], processes=2, threads=4)
+    [2, 2, 4]
+    """
+    ends: list[float] = []  # of the arms that have started
+    busy: list[float] = []
+    shares = []
+    for i, cost in enumerate(costs):
+        now = 0.0 if len(busy) < processes else heapq.heappop(busy)
+        left = len(costs) - i + sum(end > now for end in ends)
+        shares.append(max(1, threads // min(processes, left)))
+        ends.append(now + cost)
+        heapq.heappush(busy, now + cost)
+    return shares

@@ -1,0 +1,86 @@
+"""Where and how to run an experiment: the options that do not change what is measured."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from gptkit.errors import ConfigError
+from gptkit.plan.option import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaveEvery:
+    """How often an arm in training is saved: after seconds of training, or after steps."""
+
+    seconds: float | None = None
+    steps: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionConfig:
+    """Where and how to run an experiment; none of it changes what is measured.
+
+    Attributes:
+        name: the experiment's folder; None for one named after its tokenizers.
+        resume: whether to keep the finished arms in that folder and train only the others.
+        jobs: how many arms to train at a time, in processes that share the cores; None for as
+            many as there are cores if that is faster, and for one on a GPU or matched by time.
+    """
+
+    out: str = option("runs", "Folder that experiments are written to.")
+    name: str | None = option(
+        None, "Name of the experiment's folder.", shown="from the tokenizers' names"
+    )
+    resume: bool = option(
+        False, "Continue an experiment that was stopped; finished arms are kept.", flag=True
+    )
+    device: str = option("auto", "Device: auto, cpu or cuda.")
+    jobs: int | None = option(
+        None, "Number of arms to train at a time; they share the cores.", shown="automatic"
+    )
+    save_every: str | None = option(
+        None,
+        "How often an arm in training is saved: 60s or 500steps.",
+        shown="60s, and earlier where it takes under 1 % of the time",
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "out", str(self.out))
+        self.saves()
+        if self.jobs is not None and self.jobs < 1:
+            raise ConfigError(f"jobs is {self.jobs}; it must be at least 1.")
+        if self.name is not None:
+            check_folder_name("name", self.name)
+
+    def saves(self) -> SaveEvery | None:
+        """Return how often an arm in training is saved; None for automatic."""
+        return None if self.save_every is None else parse_interval(self.save_every)
+
+
+def parse_interval(text: str) -> SaveEvery:
+    """Read how often to save.
+
+    >>> parse_interval("90s"), parse_interval("500steps")
+    (SaveEvery(seconds=90.0, steps=None), SaveEvery(seconds=None, steps=500))
+
+    Raises:
+        ConfigError: it is no number of seconds or steps.
+    """
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)s|([1-9][0-9]{0,11})steps?", text.strip())
+    if match is None:
+        raise ConfigError(
+            f"save_every is {text!r}; give seconds of training or steps, as in 60s or 500steps."
+        )
+    if match[1] is not None:
+        return SaveEvery(seconds=float(match[1]))
+    return SaveEvery(steps=int(match[2]))
+
+
+def check_folder_name(what: str, name: str) -> None:
+    """Refuse a name that is not a plain folder name."""
+    if not re.fullmatch(r"[\w+-][\w.+-]{,99}", name):
+        raise ConfigError(
+            f"{what} {name!r} cannot be a folder's name: use letters, digits and . _ + - only, at "
+            "most 100."
+        )
