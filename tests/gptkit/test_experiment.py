@@ -207,7 +207,7 @@ def test_the_losses_by_byte_sum_to_the_reported_loss(experiment):
     val = (folder / "text.txt").read_bytes().decode()
     val = val[int(0.9 * len(val)) :].encode()
     for arm in result.arms:
-        losses = read_losses(result.folder / arm.id)
+        losses = read_losses(result.folder / arm.id, arm.reported.bytes)
         assert losses.text.tobytes() == val
         bits = losses.nats.sum(dtype=float) / math.log(2) / len(val)
         assert bits == pytest.approx(arm.val.bits_per_byte, rel=2**-23)
@@ -273,7 +273,7 @@ def test_val_chooses_and_test_gives_the_reported_loss(text_file, tmp_path, engli
         assert (arm.val.bytes, arm.test.bytes) == (len(val), len(test))
         assert arm.val.bits_per_byte == min(point.val_bits_per_byte for point in arm.curve)
         losses.setdefault(arm.tokenizer, []).append(arm.test.bits_per_byte)
-        assert read_losses(result.folder / arm.id).text.tobytes() == test
+        assert read_losses(result.folder / arm.id, arm.reported.bytes).text.tobytes() == test
         run = gptkit.load_run(result.folder / arm.id)
         encoded = encode_corpus(gptkit.load_corpus(str(text_file), split=shares), arm.tokenizer)
         again = evaluate(run.model, encoded.test, before=encoded.val.ids)

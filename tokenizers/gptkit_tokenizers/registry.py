@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from gptkit_tokenizers.base import JsonObject, NeedsText, Tokenizer, TokenizerError
+from gptkit_tokenizers.guard import is_library_error
 from gptkit_tokenizers.spec import Spec, exists, parse_spec
 
 if TYPE_CHECKING:
@@ -96,9 +97,23 @@ def get_tokenizer(spec: Any, text: str | None = None, *, pattern: str | None = N
 def tokenizer_from_dict(data: JsonObject) -> Tokenizer:
     """Rebuild the tokenizer that `to_dict` described.
 
+    Raises:
+        TokenizerError: the record is not one of a tokenizer, or its plug-in fails.
+
     >>> tokenizer_from_dict({"name": "char", "alphabet": "abc"}).encode("cab")
     [2, 0, 1]
     """
+    try:
+        return _rebuild(data)
+    except (TokenizerError, MemoryError):
+        raise
+    except BaseException as error:
+        if not is_library_error(error):
+            raise
+        raise TokenizerError(f"the record cannot be rebuilt: {error!r}.") from error
+
+
+def _rebuild(data: JsonObject) -> Tokenizer:
     for kind in KINDS:
         if kind.home is not None and kind.describes(data):
             return kind.rebuild(data)

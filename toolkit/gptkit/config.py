@@ -19,6 +19,9 @@ RATES = ("learning_rate", "embedding_learning_rate", "muon_learning_rate")
 MAX_SLUG_CHARS = 48  # characters of a tokenizer's name in a folder's name
 
 
+MAX_BLOCK_SIZE = 1_000_000  # tables of positions are this long
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """A model without its context length. The defaults are a standard decoder.
@@ -182,6 +185,11 @@ class Schedule:
                 f"steps is {self.steps} and seconds is {self.seconds}: give exactly one of them."
             )
         _check_at_least_one(self, "block_size", "batch_size", "steps", "evaluations", "eval_stride")
+        if self.block_size > MAX_BLOCK_SIZE:
+            raise ConfigError(
+                f"block_size is {self.block_size:,}; it is at most {MAX_BLOCK_SIZE:,} tokens.\n"
+                "Give a shorter context."
+            )
         _check_positive(self, "bytes_per_step", "seconds")
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+MOST_RECORD_BYTES = 1_000_000_000  # of a file of JSON that is read at once
+
 
 def temporary_name(path: Path) -> Path:
     """Return an unused hidden name in the same folder, so that a rename to `path` is atomic."""
@@ -33,6 +35,18 @@ def rename_patiently(source: Path, target: Path, *, seconds: float = 2.0) -> Non
             if time.monotonic() > until:
                 raise
             time.sleep(0.05)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file of records.
+
+    Raises:
+        ValueError: it has more than `MOST_RECORD_BYTES`.
+    """
+    size = path.stat().st_size
+    if size > MOST_RECORD_BYTES:
+        raise ValueError(f"it has {size / 1e6:,.0f} MB, more than {MOST_RECORD_BYTES / 1e6:,.0f}")
+    return path.read_bytes()
 
 
 def flush_folder(folder: Path) -> None:

@@ -7,9 +7,9 @@ import sys
 import pytest
 
 import gptkit.engines.processes as processes
-from gptkit.cli.config_options import merge_options, read_options
 from gptkit.experiment import Experiment
 from gptkit.models import MODELS
+from gptkit.plan.options_file import merge_options, read_options
 
 SMALL = ["--budget=8steps", "--bytes-per-step=256", "--context-bytes=32", "--sample-bytes=30"]
 

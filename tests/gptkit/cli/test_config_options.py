@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from gptkit.cli import app
-from gptkit.cli.config_options import FIELDS, to_toml
 from gptkit.config import check_folders
 from gptkit.errors import ConfigError
 from gptkit.plan.experiment_config import MATCH_NAMES, ExecutionConfig, ExperimentConfig
 from gptkit.plan.ladder import STAGES, ladder, ladder_preset
+from gptkit.plan.options_file import FIELDS, to_toml
 from gptkit.plan.recipes import RECIPES
 from gptkit.report.command import LADDER_OPTIONS, command_line, quote
 from gptkit_tokenizers import TokenizerError

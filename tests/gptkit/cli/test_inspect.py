@@ -96,7 +96,7 @@ def test_the_loss_on_disk_is_the_reported_loss(every_second, text_file, tmp_path
         tokenizers=("every-second",), data=str(text_file), lossy_ok=True, out=tmp_path, **SMALL
     ).run()
     for arm in result.arms:
-        losses = read_losses(result.folder / arm.id)
+        losses = read_losses(result.folder / arm.id, arm.reported.bytes)
         bits = losses.nats.sum(dtype=np.float64) / math.log(2) / len(losses.text)
         assert bits == pytest.approx(arm.val.bits_per_byte, rel=1e-6)
 

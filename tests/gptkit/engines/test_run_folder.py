@@ -78,7 +78,7 @@ def test_a_run_gives_everything_back(written):
 
 def test_the_losses_by_byte_come_back_as_float32(written):
     folder, *_ = written
-    losses = read_losses(folder)
+    losses = read_losses(folder, 4)
     assert losses.nats.dtype == np.float32
     assert losses.nats.tolist() == [0.5, 0.5, 0.5, 2.0]
     assert losses.borders.tolist() == [3, 4]
@@ -92,7 +92,7 @@ def test_losses_that_cannot_be_read_are_refused(written, content):
     if content is not None:
         (folder / "nats.npz").write_bytes(content)
     with pytest.raises(RunError, match=r"nats\.npz does not hold a run's losses by byte"):
-        read_losses(folder)
+        read_losses(folder, 4)
 
 
 def test_the_folder_holds_what_it_says_and_nothing_else(written):

@@ -120,7 +120,7 @@ def test_small_differences_add_up_over_a_long_text():
 def test_losses_come_back_from_disk(tmp_path, approximate):
     laid = replace(losses([3.0, 1.0], [3, 1], b"to b"), approximate=approximate)
     (tmp_path / "nats.npz").write_bytes(laid.to_npz())
-    read = read_losses(tmp_path)
+    read = read_losses(tmp_path, 4)
     assert read.approximate is approximate
     for name in ("text", "nats", "borders"):
         assert np.array_equal(getattr(read, name), getattr(laid, name))
@@ -130,7 +130,7 @@ def test_nothing_in_a_file_of_losses_is_unpickled(tmp_path):
     marks = np.array([{"not": "numbers"}], dtype=object)
     np.savez(tmp_path / "nats.npz", text=marks, nats=marks, borders=marks, approximate=False)
     with pytest.raises(RunError, match=r"nats\.npz does not hold a run's losses by byte: .*pickle"):
-        read_losses(tmp_path)
+        read_losses(tmp_path, 4)
 
 
 def test_nats_of_no_token_are_spread_over_all_bytes_and_said_to_be():

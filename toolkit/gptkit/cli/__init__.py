@@ -66,11 +66,13 @@ def main() -> None:
         app()
     except Exception as error:
         from gptkit.plan.experiment_config import to_command_line
+        from gptkit.report.formatting import printable
         from gptkit_tokenizers import TokenizerError
 
         if not isinstance(error, GptkitError | TokenizerError | OSError):
             raise
-        typer.echo(_wrap(f"error: {to_command_line(str(error))}"), err=True)
+        message = printable(to_command_line(str(error)))
+        typer.echo(_wrap(f"error: {message}"), err=True)
         sys.exit(2)
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "rates": "Train every tokenizer at the same grid of learning rates; show whom a shared rate "
     "favours.",
     "calibrate": "Check how often what gptkit claims holds, where the truth is known.",
+    "stress": "Kill commands, damage files and draw texts at random, and show what survives.",
     "doctor": "Show the installation: versions, device, threads, cache, tokenizers, network.",
     "lecture": "Walk through the lecture that builds GPT from nothing, with any tokenizer.",
     "tokenizer": "Write a tokenizer of your own.",

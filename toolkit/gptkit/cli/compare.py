@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from gptkit.cli.config_options import merge_options, read_options, with_config_options
+from gptkit.cli.config_options import with_config_options
 from gptkit.cli.options import ConfigFile, DryRun, Preset, PrintConfig, ResultsJson
 from gptkit.errors import check_known
 from gptkit.plan.experiment_config import PRESETS, Options
+from gptkit.plan.options_file import merge_options, read_options
 
 
 @with_config_options()

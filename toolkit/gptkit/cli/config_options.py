@@ -9,24 +9,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
-from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
 from gptkit.cli.options import split_names
-from gptkit.errors import ConfigError, nearest
-from gptkit.plan.experiment_config import (
-    ExecutionConfig,
-    ExperimentConfig,
-    Options,
-    find_unknown,
-    split_options,
-)
+from gptkit.errors import ConfigError
+from gptkit.plan.options_file import FIELDS
 
-FIELDS = {f.name: f for config in (ExperimentConfig, ExecutionConfig) for f in fields(config)}
-NONE = "none"  # in a recipe of a TOML file
 NUMBERS: dict[str, type] = {"int": int, "int | None": int, "float": float}  # by annotation
 
 
@@ -108,62 +98,3 @@ def _parse(name: str, value: Any) -> Any:
             ) from None
         return shares[0] if len(shares) == 1 else shares
     return value
-
-
-def read_options(path: Path) -> Options:
-    """Read options from a TOML file; its keys are the fields of the configs.
-
-    Raises:
-        ConfigError: the file is missing, a field is unknown, or a value has the wrong type.
-    """
-    import tomllib
-
-    import msgspec
-
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as TOML: {error}.") from error
-    hints = get_type_hints(ExperimentConfig) | get_type_hints(ExecutionConfig)
-    options = {}
-    for name, value in found.items():
-        if name not in FIELDS:
-            raise ConfigError(f"{path} has no option {name!r}.{nearest(name, FIELDS)}")
-        if name == "models":
-            value = _read_none(value)
-        try:
-            options[name] = msgspec.convert(value, type=hints[name])
-        except msgspec.ValidationError as error:
-            raise ConfigError(f"{path}: {name} cannot be {value!r}. {error}.") from error
-        if unknown := find_unknown(value, options[name]):
-            raise ConfigError(f"{path}: {name} cannot be {value!r}: no field {unknown!r}.")
-    return options
-
-
-def merge_options(*sources: Mapping[str, Any]) -> tuple[ExperimentConfig, ExecutionConfig]:
-    """Make both configs from several sets of options; a later set overrides an earlier one."""
-    merged: Options = {}
-    for source in sources:
-        merged |= source
-    return split_options(merged)
-
-
-def to_toml(experiment: ExperimentConfig, execution: ExecutionConfig) -> str:
-    """Write both configs as a file for `--config`. An option without a value is left out."""
-    import tomli_w
-
-    values = asdict(experiment) | asdict(execution)
-    return tomli_w.dumps({k: _spell_none(v) for k, v in values.items() if v is not None})
-
-
-def _spell_none(value: Any) -> Any:
-    """Write None in recipes as a word: TOML has no null, and the defaults are other values."""
-    if isinstance(value, Mapping):
-        return {name: _spell_none(inner) for name, inner in value.items()}
-    return NONE if value is None else value
-
-
-def _read_none(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _read_none(inner) for name, inner in value.items()}
-    return None if value == NONE else value

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gptkit.cli.config_options import merge_options, read_options, with_config_options
+from gptkit.cli.config_options import with_config_options
 from gptkit.cli.log import log
 from gptkit.cli.options import (
     ConfigFile,
@@ -20,6 +20,7 @@ from gptkit.cli.options import (
     split_names,
 )
 from gptkit.plan.experiment_config import Options
+from gptkit.plan.options_file import merge_options, read_options
 
 LADDER_DEFAULTS: Options = {"tokenizers": ("char",), "out": "runs/ladder"}
 NOT_LADDER_OPTIONS = (

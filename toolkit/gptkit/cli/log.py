@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import sys
 
+from gptkit.report.formatting import printable
+
 log = logging.getLogger("gptkit")
 
 
 class StderrHandler(logging.Handler):
-    """Writes messages to what is stderr at the time, without any prefix."""
+    """Writes messages to what is stderr at the time, without any prefix or control character."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr, flush=True)
+        print(printable(self.format(record)), file=sys.stderr, flush=True)
 
 
 def set_up(*, verbose: bool, quiet: bool) -> None:

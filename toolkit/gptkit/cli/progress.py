@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from gptkit.config import Arm
-    from gptkit.events import Event, Resumed, TrialDone
+    from gptkit.events import Event, Resumed, StepDone, TrialDone
     from gptkit.experiment import Experiment, ScaleLadder
     from gptkit.report.result import Result
 
@@ -115,6 +115,11 @@ def _length(arm: Arm) -> float:
     return arm.schedule.seconds or arm.schedule.steps or 0
 
 
+def _speed(step: StepDone | None) -> str:
+    """Say how fast an arm trains; nothing before its first step in this process."""
+    return "" if step is None else f"{step.train_tokens / step.seconds:,.0f} tokens/s  "
+
+
 def _resumed(arm: Arm, event: Resumed) -> str:
     how = f"continues after step {event.step:,}" if event.step else "starts again"
     return f"{arm.id}  {how}" + "".join(f"; {note}" for note in event.notes)
@@ -143,12 +148,10 @@ def run_plain(experiment: Experiment) -> Result:
         elif isinstance(event, StepDone):
             latest[arm.id] = event
         elif isinstance(event, Evaluated):
-            step = latest[arm.id]
             of = "" if arm.schedule.steps is None else f"/{arm.schedule.steps}"
             log.info(
-                f"{arm.id}  step {event.step}{of}  "
-                f"{event.loss.bits_per_byte:.3f} bits/byte  "
-                f"{step.train_tokens / step.seconds:,.0f} tokens/s  {event.seconds:.1f} s"
+                f"{arm.id}  step {event.step}{of}  {event.loss.bits_per_byte:.3f} bits/byte  "
+                f"{_speed(latest.get(arm.id))}{event.seconds:.1f} s"
             )
 
     return experiment.run(show)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gptkit.cli.config_options import to_toml
 from gptkit.cli.log import is_quiet
 from gptkit.errors import Stopped
 from gptkit.plan.execution_config import ExecutionConfig
 from gptkit.plan.experiment_config import ExperimentConfig
+from gptkit.plan.options_file import to_toml
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -8,10 +8,11 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from gptkit.cli.config_options import merge_options, read_options, to_toml, with_config_options
+from gptkit.cli.config_options import with_config_options
 from gptkit.cli.log import is_quiet, log
 from gptkit.cli.options import ConfigFile, DryRun, PrintConfig
 from gptkit.plan.experiment_config import Options
+from gptkit.plan.options_file import merge_options, read_options, to_toml
 
 
 @with_config_options(

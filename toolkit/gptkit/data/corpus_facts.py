@@ -46,3 +46,8 @@ class CorpusFacts(
     entropy_bits_per_byte: float | None = None
     held_out_files: tuple[str, int, int] | None = None
     parts: tuple[TextPart, ...] = ()
+
+    def without_names(self) -> CorpusFacts:
+        """Return the facts that do not depend on where the text is."""
+        parts = tuple(msgspec.structs.replace(part, name="", spec="") for part in self.parts)
+        return msgspec.structs.replace(self, name="", held_out_files=None, parts=parts)

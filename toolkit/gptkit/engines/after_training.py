@@ -21,7 +21,7 @@ from gptkit.eval.evaluation import evaluate
 from gptkit.eval.marginal import Gap, Lattice, PairLogProbs, pair_marginal, sampled_gap
 from gptkit.eval.perturb import perturb
 from gptkit.models import MODELS, Model
-from gptkit.results.byte_losses import ByteLosses, read_losses, to_byte_losses
+from gptkit.results.byte_losses import ByteLosses, read_arm_losses, to_byte_losses
 from gptkit.results.perturbations import cost_of_perturbation
 from gptkit.results.schema import ArmResult, Marginal, Perturbed
 from gptkit_tokenizers import TokenizerError
@@ -144,7 +144,7 @@ def measure_perturbed(
                 except TokenizerError:
                     rows.append(_perturbed(name, model, kind, None))
                     continue
-                clean = [read_losses(folder / arm.id) for arm in seeds]
+                clean = [read_arm_losses(folder, arm) for arm in seeds]
                 cost = cost_of_perturbation(clean, losses, ends=ends, changed_ends=changed_ends)
                 rows.append(_perturbed(name, model, kind, cost))
     return rows

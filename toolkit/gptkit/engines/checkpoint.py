@@ -174,7 +174,10 @@ class Checkpoints:
 
     def _read(self, path: Path, device: torch.device) -> Checkpoint:
         header, tensors = read_checkpoint(path)
-        if header.record != self.record or header.tokenizer_sha256 != self.tokenizer_sha256:
+        if (
+            not header.record.is_same(self.record)
+            or header.tokenizer_sha256 != self.tokenizer_sha256
+        ):
             raise CheckpointError(f"{path} was saved with other options or on another text")
         here = this_machine(device)
         if (header.machine.torch, header.machine.device) != (here.torch, here.device):

@@ -19,7 +19,7 @@ from gptkit.plan.ladder import ladder_preset
 from gptkit.plan.make import Plan
 from gptkit.results.balance import compare_quantities
 from gptkit.results.by_text import judge_by_text, losses_by_text
-from gptkit.results.byte_losses import ByteLosses, read_losses
+from gptkit.results.byte_losses import ByteLosses, read_arm_losses
 from gptkit.results.robustness import assess_robustness
 from gptkit.results.schema import ArmResult, ByText, Look, Machine, Results, Trial, Tuning
 from gptkit.results.statistics import ALPHA
@@ -50,7 +50,7 @@ def compose_results(
     """
     corpus, models = prepared.corpus, config.models
     level = looks[-1].level if looks else ALPHA
-    verdict = judge(arms, lambda arm: read_losses(folder / arm.id), level=level)
+    verdict = judge(arms, lambda arm: read_arm_losses(folder, arm), level=level)
     results = Results(
         gptkit=version("gptkit"),
         name=folder.name,
@@ -81,7 +81,7 @@ def _by_text(folder: Path, arms: list[ArmResult], prepared: Prepared, level: flo
     whole = prepared.corpus.part_texts()
 
     def losses(arm: ArmResult) -> ByteLosses:
-        return read_losses(folder / arm.id)
+        return read_arm_losses(folder, arm)
 
     return ByText(
         losses=losses_by_text(arms, losses, ranges),

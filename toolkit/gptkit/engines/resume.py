@@ -76,7 +76,7 @@ def finished_run(job: Job, tokenizer: Tokenizer) -> Run | None:
 
 
 def _is_same(run: Run, job: Job, tokenizer: Tokenizer) -> bool:
-    return run.record == job.record and run.tokenizer.to_dict() == tokenizer.to_dict()
+    return run.record.is_same(job.record) and run.tokenizer.to_dict() == tokenizer.to_dict()
 
 
 def _check_checkpoints(job: Job, tokenizer: Tokenizer) -> None:
@@ -86,7 +86,9 @@ def _check_checkpoints(job: Job, tokenizer: Tokenizer) -> None:
             header = read_header(path)
         except CheckpointError:
             continue  # said when the arm starts
-        if header.record != job.record or header.tokenizer_sha256 != record_sha256(tokenizer):
+        if not header.record.is_same(job.record) or header.tokenizer_sha256 != record_sha256(
+            tokenizer
+        ):
             raise _other_options(path.parent)
 
 
@@ -115,7 +117,7 @@ def _load_whole(folder: Path, tokenizer: Tokenizer) -> Run:
         RunError, TokenizerError: a file is missing or cannot be read.
     """
     run = load_run(folder, tokenizer=None if tokenizer.rebuilds else tokenizer)
-    read_losses(folder)
+    read_losses(folder, run.result.reported.bytes)
     for part in ("metrics", "tokenizer", "model"):  # each is read at its first use
         getattr(run, part)
     return run

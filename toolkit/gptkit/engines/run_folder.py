@@ -29,6 +29,7 @@ from gptkit.errors import RunError
 from gptkit.events import Evaluated, StepDone
 from gptkit.files import (
     flush_folder,
+    read_bytes,
     rename_patiently,
     temporary_name,
     to_json,
@@ -38,10 +39,12 @@ from gptkit.files import (
 from gptkit.plan.experiment_config import find_unknown
 from gptkit.results.byte_losses import ByteLosses
 from gptkit.results.schema import ArmResult
-from gptkit_tokenizers import Tokenizer, adapt, tokenizer_from_dict
+from gptkit_tokenizers import Tokenizer, TokenizerError, adapt, tokenizer_from_dict
 from gptkit_tokenizers.base import JsonObject
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gptkit.models import Model
 
 T = TypeVar("T")
@@ -71,6 +74,14 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     arm: Arm
     corpus: CorpusFacts
     sampling: Sampling
+
+    def is_same(self, other: RunConfig) -> bool:
+        """Return whether both describe the same training; a text is told by its hash."""
+        a, b = (
+            msgspec.structs.replace(record, corpus=record.corpus.without_names())
+            for record in (self, other)
+        )
+        return a == b
 
 
 def write_run(
@@ -176,8 +187,8 @@ class Run:
         path = self.folder / "tokenizer.json"
         try:
             tokenizer = self.given or tokenizer_from_dict(_read_tokenizer(path))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise RunError(f"{path} does not describe a tokenizer: {error!r}.") from error
+        except TokenizerError as error:
+            raise RunError(f"{path} does not describe a tokenizer: {error}") from error
         if tokenizer.vocab_size != self.result.vocab_size:
             raise RunError(
                 f"{path} describes another tokenizer than the run's: it has "
@@ -194,8 +205,10 @@ class Run:
         from gptkit.models import MODELS
 
         path = self.folder / "weights.safetensors"
+        errors = (OSError, LookupError, ValueError, RuntimeError, safetensors.SafetensorError)
         try:
             state = safetensors.torch.load_file(path)
+            self._check_size(state)
             with torch.random.fork_rng(devices=[]):  # initial weights are drawn, and replaced
                 model = MODELS[self.config.model.architecture](
                     self.config.model,
@@ -204,7 +217,7 @@ class Run:
                     block_size=self.config.schedule.block_size,
                 )
             model.load_state_dict(state)
-        except (OSError, KeyError, RuntimeError, safetensors.SafetensorError) as error:
+        except errors as error:
             raise RunError(
                 f"{path} does not hold this run's weights: {error}.\nTrain the arm again."
             ) from error
@@ -215,12 +228,37 @@ class Run:
             )
         return model.eval()
 
+    def _check_size(self, state: Mapping[str, Tensor]) -> None:
+        """Raise a ValueError for weights that cannot be those of the config's model.
+
+        It comes before the model is built, which could take any memory.
+        """
+        from gptkit.models import MODELS
+
+        architecture, vocab_size = MODELS[self.config.model.architecture], self.result.vocab_size
+        support = state["support"]
+        ids = vocab_size**2 if architecture.support_is_pairs else vocab_size
+        ascending = support.ndim == 1 and bool((support[1:] > support[:-1]).all())
+        if support.dtype.is_floating_point or not ascending or not len(support):
+            raise ValueError("its support is not a list of ids")
+        if support[0] < 0 or int(support[-1]) >= ids:
+            raise ValueError(f"its support has ids beyond the vocabulary of {vocab_size:,}")
+        expected = architecture.count_stored(
+            self.config.model,
+            vocab_size=vocab_size,
+            support=len(support),
+            block_size=self.config.schedule.block_size,
+        )
+        found = sum(tensor.numel() for name, tensor in state.items() if name != "support")
+        if found != expected:
+            raise ValueError(f"it has {found:,} numbers, and the model {expected:,}")
+
     @cached_property
     def metrics(self) -> list[StepDone | Evaluated]:
         path = self.folder / "metrics.jsonl"
         decode = msgspec.json.Decoder(StepDone | Evaluated).decode
         try:
-            return [decode(line) for line in path.read_bytes().splitlines()]
+            return [decode(line) for line in read_bytes(path).splitlines()]
         except (OSError, ValueError) as error:
             raise RunError(f"{path} cannot be read: {error}.") from error
 
@@ -283,20 +321,21 @@ def _read_tokenizer(path: Path) -> JsonObject:
     if not re.fullmatch(r"[0-9a-f]{64}", str(digest)):
         raise RunError(f"{path} does not describe a tokenizer.")
     try:
-        data = shared.read_bytes()
-    except OSError as error:
+        data = read_bytes(shared)
+    except (OSError, ValueError) as error:
         raise RunError(
-            f"{path} refers to {shared}, which cannot be read: {error.strerror}.\n"
+            f"{path} refers to {shared}, which cannot be read: {error}.\n"
             "Copy the experiment's folder as a whole."
         ) from error
     if hashlib.sha256(data).hexdigest() != digest:
         raise RunError(f"{shared} was changed: it is not the tokenizer that {path} refers to.")
-    return msgspec.json.decode(data)
+    rebuilt: JsonObject = msgspec.json.decode(data)
+    return rebuilt
 
 
 def _read(path: Path, kind: type[T], what: str) -> T:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return msgspec.json.decode(read_bytes(path), type=kind)
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error}.") from error
     except (ValueError, RecursionError) as error:
@@ -305,7 +344,7 @@ def _read(path: Path, kind: type[T], what: str) -> T:
 
 def _read_json(path: Path) -> JsonObject:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_bytes(path))
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} cannot be read: {error}.") from error
     if not isinstance(data, dict):

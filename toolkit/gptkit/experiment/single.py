@@ -18,12 +18,12 @@ from gptkit.engines.arm import find_device
 from gptkit.engines.claims import remove_claims
 from gptkit.engines.compose import compose_results, describe_machine, describe_tuning
 from gptkit.engines.cost import ExperimentCost, estimate_cost
-from gptkit.engines.disk import check_room
 from gptkit.engines.engine import Engine
 from gptkit.engines.experiment_folder import make_folder
 from gptkit.engines.job import Job, assign_threads, make_jobs
 from gptkit.engines.processes import LocalEngine, choose_processes
 from gptkit.engines.resume import kept_arms
+from gptkit.engines.room import check_disk, check_memory
 from gptkit.engines.until import train_until_decided
 from gptkit.errors import RunError, Stopped
 from gptkit.eval.baselines import measure_baselines
@@ -34,7 +34,7 @@ from gptkit.plan.execution_config import ExecutionConfig
 from gptkit.plan.experiment_config import ExperimentConfig, split_options
 from gptkit.plan.make import Plan, make_plan
 from gptkit.report.result import Result
-from gptkit.results.byte_losses import read_losses
+from gptkit.results.byte_losses import read_arm_losses
 from gptkit.results.schema import ArmResult, Look
 from gptkit.results.verdict import judge
 from gptkit.train.interrupts import signals_raise
@@ -104,7 +104,9 @@ class Experiment:
     def untuned_plan(self) -> Plan:
         """Return the plan with each recipe's own learning rates; nothing is trained."""
         if self._untuned is None:
-            self._untuned = make_plan(self.config, self.prepare().texts)
+            plan = make_plan(self.config, self.prepare().texts)
+            check_memory(plan.arms, self.prepare().texts)
+            self._untuned = plan
         return self._untuned
 
     def plan(self, on_event: OnEvent = ignore) -> Plan:
@@ -174,7 +176,7 @@ class Experiment:
             done = kept | engine.run(left, on_event)
             return [done[job.arm.id] for job in wanted]
 
-        check_room([job for job in jobs if job.arm.id not in kept], prepared.texts, folder)
+        check_disk([job for job in jobs if job.arm.id not in kept], prepared.texts, folder)
 
         looks: list[Look] = []
         try:
@@ -186,7 +188,9 @@ class Experiment:
                     jobs,
                     train,
                     lambda arms, level: judge(
-                        arms, lambda arm: read_losses(folder / arm.id), level=level
+                        arms,
+                        lambda arm: read_arm_losses(folder, arm),
+                        level=level,
                     ),
                 )
             results = compose_results(

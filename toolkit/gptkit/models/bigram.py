@@ -118,6 +118,11 @@ class Bigram(nn.Module):
         return ParamCounts(embedding=vocab_size**2, body=0, head=0)
 
     @staticmethod
+    def count_stored(config: ModelConfig, *, vocab_size: int, support: int, block_size: int) -> int:
+        """Return the numbers of the stored table: a logit per pair, and one per row."""
+        return support + vocab_size
+
+    @staticmethod
     def flops_per_token(config: ModelConfig, *, columns: int, block_size: int) -> int:
         """Return 0: a look-up has no matrix product."""
         return 0

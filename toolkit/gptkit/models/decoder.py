@@ -15,7 +15,7 @@ from gptkit.config import ModelConfig
 from gptkit.data.id_array import IdArray
 from gptkit.data.used_ids import used_ids
 from gptkit.models.attention import ATTENTION, KVCache, projection, rotary_table
-from gptkit.models.compact_softmax import CompactEmbedding, CompactHead
+from gptkit.models.compact_softmax import CompactEmbedding, CompactHead, head_columns
 from gptkit.models.elementwise import RMSNorm, SquaredReLU
 from gptkit.models.ngrams import MAX_NGRAM, HashedNgrams, shift_half
 from gptkit.models.protocol import ParamCounts
@@ -272,6 +272,15 @@ class Decoder(nn.Module):
             body=config.n_layer * block + norm * (1 + config.embedding_norm),
             head=vocab_size * C,
         )
+
+    @classmethod
+    def count_stored(
+        cls, config: ModelConfig, *, vocab_size: int, support: int, block_size: int
+    ) -> int:
+        """Return the numbers of the stored model: all but the head's columns of unused ids."""
+        dense = cls.count_params(config, vocab_size=vocab_size, block_size=block_size)
+        head = head_columns(support, vocab_size) * config.n_embd
+        return dense.embedding + dense.body + head
 
     @staticmethod
     def flops_per_token(config: ModelConfig, *, columns: int, block_size: int) -> int:

@@ -85,6 +85,15 @@ class Model(Protocol):
         ...
 
     @staticmethod
+    def count_stored(config: ModelConfig, *, vocab_size: int, support: int, block_size: int) -> int:
+        """Return how many numbers `state_dict` has beside the support, without building the model.
+
+        Args:
+            support: the length of what `find_support` returns.
+        """
+        ...
+
+    @staticmethod
     def flops_per_token(config: ModelConfig, *, columns: int, block_size: int) -> int:
         """Return the floating-point operations of training on one token.
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from gptkit.errors import ConfigError, RunError, check_known
+from gptkit.files import read_bytes
 from gptkit.plan.experiment_config import find_unknown
-from gptkit.results.byte_losses import read_losses
+from gptkit.results.byte_losses import read_arm_losses
+from gptkit.results.consistency import check_results
 from gptkit.results.schema import ArmResult, Results, Robustness, Stretches, Verdict
 from gptkit.results.studies import Study
 from gptkit.results.summary import group_by_model, mean_bits
@@ -141,7 +143,7 @@ class Result:
             [arm for arm in self.arms if (arm.tokenizer, arm.model) == (name, model)]
             for name in (a, b)
         )
-        return compare_arms(one, other, lambda arm: read_losses(folder / arm.id), n=n)[1]
+        return compare_arms(one, other, lambda arm: read_arm_losses(folder, arm), n=n)[1]
 
 
 def load_result(path: str | Path) -> Result:
@@ -170,8 +172,10 @@ def read_results(path: str | Path) -> Results | Study:
             "Give the folder of a finished one, as in runs/char-vs-gpt2."
         )
     try:
-        data = file.read_bytes()
+        data = read_bytes(file)
         found = msgspec.json.decode(data, type=Results | Study)
+        if isinstance(found, Results):
+            check_results(found)
     except OSError as error:
         raise RunError(f"{file} cannot be read: {error}.") from error
     except (ValueError, RecursionError) as error:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gptkit.errors import RunError
+from gptkit.files import read_bytes
 from gptkit.plan.experiment_config import find_unknown
+from gptkit.results.consistency import check_scale
 from gptkit.results.scale_schema import Crossover, Scale
 from gptkit_tokenizers.base import JsonObject
 
@@ -71,8 +73,9 @@ def load_scale(path: str | Path) -> ScaleResult:
     """
     file = Path(path) / "scale.json"
     try:
-        data = file.read_bytes()
+        data = read_bytes(file)
         found = msgspec.json.decode(data, type=Scale)
+        check_scale(found)
     except FileNotFoundError:
         raise RunError(
             f"{path} has no scale.json: it is no ladder, or one that was not finished."

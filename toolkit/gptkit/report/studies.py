@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from gptkit.report import calibration, rates, speed
+from gptkit.report.durability import durability_page
 from gptkit.report.scale_calibration import published_page, scale_page, sequential_page
 from gptkit.results.studies import (
     Calibration,
+    Durability,
     PublishedLaws,
     RatesStudy,
     ScaleCalibration,
@@ -18,6 +20,8 @@ from gptkit.results.studies import (
 def study_page(found: Study) -> str:
     """Write the report of a study as Markdown."""
     match found:
+        case Durability():
+            return durability_page(found)
         case Speed():
             return speed.markdown(found)
         case RatesStudy():

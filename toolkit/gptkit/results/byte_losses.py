@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import io
 import math
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +19,9 @@ import numpy as np
 
 from gptkit.data.id_array import EndsArray
 from gptkit.errors import RunError
-from gptkit.results.schema import Stretch, Stretches
+from gptkit.results.schema import ArmResult, Stretch, Stretches
 
+UNPACKED_BYTES_PER_BYTE = 13  # a byte, a float32, and at most an int64 border
 STRETCH_BYTES = 60  # most of a line on a terminal
 
 
@@ -50,23 +53,56 @@ class ByteLosses:
         return buffer.getvalue()
 
 
-def read_losses(folder: Path) -> ByteLosses:
+def read_losses(folder: Path, n_bytes: int) -> ByteLosses:
     """Read the losses by byte of a run.
+
+    Args:
+        n_bytes: the length of the text, from the run's result. No more is unpacked.
 
     Raises:
         RunError: the file is missing, or holds something else.
     """
     path = folder / "nats.npz"
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return ByteLosses(
+        with zipfile.ZipFile(path) as file:
+            size = sum(entry.file_size for entry in file.infolist())
+        if size > UNPACKED_BYTES_PER_BYTE * n_bytes + 4096:
+            raise ValueError(f"it unpacks to {size:,} bytes, for a text of {n_bytes:,}")
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+            losses = ByteLosses(
                 **{name: arrays[name] for name in ("text", "nats", "borders")},
                 approximate=bool(arrays["approximate"]),
             )
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise RunError(
-            f"{path} does not hold a run's losses by byte: {error}.\nTrain the arm again."
-        ) from error
+        _check(losses, n_bytes)
+        return losses
+    except (OSError, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError) as error:
+        raise _no_losses(path, error) from error
+    except (zipfile.BadZipFile, zlib.error, SyntaxError, struct.error) as error:
+        raise _no_losses(path, error) from error
+
+
+def read_arm_losses(experiment: Path, arm: ArmResult) -> ByteLosses:
+    """Read the losses by byte of an arm in an experiment's folder."""
+    return read_losses(experiment / arm.id, arm.reported.bytes)
+
+
+def _no_losses(path: Path, error: Exception) -> RunError:
+    return RunError(f"{path} does not hold a run's losses by byte: {error}.\nTrain the arm again.")
+
+
+def _check(losses: ByteLosses, n_bytes: int) -> None:
+    """Raise a ValueError for arrays that are not those of a text of this length."""
+    shapes = (losses.text.shape, losses.nats.shape)
+    if shapes != ((n_bytes,), (n_bytes,)) or losses.text.dtype != np.uint8:
+        raise ValueError(f"its arrays have the shapes {shapes}, for a text of {n_bytes:,} bytes")
+    if losses.nats.dtype != np.float32 or not np.isfinite(losses.nats).all():
+        raise ValueError("it has losses that are no numbers")
+    borders = losses.borders
+    whole = borders.ndim == 1 and len(borders) > 0 and borders.dtype.kind in "iu"
+    if not whole or not (
+        borders[0] > 0 and borders[-1] == n_bytes and (borders[1:] > borders[:-1]).all()
+    ):
+        raise ValueError("its borders are not ascending to the end of the text")
 
 
 def to_byte_losses(

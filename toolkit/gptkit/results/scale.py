@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from gptkit.plan.experiment_config import ExperimentConfig
-from gptkit.results.byte_losses import ByteLosses, block_bits, cut_blocks, read_losses
+from gptkit.results.byte_losses import ByteLosses, block_bits, cut_blocks, read_arm_losses
 from gptkit.results.crossovers import Judgement, Ladder, judge_ladder
 from gptkit.results.scale_schema import Axis, Crossover, Rung, Scale
 from gptkit.results.scale_sentences import is_as_predicted, say_crossover, say_ladder
@@ -80,7 +80,7 @@ def read_ladder(folder: Path, rungs: Sequence[Results], *, model: str, axis: Axi
         budgets.append(_budget(arms, axis))
         losses.append(
             [
-                [read_losses(folder / results.name / a.id) for a in arms if a.tokenizer == name]
+                [read_arm_losses(folder / results.name, a) for a in arms if a.tokenizer == name]
                 for name in tokenizers
             ]
         )

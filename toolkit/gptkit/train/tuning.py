@@ -126,7 +126,7 @@ def tune_all(
     Args:
         record: a file that keeps the trials; what it has of these arms is not run again.
     """
-    known = _read_record(record)
+    known = read_record(record)
     tuned = {}
     for name, encoded in prepared.texts.items():
         texts = None
@@ -149,7 +149,7 @@ def _fingerprint(arm: Arm, encoded: EncodedCorpus, corpus: Corpus) -> str:
     return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
 
 
-def _read_record(record: Path | None) -> dict[str, Tuned]:
+def read_record(record: Path | None) -> dict[str, Tuned]:
     if record is None or not record.is_file():
         return {}
     try:

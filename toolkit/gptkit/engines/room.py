@@ -1,12 +1,14 @@
-"""Find before training whether an experiment can be written, and how much room it takes."""
+"""Find before training whether memory and disk can take an experiment."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gptkit.config import Arm
 from gptkit.data.encoding import EncodedCorpus
 from gptkit.engines.job import Job
 from gptkit.errors import ConfigError
@@ -14,18 +16,19 @@ from gptkit.files import temporary_name
 from gptkit.models import MODELS
 
 BYTES_PER_WEIGHT = 4
-BYTES_PER_PAIR = 12  # of a bigram: an int64 and a weight
+BYTES_PER_ID = 8  # of the support
+WEIGHT_COPIES = 4  # in training: a weight, its gradient, and two moments
 NATS_BYTES_PER_BYTE = 6  # nats.npz, for each byte of the text; found: 2 to 3
 BYTES_PER_STEP = 130  # of metrics.jsonl
 OTHER_BYTES = 100_000  # config, result, small tokenizer
 
 
-def check_room(jobs: Sequence[Job], texts: Mapping[str, EncodedCorpus], folder: Path) -> None:
+def check_disk(jobs: Sequence[Job], texts: Mapping[str, EncodedCorpus], folder: Path) -> None:
     """Raise a ConfigError if the folder cannot take the runs of these jobs."""
     if not jobs:
         return
     _check_writable(folder)
-    weights = {job: weights_bytes(job, texts[job.arm.tokenizer]) for job in jobs}
+    weights = {job: weights_bytes(job.arm, texts[job.arm.tokenizer]) for job in jobs}
     needed = sum(run_bytes(job, texts[job.arm.tokenizer]) for job in jobs)
     free = shutil.disk_usage(folder).free
     if needed > free:
@@ -46,25 +49,36 @@ def run_bytes(job: Job, encoded: EncodedCorpus) -> int:
     """Return the most bytes that an arm's run folder takes."""
     steps = job.arm.schedule.steps or 0
     return (
-        weights_bytes(job, encoded)
+        weights_bytes(job.arm, encoded)
         + NATS_BYTES_PER_BYTE * encoded.reported.n_bytes
         + BYTES_PER_STEP * steps
         + OTHER_BYTES
     )
 
 
-def weights_bytes(job: Job, encoded: EncodedCorpus) -> int:
+def check_memory(arms: Sequence[Arm], texts: Mapping[str, EncodedCorpus]) -> None:
+    """Raise a ConfigError if an arm's training takes more memory than the machine has."""
+    memory = _physical_memory()
+    if memory is None:
+        return
+    for arm in arms:
+        needed = WEIGHT_COPIES * weights_bytes(arm, texts[arm.tokenizer])
+        if needed > memory:
+            raise ConfigError(
+                f"{arm.id} takes at least {needed / 1e9:,.1f} GB of memory, and this machine has "
+                f"{memory / 1e9:,.1f} GB.\nGive a smaller model or vocabulary."
+            )
+
+
+def weights_bytes(arm: Arm, encoded: EncodedCorpus) -> int:
     """Return the most bytes that an arm's weights take; nothing is built."""
-    model, vocab_size = MODELS[job.arm.model.architecture], encoded.tokenizer.vocab_size
-    if model.support_is_pairs:
-        pairs = min(vocab_size**2, len(encoded.train.ids))
-        return BYTES_PER_PAIR * pairs + BYTES_PER_WEIGHT * vocab_size
-    counts = model.count_params(
-        job.arm.model, vocab_size=vocab_size, block_size=job.arm.schedule.block_size
+    model, vocab_size = MODELS[arm.model.architecture], encoded.tokenizer.vocab_size
+    pairs = min(vocab_size**2, len(encoded.train.ids))
+    support = pairs if model.support_is_pairs else encoded.vocab_seen
+    stored = model.count_stored(
+        arm.model, vocab_size=vocab_size, support=support, block_size=arm.schedule.block_size
     )
-    columns = min(1.0, (encoded.vocab_seen + 1) / vocab_size)  # that the compact head has
-    head = counts.head * columns
-    return int(BYTES_PER_WEIGHT * (counts.embedding + counts.body + head))
+    return BYTES_PER_WEIGHT * stored + BYTES_PER_ID * support
 
 
 def _check_writable(folder: Path) -> None:
@@ -87,3 +101,10 @@ def _largest_file() -> int | None:
 
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     return None if limit == resource.RLIM_INFINITY else limit
+
+
+def _physical_memory() -> int | None:
+    """Return the machine's memory in bytes; None on Windows."""
+    if sys.platform == "win32":
+        return None
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,90 @@
+"""gptkit stress: kill commands, mutate files, and encode random texts, and see what survives."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gptkit.cli.options import Json
+from gptkit.errors import check_known
+
+NAMES = ("kills", "files", "texts")
+COUNTS = {"kills": 200, "files": 10_000, "texts": 1_000_000}
+
+
+def stress(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="kills: commands are killed and run again. files: mutated files are read. "
+            "texts: random texts are encoded and decoded."
+        ),
+    ],
+    count: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of kills, of files of each kind, or of texts for each tokenizer.",
+            show_default="200; files 10000; texts 1000000",
+        ),
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(help="Only this kind of file, or this tokenizer.", show_default="all"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.md and results.json.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Kill commands, damage files and draw texts at random, and show what survives."""
+    from importlib.metadata import version
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from gptkit.files import to_json, write_json, write_text
+    from gptkit.report.durability import durability_page
+    from gptkit.results.studies import Durability, FileRow, KillRow, TextRow
+
+    check_known("stress", name, NAMES)
+    n = count or COUNTS[name]
+    kills: list[KillRow] = []
+    files: list[FileRow] = []
+    texts: list[TextRow] = []
+    console = Console(stderr=True, emoji=False)
+    with (
+        tempfile.TemporaryDirectory(prefix="gptkit-stress-") as folder,
+        Progress(console=console) if sys.stderr.isatty() else nullcontext() as progress,
+    ):
+        task = progress.add_task(name, total=None) if progress else None
+
+        def on_done() -> None:
+            if progress and task is not None:
+                progress.advance(task)
+
+        if name == "kills":
+            from gptkit.bench.kills import measure_kills
+
+            kills = measure_kills(Path(folder), kills=n, seed=seed, on_kill=on_done)
+        elif name == "files":
+            from gptkit.bench.hostile_files import measure_files
+
+            files = measure_files(Path(folder), files=n, only=only, seed=seed, on_file=on_done)
+        else:
+            from gptkit.bench.random_texts import measure_texts
+
+            texts = measure_texts(texts=n, only=only, seed=seed)
+    again = f"gptkit stress {name} --count {n}" + (f" --only {only}" if only else "")
+    found = Durability(
+        gptkit=version("gptkit"), command=again, kills=kills, files=files, texts=texts
+    )
+    page = durability_page(found)
+    if out is not None:
+        write_text(out / "report.md", page)
+        write_json(out / "results.json", found)
+    typer.echo(to_json(found) if as_json else page, nl=False)
