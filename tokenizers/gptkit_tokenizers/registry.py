@@ -17,6 +17,8 @@ from gptkit_tokenizers.base import JsonObject, NeedsText, Tokenizer, TokenizerEr
 from gptkit_tokenizers.guard import is_library_error
 from gptkit_tokenizers.spec import Spec, exists, parse_spec
 
+MAX_VOCAB_SIZE = 4_000_000  # ids; the largest published vocabularies have under 300,000
+
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
@@ -89,7 +91,7 @@ def get_tokenizer(spec: Any, text: str | None = None, *, pattern: str | None = N
         parsed = replace(parsed, options={**parsed.options, "pattern": pattern})
     for kind in KINDS:
         if kind.load is not None and kind.owns(parsed.base):
-            return kind.load(parsed, text)
+            return _bounded(kind.load(parsed, text))
     parsed.refuse_options()
     return _build(_plug_in(parsed.base), text)
 
@@ -104,13 +106,23 @@ def tokenizer_from_dict(data: JsonObject) -> Tokenizer:
     [2, 0, 1]
     """
     try:
-        return _rebuild(data)
+        return _bounded(_rebuild(data))
     except (TokenizerError, MemoryError):
         raise
     except BaseException as error:
         if not is_library_error(error):
             raise
         raise TokenizerError(f"the record cannot be rebuilt: {error!r}.") from error
+
+
+def _bounded(tokenizer: Tokenizer) -> Tokenizer:
+    """Refuse a vocabulary whose tables would take the machine's memory."""
+    if not 0 < tokenizer.vocab_size <= MAX_VOCAB_SIZE:
+        raise TokenizerError(
+            f"{tokenizer.name} has {tokenizer.vocab_size:,} ids; there may be 1 to "
+            f"{MAX_VOCAB_SIZE:,}.\nGive its tokens ids without large gaps."
+        )
+    return tokenizer
 
 
 def _rebuild(data: JsonObject) -> Tokenizer:

@@ -23,6 +23,7 @@ from gptkit.results.studies import FileRow
 MOST_SECONDS = 10.0
 MOST_BYTES = 1_000_000_000  # of memory of the process
 MOST_NOTES = 5
+COMMAND = "from gptkit.bench.readers import main; main()"
 
 
 def measure_files(
@@ -49,7 +50,7 @@ def measure_files(
     for kind in KINDS if only is None else (only,):
         counts = _Counts()
         rng = random.Random(f"{seed} {kind}")
-        reader = _Reader()
+        reader = Reader()
         place = folder / "mutated"
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(folder / "whole", place)
@@ -115,7 +116,7 @@ def _keep(path: Path, folder: Path, outcome: dict[str, Any]) -> None:
         target.with_suffix(".txt").write_text(f"{path.relative_to(folder)}\n{outcome['note']}\n")
 
 
-class _Reader:
+class Reader:
     """A process that reads files; a new one where the last was lost."""
 
     def __init__(self) -> None:
@@ -155,7 +156,7 @@ class _Reader:
     def _living(self) -> subprocess.Popen[str]:
         if self._process is None:
             self._process = process = subprocess.Popen(
-                [sys.executable, "-c", "from gptkit.bench.readers import main; main()"],
+                [sys.executable, "-c", COMMAND],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -181,7 +181,7 @@ class _Trial:
                 process.communicate()
                 kills += 1
                 orphans += _wait_for_the_end(mark)
-                broken += _broken(out)
+                broken += count_broken(out)
                 self.on_kill()
                 continue
             differs = [] if process.returncode else differences(self.alone, out)
@@ -252,7 +252,7 @@ def _processes(mark: str) -> list[int]:
     return found
 
 
-def _broken(out: Path) -> int:
+def count_broken(out: Path) -> int:
     """Count what has the name of something whole, and is not."""
     broken = 0
     for config in out.glob("**/config.json"):

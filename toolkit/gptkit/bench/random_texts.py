@@ -10,7 +10,16 @@ from gptkit.data.corpus import load_corpus
 from gptkit.results.studies import TextRow
 from gptkit_tokenizers import Tokenizer, get_tokenizer
 
-SPECS = ("char+bytes", "byte", "gpt2", "bpe:512", "unigram:300", "wordpiece:300")
+SPECS = (
+    "char+bytes",
+    "byte",
+    "gpt2",
+    "bpe:512",
+    "bpe:512:split=gpt4:digits=2:case=factored",
+    "bpe:512:superwords=400",
+    "unigram:300",
+    "wordpiece:300",
+)
 LEARNING_CHARS = 20_000
 MOST_CHARS = 40
 RANGES = (  # of code points, and how often each is drawn
@@ -43,12 +52,12 @@ def random_text(rng: random.Random) -> str:
 def failure(tokenizer: Tokenizer, text: str) -> str | None:
     """Say what is wrong with a text's tokens; None if they spell it, byte for byte."""
     data = text.encode()
-    ids = tokenizer.encode(text)
-    spelled = [tokenizer.token_bytes(i) for i in ids]
-    if b"".join(spelled) != data:
-        return f"the bytes of its tokens are {b''.join(spelled)!r}"
-    if (decoded := tokenizer.decode(ids)) != text:
-        return f"it comes back as {decoded!r}"
+    ids = tokenizer.encode_array(text)
+    counted = sum(len(tokenizer.token_bytes(i)) for i in ids.tolist())
+    if counted != len(data):
+        return f"its tokens count {counted} bytes of {len(data)}"
+    if (spelled := tokenizer.decode_bytes(ids)) != data:
+        return f"it comes back as {spelled!r}"
     return None
 
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from gptkit.errors import ConfigError, RunError, check_known
-from gptkit.files import read_bytes
-from gptkit.plan.experiment_config import find_unknown
 from gptkit.results.byte_losses import read_arm_losses
-from gptkit.results.consistency import check_results
+from gptkit.results.read import read_checked
+from gptkit.results.scale_schema import Scale
 from gptkit.results.schema import ArmResult, Results, Robustness, Stretches, Verdict
 from gptkit.results.studies import Study
 from gptkit.results.summary import group_by_model, mean_bits
@@ -172,21 +171,12 @@ def read_results(path: str | Path) -> Results | Study:
             "Give the folder of a finished one, as in runs/char-vs-gpt2."
         )
     try:
-        data = read_bytes(file)
-        found = msgspec.json.decode(data, type=Results | Study)
-        if isinstance(found, Results):
-            check_results(found)
+        found = read_checked(file)
     except OSError as error:
         raise RunError(f"{file} cannot be read: {error}.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RunError(
             f"{file} does not hold results in the format of this version: {error}."
         ) from error
-    if isinstance(found, Results):
-        asked = msgspec.json.decode(data)["experiment"]
-        if unknown := find_unknown(asked, found.experiment):
-            raise RunError(
-                f"{file} does not hold results in the format of this version: an experiment has no "
-                f"field {unknown!r}."
-            )
+    assert not isinstance(found, Scale)
     return found

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gptkit.errors import RunError
-from gptkit.files import read_bytes
-from gptkit.plan.experiment_config import find_unknown
-from gptkit.results.consistency import check_scale
+from gptkit.results.read import read_checked
 from gptkit.results.scale_schema import Crossover, Scale
 from gptkit_tokenizers.base import JsonObject
 
@@ -73,19 +71,16 @@ def load_scale(path: str | Path) -> ScaleResult:
     """
     file = Path(path) / "scale.json"
     try:
-        data = read_bytes(file)
-        found = msgspec.json.decode(data, type=Scale)
-        check_scale(found)
+        found = read_checked(file)
     except FileNotFoundError:
         raise RunError(
             f"{path} has no scale.json: it is no ladder, or one that was not finished."
         ) from None
     except OSError as error:
         raise RunError(f"{file} cannot be read: {error}.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RunError(
             f"{file} does not hold a ladder of this version's format: {error}."
         ) from error
-    if unknown := find_unknown(msgspec.json.decode(data)["experiment"], found.experiment):
-        raise RunError(f"{file} does not hold a ladder: an experiment has no field {unknown!r}.")
+    assert isinstance(found, Scale)
     return ScaleResult(found, Path(path))

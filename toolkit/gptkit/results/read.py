@@ -1,12 +1,40 @@
-"""Check that the parts of results speak of the same tokenizers and models."""
+"""Read results, and check that their parts speak of the same tokenizers and models."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import product
+from pathlib import Path
 
+import msgspec
+
+from gptkit.files import read_bytes
+from gptkit.plan.experiment_config import find_unknown
 from gptkit.results.scale_schema import Scale
 from gptkit.results.schema import Results
+from gptkit.results.studies import Study
+
+
+def read_checked(file: Path) -> Results | Study | Scale:
+    """Read a results.json or scale.json.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it holds something else, or parts that do not fit together.
+    """
+    data = read_bytes(file)
+    try:
+        found = msgspec.json.decode(
+            data, type=Scale if file.name == "scale.json" else Results | Study
+        )
+        plain = msgspec.json.decode(data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if isinstance(found, Results | Scale):
+        if unknown := find_unknown(plain["experiment"], found.experiment):
+            raise ValueError(f"an experiment has no field {unknown!r}")
+        check_results(found) if isinstance(found, Results) else check_scale(found)
+    return found
 
 
 def check_results(results: Results) -> None:
@@ -19,6 +47,10 @@ def check_results(results: Results) -> None:
     _check("arms", product(tokenizers, models), pairs)
     if len({arm.id for arm in results.arms}) < len(results.arms):
         raise ValueError("arms has an id twice")
+    if any(not arm.samples or not arm.curve for arm in results.arms):
+        raise ValueError("an arm has no sample or no evaluation")
+    first = {(arm.tokenizer, arm.model) for arm in results.arms if arm.seed == 0}
+    _check("the first seed's arms", pairs, first)
     named: dict[str, Iterable[str]] = {
         "verdict": [name for verdict in results.verdict for name in (verdict.a, verdict.b)],
         "baselines": [one.tokenizer for one in results.baselines if one.tokenizer is not None],
@@ -46,17 +78,21 @@ def check_results(results: Results) -> None:
 def check_scale(scale: Scale) -> None:
     """Raise a ValueError if the parts of a ladder do not fit together."""
     whole = [pair for pair in scale.crossovers if pair.text is None]
+    if not scale.rungs:
+        raise ValueError("it has no rungs")
     if not len(scale.predicted) == len(scale.found) == len(whole):
         raise ValueError(
             f"it has {len(scale.predicted)} predictions, {len(scale.found)} findings and "
             f"{len(whole)} pairs"
         )
-    pairs = {(rung.tokenizer, rung.model) for rung in scale.rungs}
-    tokenizers, models = {t for t, _ in pairs}, {m for _, m in pairs}
-    _check("rungs", product(tokenizers, models), pairs)
+    places = {(rung.tokenizer, rung.model, rung.folder) for rung in scale.rungs}
+    tokenizers, models, folders = (set(names) for names in zip(*places, strict=True))
+    if len(places) < len(tokenizers) * len(models) * len(folders):
+        raise ValueError("a rung has not every tokenizer under every model")
     _check("crossovers", [name for pair in whole for name in (pair.a, pair.b)], tokenizers)
     _check("crossovers", [pair.model for pair in whole], models)
-    _check("says", scale.says, models)
+    if set(scale.says) != models:
+        raise ValueError(f"it says something of {', '.join(scale.says)}, which are not its models")
 
 
 def _check(part: str, names: Iterable[object], known: Iterable[object]) -> None:
