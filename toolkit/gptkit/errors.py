@@ -2,6 +2,7 @@
 
     GptkitError
     ├── ConfigError        an option cannot be used as given
+    │   └── NoRoom         a disk or a limit is too small for what was asked
     ├── CorpusError        a text is not available, or is not as expected
     │   └── DownloadError  a text cannot be downloaded
     ├── TrainingError      a training cannot continue
@@ -23,6 +24,10 @@ class GptkitError(Exception):
 
 class ConfigError(GptkitError, ValueError):
     """An option cannot be used as given."""
+
+
+class NoRoom(ConfigError):
+    """A disk or a limit is too small for what was asked."""
 
 
 class CorpusError(GptkitError):

@@ -295,7 +295,7 @@ def test_a_folder_without_room_is_refused_before_training(compare, monkeypatch):
     usage = SimpleNamespace(free=1000)
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
     trained = []
-    with pytest.raises(ConfigError, match=r"has room for 0 MB, and 2 arms take up to \d+ MB"):
+    with pytest.raises(ConfigError, match=r"has room for 0\.0 MB, and 2 arms take up to 0\.\d MB"):
         compare(on_event=lambda *event: trained.append(event))
     assert not trained
 
@@ -310,7 +310,7 @@ def test_a_file_larger_than_the_limit_is_refused_before_training(text_file, tmp_
     )
     assert done.returncode == 2
     assert "the weights of byte-decoder-s0 take up to" in done.stderr
-    assert not (tmp_path / "o" / "a").exists()
+    assert not list((tmp_path / "o" / "a").iterdir())  # it can be resumed, or started again
 
 
 def test_that_there_is_nothing_to_resume_is_said_before_anything_is_loaded(gptkit, tmp_path):

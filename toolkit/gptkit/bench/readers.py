@@ -10,8 +10,9 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,13 @@ from gptkit_tokenizers import TokenizerError, get_tokenizer
 
 SOURCE = "markov:2"  # a text that is made, so none is needed
 STOPPED: dict[str, Any] = {"budget": "6steps", "name": "stopped", "save_every": "2steps"}
+SPECS = ("char", "char+bytes", "gpt2", "mine=bpe:300:split=gpt4:digits=2", "unigram:270", "hf:a/b")
+ARGUMENTS = (
+    "-t char,gpt2,mine=byte -m bigram,decoder -d tinyshakespeare --split 0.8,0.1,0.1 --seeds 5",
+    "--match flops --budget 2MB --context-bytes 128 --bytes-per-step 1024 --evaluations 3 --tune",
+    "--prompt ROMEO: --sample-bytes 20 --temperature 0.7 --top-k 5 --name mine --out runs --jobs 2",
+    "--until decided --max-seeds 9 --perturb typos,case --marginal --save-every 60s --device cpu",
+)  # of compare
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,10 @@ def make_files(folder: Path) -> None:
     with suppress(KeyboardInterrupt):
         gptkit.compare(**_options(folder), **STOPPED, on_event=stop)
     _make_tokenizers(folder / "tokenizers", text)
+    for i, spec in enumerate(SPECS):
+        write_text(folder / "specs" / f"{i}.txt", spec)
+    for i, words in enumerate(ARGUMENTS):
+        write_text(folder / "arguments" / f"{i}.txt", words)
 
 
 def _make_tokenizers(folder: Path, text: str) -> None:
@@ -194,6 +206,32 @@ def _read_corpus(path: Path) -> None:
     load_corpus(str(path))
 
 
+def _read_spec(path: Path) -> None:
+    spec = _one_line(path)
+    get_tokenizer(spec, text="a b, the c\n" * 200).encode("a b")
+
+
+def _read_arguments(path: Path) -> None:
+    """Run the installed command `gptkit compare --print-config` with the file's words."""
+    (command,) = entry_points(group="console_scripts", name="gptkit")
+    words, sys.argv = sys.argv, ["gptkit", "compare", "--print-config", *_one_line(path).split()]
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as said:
+            command.load()()
+    except SystemExit as end:
+        if end.code == 2 and said.getvalue().strip():
+            raise GptkitError(said.getvalue()) from end
+        if end.code:
+            raise
+    finally:
+        sys.argv = words
+
+
+def _one_line(path: Path) -> str:
+    """Return the file as one word of a command line, which has no NUL."""
+    return path.read_bytes().replace(b"\0", b"").decode("utf-8", "surrogateescape")
+
+
 KINDS = {
     "results.json": Kind("runs/done/results.json", _read_result),
     "scale.json": Kind("runs/ladder/scale.json", _read_scale),
@@ -210,6 +248,8 @@ KINDS = {
     ".model": Kind("tokenizers/*.model", _read_tokenizer),
     "options.toml": Kind("options.toml", _read_options),
     "text": Kind("*.txt", _read_corpus),
+    "spec": Kind("specs/*.txt", _read_spec),
+    "arguments": Kind("arguments/*.txt", _read_arguments),
 }
 
 

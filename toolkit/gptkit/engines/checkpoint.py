@@ -61,14 +61,14 @@ class BestEvaluation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """What a checkpoint holds beside tensors."""
+    """What a checkpoint holds beside tensors. `crc32` is of the rest and the tensors."""
 
     record: RunConfig
     tokenizer_sha256: str
     machine: Machine
     progress: Progress
     best: BestEvaluation | None
-    crc32: int
+    crc32: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +140,8 @@ class Checkpoints:
             machine=this_machine(training.device),
             progress=state.progress,
             best=None if state.best is None else _describe(state.best),
-            crc32=_crc32(tensors),
         )
+        header = msgspec.structs.replace(header, crc32=_crc32(header, tensors))
         path = self.folder / f"step-{state.progress.step:08d}.safetensors"
         metadata = {HEADER_KEY: msgspec.json.encode(header).decode()}
         write_bytes(path, safetensors.torch.save(tensors, metadata))
@@ -256,7 +256,7 @@ def read_checkpoint(path: Path) -> tuple[Header, dict[str, Tensor]]:
         tensors = safetensors.torch.load_file(path)
     except Exception as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
-    if _crc32(tensors) != header.crc32:
+    if _crc32(header, tensors) != header.crc32:
         raise CheckpointError(f"{path} is damaged: its checksum differs")
     return header, tensors
 
@@ -271,8 +271,8 @@ def this_machine(device: torch.device) -> Machine:
     )
 
 
-def _crc32(tensors: dict[str, Tensor]) -> int:
-    total = 0
+def _crc32(header: Header, tensors: dict[str, Tensor]) -> int:
+    total = zlib.crc32(msgspec.json.encode(msgspec.structs.replace(header, crc32=0)))
     for name in sorted(tensors):
         data = tensors[name].reshape(-1).view(torch.uint8).numpy().data
         total = zlib.crc32(data, zlib.crc32(name.encode(), total))

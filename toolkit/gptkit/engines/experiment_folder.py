@@ -35,6 +35,8 @@ def _folder_name(tokenizers: Sequence[str], execution: ExecutionConfig) -> str:
 def make_folder(tokenizers: Sequence[str], execution: ExecutionConfig) -> Path:
     """Make the folder with the given name, or a new one named after the tokenizers.
 
+    An empty folder of that name is used.
+
     Raises:
         ConfigError: the folder exists, cannot be written, or is missing and cannot be resumed.
     """
@@ -48,8 +50,11 @@ def make_folder(tokenizers: Sequence[str], execution: ExecutionConfig) -> Path:
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
-            continue
+            if not (folder.is_dir() and not any(folder.iterdir())):
+                continue
         except OSError as error:
             raise ConfigError(f"{folder} cannot be written: {error.strerror}.") from error
         return folder
-    raise ConfigError(f"{out / name} exists already. Give another name, or remove it.")
+    raise ConfigError(
+        f"{out / name} exists already. Give another name, remove it, or continue it: resume=True."
+    )

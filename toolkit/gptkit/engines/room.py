@@ -11,7 +11,7 @@ from pathlib import Path
 from gptkit.config import Arm
 from gptkit.data.encoding import EncodedCorpus
 from gptkit.engines.job import Job
-from gptkit.errors import ConfigError
+from gptkit.errors import ConfigError, NoRoom
 from gptkit.files import temporary_name
 from gptkit.models import MODELS
 
@@ -24,7 +24,7 @@ OTHER_BYTES = 100_000  # config, result, small tokenizer
 
 
 def check_disk(jobs: Sequence[Job], texts: Mapping[str, EncodedCorpus], folder: Path) -> None:
-    """Raise a ConfigError if the folder cannot take the runs of these jobs."""
+    """Raise NoRoom if the folder cannot take the runs of these jobs."""
     if not jobs:
         return
     _check_writable(folder)
@@ -32,16 +32,18 @@ def check_disk(jobs: Sequence[Job], texts: Mapping[str, EncodedCorpus], folder: 
     needed = sum(run_bytes(job, texts[job.arm.tokenizer]) for job in jobs)
     free = shutil.disk_usage(folder).free
     if needed > free:
-        raise ConfigError(
-            f"{folder} has room for {free / 1e6:,.0f} MB, and {len(jobs)} arms take up to "
-            f"{needed / 1e6:,.0f} MB.\nMake room, or name another folder with out."
+        raise NoRoom(
+            f"{folder} has room for {free / 1e6:,.1f} MB, and {len(jobs)} arms take up to "
+            f"{needed / 1e6:,.1f} MB.\nMake room, then continue with resume=True and "
+            f"name={folder.name!r}; or name another folder with out."
         )
     largest = max(weights, key=lambda job: weights[job])
     most = _largest_file()
     if most is not None and weights[largest] > most:
-        raise ConfigError(
+        raise NoRoom(
             f"the weights of {largest.arm.id} take up to {weights[largest] / 1e6:,.1f} MB, and a "
-            f"file may have {most / 1e6:,.1f} MB here (ulimit -f).\nRaise that limit."
+            f"file may have {most / 1e6:,.1f} MB here (ulimit -f).\nRaise that limit, then "
+            f"continue with resume=True and name={folder.name!r}."
         )
 
 

@@ -25,7 +25,7 @@ from gptkit.engines.processes import LocalEngine, choose_processes
 from gptkit.engines.resume import kept_arms
 from gptkit.engines.room import check_disk, check_memory
 from gptkit.engines.until import train_until_decided
-from gptkit.errors import RunError, Stopped
+from gptkit.errors import NoRoom, RunError, Stopped
 from gptkit.eval.baselines import measure_baselines
 from gptkit.events import ArmDone, OnEvent, ignore
 from gptkit.files import write_json
@@ -141,15 +141,20 @@ class Experiment:
         find_device(self.execution.device)
         self.untuned_plan()
         folder = make_folder(self.config.tokenizer_names, self.execution)
+        stays = False  # to be resumed, even empty
         try:
             with signals_raise():
                 return self._run_in(folder, on_event, engine)
         except KeyboardInterrupt as stop:
             raise Stopped(folder, getattr(stop, "number", signal.SIGINT)) from None
+        except NoRoom:
+            stays = True
+            raise
         finally:
             remove_claims(folder)
-            with suppress(OSError):  # removes an empty folder, so that its name stays free
-                folder.rmdir()
+            if not stays:
+                with suppress(OSError):  # removes an empty folder, so that its name stays free
+                    folder.rmdir()
 
     def _measure_baselines(self) -> list[Baseline]:
         if not self._baselines:
