@@ -56,7 +56,7 @@ def measure(rounds: int, *, steps: int = 10) -> list[Measurement]:
         def train() -> None:
             for x, y, _ in batches:
                 loss = take_step(model, optimizers, x, y, step=1, done=0.0, config=recipe.optim)
-                losses[name].append(loss)
+                losses[name].append(loss.item())
 
         return train
 

@@ -171,7 +171,7 @@ class _Trial:
             command = [*words, "--resume"] if again else words
             wanted = kills == 0 or (kills < MOST_KILLS and rng.random() < KILL_AGAIN)
             mark = f"{out.name}-{kills}"
-            process = _start(command, mark)
+            process, output = _start(command, mark), ""
             try:
                 output, _ = process.communicate(
                     timeout=rng.uniform(0.0, self.seconds) if wanted else None
@@ -183,7 +183,9 @@ class _Trial:
                 orphans += _wait_for_the_end(mark)
                 broken += count_broken(out)
                 self.on_kill()
-                continue
+                if self.scenario.resumable or differences(self.alone, out):
+                    continue
+                process.returncode = 0  # it was killed after its work was done
             differs = [] if process.returncode else differences(self.alone, out)
             row = KillRow(
                 command=self.scenario.name,

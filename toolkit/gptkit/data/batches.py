@@ -21,6 +21,7 @@ from gptkit.data.encoding import EncodedText
 from gptkit.data.id_array import EndsArray, IdArray
 
 MAX_WINDOW_IDS = 16_000_000  # ids of windows kept in memory at a time
+MAX_DEVICE_IDS = 1_000_000_000  # of a text on a GPU: 4 GB
 POSITIONS_PER_DRAW = 4096  # changes the speed only, not the positions
 
 
@@ -90,10 +91,29 @@ def ids_read(text: EncodedText, schedule: Schedule) -> IdArray:
     return text.ids[windows].ravel()
 
 
+def on_device(ids: IdArray, device: torch.device) -> IdArray | Tensor:
+    """Return the ids (N,) of a text as a tensor on a GPU, if it is one and they fit; else as given.
+
+    Windows are then cut there, so that only their starts are copied in each step.
+    """
+    if device.type != "cuda" or len(ids) > MAX_DEVICE_IDS:
+        return ids
+    return torch.from_numpy(np.asarray(ids, dtype=np.int32)).to(device)
+
+
 def make_batch(
-    ids: IdArray, starts: np.ndarray, *, block_size: int, device: torch.device
+    ids: IdArray | Tensor, starts: np.ndarray, *, block_size: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Return inputs and targets (B, T), int64, of the windows that begin at `starts` (B,)."""
+    """Return inputs and targets (B, T), int64, of the windows that begin at `starts` (B,).
+
+    Args:
+        ids: of the text (N,), in memory or `on_device`.
+    """
+    if isinstance(ids, Tensor):
+        first = torch.from_numpy(starts).pin_memory().to(device, non_blocking=True)
+        reach = torch.arange(block_size + 1, device=device)
+        batch = ids[first[:, None] + reach].long()  # (B, T + 1)
+        return batch[:, :-1], batch[:, 1:]
     windows = ids[starts[:, None] + np.arange(block_size + 1)].astype(np.int64)  # (B, T + 1)
     batch = torch.from_numpy(windows)
     if device.type == "cuda":

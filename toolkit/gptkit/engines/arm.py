@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -12,7 +12,7 @@ import torch
 from gptkit.config import Arm
 from gptkit.data.batches import ids_read
 from gptkit.data.encoding import EncodedCorpus
-from gptkit.engines.checkpoint import Checkpoints
+from gptkit.engines.checkpoint import Checkpoints, remove_checkpoints
 from gptkit.engines.claims import claim
 from gptkit.engines.job import Job
 from gptkit.engines.resume import finished_run
@@ -30,6 +30,8 @@ from gptkit.results.schema import ArmResult, CurvePoint, LastEvaluation, Params,
 from gptkit.train.interrupts import uncut
 from gptkit.train.loop import Training
 from gptkit.train.state import Metric, Scored
+
+log = logging.getLogger("gptkit")
 
 
 def find_device(name: str) -> torch.device:
@@ -129,7 +131,7 @@ def _train_and_record(job: Job, encoded: EncodedCorpus, on_event: OnEvent) -> Ar
             ),
             result=result,
         )
-        checkpoints.remove()
+        remove_checkpoints(job.folder)
     on_event(arm, ArmDone(loss=result.reported))
     return result
 
@@ -155,10 +157,12 @@ def _save(checkpoints: Checkpoints, training: Training) -> None:
     try:
         checkpoints.save(training)
     except OSError as error:
-        warnings.warn(
-            f"a checkpoint cannot be written: {error.filename or checkpoints.folder}: "
-            f"{error.strerror}. The training goes on without it.",
-            stacklevel=2,
+        where = error.filename or checkpoints.folder
+        log.warning(
+            "%s goes on without a checkpoint: %s cannot be written: %s.",
+            checkpoints.record.arm.id,
+            where,
+            error.strerror,
         )
 
 
@@ -176,9 +180,7 @@ def _draw_sample(model: Model, encoded: EncodedCorpus, sampling: Sampling, *, se
         )
     except Exception as error:
         reason = (str(error) or repr(error)).splitlines()[0]
-        warnings.warn(
-            f"no sample of {encoded.tokenizer.name} could be drawn: {reason}", stacklevel=2
-        )
+        log.warning("no sample of %s could be drawn: %s", encoded.tokenizer.name, reason)
         return ""
 
 

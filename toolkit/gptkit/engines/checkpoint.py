@@ -129,6 +129,7 @@ class Checkpoints:
 
         began = time.perf_counter()
         state = training.state()
+        self._last = msgspec.structs.replace(state.progress)  # also if it cannot be written
         tensors = {name: t.detach().cpu().contiguous() for name, t in state.tensors.items()}
         lines = b"".join(msgspec.json.encode(metric) + b"\n" for metric in state.metrics)
         tensors["metrics"] = torch.frombuffer(bytearray(lines), dtype=torch.uint8)
@@ -145,7 +146,6 @@ class Checkpoints:
         path = self.folder / f"step-{state.progress.step:08d}.safetensors"
         metadata = {HEADER_KEY: msgspec.json.encode(header).decode()}
         write_bytes(path, safetensors.torch.save(tensors, metadata))
-        self._last = msgspec.structs.replace(state.progress)
         self._seconds_each = time.perf_counter() - began
         for old in self._paths()[KEPT:]:
             old.unlink(missing_ok=True)
@@ -162,12 +162,6 @@ class Checkpoints:
             self._last = msgspec.structs.replace(checkpoint.state.progress)
             return checkpoint, notes
         return None, notes
-
-    def remove(self) -> None:
-        """Remove them all: the arm is finished."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        with suppress(OSError):
-            self.folder.parent.rmdir()
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("step-*.safetensors"), reverse=True)
@@ -221,6 +215,14 @@ class Checkpoints:
         if saved.cpu != here.cpu:
             return f"on {here.cpu} instead of {saved.cpu}, so its last digits can differ"
         return None
+
+
+def remove_checkpoints(arm_folder: Path) -> None:
+    """Remove the checkpoints of an arm that is finished."""
+    folder = checkpoint_folder(arm_folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        folder.parent.rmdir()
 
 
 def checkpoint_folder(arm_folder: Path) -> Path:

@@ -8,7 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gptkit.data.encoding import EncodedCorpus
-from gptkit.engines.checkpoint import CheckpointError, checkpoint_folder, read_header
+from gptkit.engines.checkpoint import (
+    CheckpointError,
+    checkpoint_folder,
+    read_header,
+    remove_checkpoints,
+)
 from gptkit.engines.claims import claimed_by
 from gptkit.engines.job import Job
 from gptkit.engines.run_folder import Run, load_run, record_sha256
@@ -60,7 +65,7 @@ def kept_arms(
         if not _is_same(run, job, tokenizer):
             raise _other_options(job.folder)
         kept[job.arm.id] = run.result
-        shutil.rmtree(checkpoint_folder(job.folder), ignore_errors=True)
+        remove_checkpoints(job.folder)
     return kept
 
 

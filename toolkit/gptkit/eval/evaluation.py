@@ -15,7 +15,7 @@ from gptkit.errors import ConfigError
 from gptkit.losses import Loss
 from gptkit.models import Model
 
-MAX_BATCH_TOKENS = 2048  # limits the logits in memory
+MAX_BATCH_TOKENS = {"cpu": 2048, "cuda": 32_768}  # limits the logits in memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ def sweep(model: Model, ids: IdArray, *, before: IdArray, stride: int | None = N
         np.concatenate([before[len(before) - lead - 1 :], ids, beyond]).astype(np.int64)
     )
     device = next(model.parameters()).device
-    rows = max(1, MAX_BATCH_TOKENS // block_size)
+    rows = max(1, MAX_BATCH_TOKENS.get(device.type, 2048) // block_size)
     was_training = model.training
     model.eval()
     nats = np.empty(n_windows * stride)  # one array: many pieces would keep the heap from shrinking

@@ -87,7 +87,9 @@ def read_arm_losses(experiment: Path, arm: ArmResult) -> ByteLosses:
 
 
 def _no_losses(path: Path, error: Exception) -> RunError:
-    return RunError(f"{path} does not hold a run's losses by byte: {error}.\nTrain the arm again.")
+    return RunError(
+        f"{path} does not hold a run's losses by byte: {error}.\nTrain the arm again: resume=True."
+    )
 
 
 def _check(losses: ByteLosses, n_bytes: int) -> None:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 
+import msgspec
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from gptkit.config import OptimConfig, Schedule
-from gptkit.data.batches import make_batch, window_starts
+from gptkit.data.batches import make_batch, on_device, window_starts
 from gptkit.data.encoding import EncodedCorpus, EncodedText
 from gptkit.errors import TrainingError
 from gptkit.eval.evaluation import evaluate
@@ -34,6 +35,8 @@ from gptkit.train.state import (
     set_random_states,
     with_prefix,
 )
+
+UNTOLD_STEPS = 32  # steps that a GPU computes before their losses are fetched
 
 
 class Training:
@@ -61,6 +64,7 @@ class Training:
         self.metrics: list[Metric] = []
         self.best: Scored | None = None
         self.is_whole = True
+        self._untold: list[tuple[Tensor, Progress]] = []  # steps whose losses are on the GPU
         self._best_weights: dict[str, Tensor] = {}
         self._random: dict[str, Tensor] | None = None  # while it does not run
 
@@ -87,15 +91,15 @@ class Training:
                         break
                     with uncut():
                         self.is_whole = False
-                        event = self._step(batches)
-                        self.metrics.append(event)
+                        self._step(batches)
                         self.is_whole = True
-                    yield event
+                        told = self._tell() if self._is_time_to_tell() else []
+                    yield from told
             finally:
                 self._random = random_states(device)
         self.model.load_state_dict(self._best_weights, strict=False)
 
-    def _step(self, batches: Iterator[tuple[Tensor, Tensor, int]]) -> StepDone:
+    def _step(self, batches: Iterator[tuple[Tensor, Tensor, int]]) -> None:
         progress, schedule = self.progress, self.schedule
         began = time.perf_counter()
         progress.step += 1
@@ -110,18 +114,59 @@ class Training:
             config=self.optim,
             nll=self._nll,
         )
+        if self._tells_each_step:
+            loss = loss.cpu()
         took = time.perf_counter() - began
         progress.seconds += took
         progress.train_bytes += n_bytes
         progress.train_tokens += targets.numel()
         progress.done = part_done(progress.step, progress.seconds, took, schedule)
-        return StepDone(
-            step=progress.step,
-            loss=loss,
-            seconds=progress.seconds,
-            train_bytes=progress.train_bytes,
-            train_tokens=progress.train_tokens,
+        self._untold.append((loss, msgspec.structs.replace(progress)))
+
+    @property
+    def _tells_each_step(self) -> bool:
+        """Whether a step waits for its loss: not on a GPU, which computes while Python goes on."""
+        return self.device.type != "cuda" or self.schedule.seconds is not None
+
+    def _is_time_to_tell(self) -> bool:
+        return (
+            self._tells_each_step
+            or len(self._untold) >= UNTOLD_STEPS
+            or self._is_evaluation_due()
+            or self.progress.done >= 1
         )
+
+    def _tell(self) -> list[StepDone]:
+        """Return the events of the steps whose losses are not known yet; wait for them."""
+        if not self._untold:
+            return []
+        stacked = torch.stack([loss for loss, _ in self._untold])
+        if self._tells_each_step:
+            losses = stacked.tolist()
+        else:
+            began = time.perf_counter()
+            losses = stacked.tolist()
+            self.progress.seconds += time.perf_counter() - began
+        events = [
+            StepDone(
+                step=progress.step,
+                loss=loss,
+                seconds=progress.seconds,
+                train_bytes=progress.train_bytes,
+                train_tokens=progress.train_tokens,
+            )
+            for loss, (_, progress) in zip(losses, self._untold, strict=True)
+        ]
+        self._untold.clear()
+        for event in events:
+            if not math.isfinite(event.loss):
+                raise TrainingError(
+                    f"the loss is {event.loss} at step {event.step}: the training diverged.\n"
+                    f"Lower the learning rate ({self.optim.learning_rate}), or set grad_clip."
+                )
+        events[-1] = msgspec.structs.replace(events[-1], seconds=self.progress.seconds)
+        self.metrics += events
+        return events
 
     @cached_property
     def _nll(self) -> Callable[[Tensor, Tensor], Tensor]:
@@ -161,6 +206,7 @@ class Training:
     def state(self) -> TrainingState:
         """Return the state after the last step; the tensors are those of the training itself."""
         assert self.is_whole
+        self._tell()
         random = random_states(self.device) if self._random is None else self._random
         return TrainingState(
             progress=self.progress,
@@ -211,8 +257,9 @@ def batches_of(
         batch_size=schedule.batch_size,
         seed=schedule.seed,
     )
+    ids_of_text = on_device(text.ids, device)
     for starts in islice(all_starts, skip, None):
-        ids, targets = make_batch(text.ids, starts, block_size=block_size, device=device)
+        ids, targets = make_batch(ids_of_text, starts, block_size=block_size, device=device)
         yield ids, targets, int((text.ends[starts + block_size] - text.ends[starts]).sum())
 
 
@@ -249,8 +296,8 @@ def take_step(
     done: float,
     config: OptimConfig,
     nll: Callable[[Tensor, Tensor], Tensor] | None = None,
-) -> float:
-    """Update the weights from a batch (B, T), and return its mean loss in nats.
+) -> Tensor:
+    """Update the weights from a batch (B, T), and return its mean loss in nats, on its device.
 
     Args:
         step: the number of the step, from 1.
@@ -269,10 +316,4 @@ def take_step(
             group["lr"] = group["peak"] * rate
         optimizer.step()
         optimizer.zero_grad()
-    value = loss.item()
-    if not math.isfinite(value):
-        raise TrainingError(
-            f"the loss is {value} at step {step}: the training diverged.\n"
-            f"Lower the learning rate ({config.learning_rate}), or set grad_clip."
-        )
-    return value
+    return loss.detach()
