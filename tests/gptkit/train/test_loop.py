@@ -1,3 +1,4 @@
+import signal
 from dataclasses import replace
 from itertools import pairwise
 
@@ -13,6 +14,7 @@ from gptkit.events import StepDone
 from gptkit.models import build_model
 from gptkit.plan.recipes import RECIPES
 from gptkit.train import loop
+from gptkit.train.interrupts import Interrupted, signals_raise
 from gptkit.train.loop import Scored, Training, train_to_end
 
 
@@ -167,3 +169,51 @@ def test_train_to_end_returns_the_last_evaluation(encoded):
     last = train_to_end(*prepared(encoded))
     assert last.event.step == 12
     assert last.event.loss == scored(run(encoded)[1])[-1].event.loss
+
+
+def test_losses_that_are_fetched_in_groups_are_the_same(monkeypatch, encoded):
+    """A GPU's losses are fetched later; here a CPU's are, so that no GPU is needed."""
+    _, each = run(encoded, steps=50, evaluations=3)
+    monkeypatch.setattr(Training, "_tells_each_step", property(lambda self: False))
+    _, grouped = run(encoded, steps=50, evaluations=3)
+
+    def timeless(event):
+        if isinstance(event, StepDone):
+            return event.step, event.loss, event.train_bytes, event.train_tokens
+        return event.event.step, event.evaluation.total_nats
+
+    assert list(map(timeless, grouped)) == list(map(timeless, each))
+    seconds = [event.seconds for event in grouped if isinstance(event, StepDone)]
+    assert seconds == sorted(seconds)
+
+
+def test_a_state_has_the_losses_that_were_not_fetched_yet(monkeypatch, encoded):
+    monkeypatch.setattr(Training, "_tells_each_step", property(lambda self: False))
+    real, taken = loop.take_step, []
+
+    def stop_after_five(*args, **options):
+        taken.append(real(*args, **options))
+        if len(taken) == 5:
+            signal.raise_signal(signal.SIGINT)
+        return taken[-1]
+
+    monkeypatch.setattr(loop, "take_step", stop_after_five)
+    training = Training(*prepared(encoded, steps=40, evaluations=1))
+    with signals_raise(), pytest.raises(Interrupted):
+        list(training)
+    state = training.state()
+    assert [metric.step for metric in state.metrics] == list(range(1, 6))
+    assert [metric.loss for metric in state.metrics] == [loss.item() for loss in taken]
+
+
+def test_a_loss_that_is_fetched_late_names_its_own_step(monkeypatch, encoded):
+    monkeypatch.setattr(Training, "_tells_each_step", property(lambda self: False))
+    real, taken = loop.take_step, []
+
+    def diverge(*args, **options):
+        taken.append(real(*args, **options))
+        return taken[-1] * (float("nan") if len(taken) == 3 else 1)
+
+    monkeypatch.setattr(loop, "take_step", diverge)
+    with pytest.raises(TrainingError, match="the loss is nan at step 3"):
+        run(encoded, steps=20)

@@ -55,7 +55,7 @@ def measure(rounds: int, *, steps: int = 10) -> list[Measurement]:
 
         def train() -> None:
             for x, y, _ in batches:
-                loss = take_step(model, optimizers, x, y, step=1, done=0.0, config=recipe.optim)
+                loss = take_step(model, optimizers, x, y, config=recipe.optim)
                 losses[name].append(loss.item())
 
         return train

@@ -15,8 +15,8 @@ def bench(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="time-to-loss, compact, parallel, generate, encode, sweep or startup.",
-            show_default="all",
+            help="time-to-loss, compact, parallel, generate, encode, sweep or startup; or gpu.",
+            show_default="all but gpu",
         ),
     ] = None,
     rounds: Annotated[
@@ -37,8 +37,11 @@ def bench(
     from gptkit.report.speed import markdown
     from gptkit.results.studies import Speed
 
+    if name == "gpu":
+        _bench_gpu(out, as_json=as_json)
+        return
     if name is not None:
-        check_known("measurement", name, NAMES)
+        check_known("measurement", name, (*NAMES, "gpu"))
     keep_freed_memory()
     rows = []
     for each in NAMES if name is None else (name,):
@@ -60,3 +63,15 @@ def bench(
         typer.echo(to_json(result), nl=False)
     else:
         typer.echo(to_json({"name": name, "tightest": tightest(rows), "parts": rows}), nl=False)
+
+
+def _bench_gpu(out: Path | None, *, as_json: bool) -> None:
+    from gptkit.bench.gpu import measure_gpu
+    from gptkit.files import to_json, write_json, write_text
+    from gptkit.report.gpu_speed import gpu_page
+
+    found = measure_gpu(on_run=lambda what: log.info("measuring %s", what))
+    if out is not None:
+        write_text(out / "report.md", gpu_page(found))
+        write_json(out / "results.json", found)
+    typer.echo(to_json(found) if as_json else gpu_page(found), nl=False)

@@ -115,7 +115,7 @@ def _seconds(arm: Arm, encoded: EncodedCorpus, model: Model, seconds: float) -> 
         ids, targets, _ = next(batches)
         n = max(1, MAX_STEP_TOKENS // ids.shape[1])
         part = ids[:n], targets[:n]
-        take_step(model, optimizers, *part, step=1, done=0.0, config=arm.optim)
+        take_step(model, optimizers, *part, config=arm.optim)
         steps.append((time.perf_counter() - began) * len(ids) / len(part[0]))
     scored = val.ids[:MAX_SCORED_TOKENS]
     began = time.perf_counter()

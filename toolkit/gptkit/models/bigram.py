@@ -52,6 +52,7 @@ class Bigram(nn.Module):
         self.register_buffer("counts", counts, persistent=False)  # (V,) a row's pairs
         self.register_buffer("copies", (vocab_size - counts).float(), persistent=False)  # (V,)
 
+    has_fixed_shapes: ClassVar[bool] = False  # it computes the rows that a batch has
     support_is_pairs: ClassVar[bool] = True
 
     @staticmethod

@@ -140,6 +140,7 @@ class Decoder(nn.Module):
         block_size: the longest context in tokens; T is at most this.
     """
 
+    has_fixed_shapes: ClassVar[bool] = True
     support_is_pairs: ClassVar[bool] = False
 
     def __init__(

@@ -32,12 +32,15 @@ class Model(Protocol):
     Attributes:
         block_size: the largest T.
         vocab_size: V.
+        has_fixed_shapes: whether the shapes in a training step follow from the batch's shape, and
+            it never waits for the GPU, so that a CUDA graph can record it.
         support_is_pairs: whether `find_support` looks at pairs of neighbouring ids. It then
             needs only the windows that training reads.
     """
 
     block_size: int
     vocab_size: int
+    has_fixed_shapes: ClassVar[bool]
     support_is_pairs: ClassVar[bool]
     training: bool
 

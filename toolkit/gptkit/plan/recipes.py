@@ -94,13 +94,30 @@ def fast() -> Recipe:
 
 def large() -> Recipe:
     """Return `decoder` in the size of nanoGPT's model for a GPU: 6 layers, 6 heads, width 384."""
-    small = decoder()
-    return replace(
-        small,
-        model=replace(small.model, n_layer=6, n_head=6, n_embd=384, n_hidden=None, dropout=0.2),
-        optim=replace(small.optim, bf16=True, compiled=True),
-        evaluations=20,
+    recipe = _for_gpu(decoder())
+    optim = replace(
+        recipe.optim,
+        learning_rate=3e-3,
+        embedding_learning_rate=0.06,
+        muon_learning_rate=0.04,
     )
+    return replace(recipe, optim=optim)
+
+
+def large_gpt2() -> Recipe:
+    """Return `gpt2` in the size of `large`."""
+    return _for_gpu(gpt2())
+
+
+def large_qwen3() -> Recipe:
+    """Return `qwen3` in the size of `large`; its MLP has three matrices of 8/3 the width."""
+    return _for_gpu(qwen3(), n_hidden=1024)
+
+
+def _for_gpu(recipe: Recipe, *, n_hidden: int | None = None) -> Recipe:
+    """Return a recipe in the size of nanoGPT's model for a GPU, with dropout, in bf16."""
+    model = replace(recipe.model, n_layer=6, n_head=6, n_embd=384, n_hidden=n_hidden, dropout=0.2)
+    return replace(recipe, model=model, optim=replace(recipe.optim, bf16=True), evaluations=20)
 
 
 def lecture() -> Recipe:
@@ -132,5 +149,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "qwen3": qwen3,
     "fast": fast,
     "large": large,
+    "large-gpt2": large_gpt2,
+    "large-qwen3": large_qwen3,
     "lecture": lecture,
 }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from gptkit.report import calibration, rates, speed
 from gptkit.report.durability import durability_page
+from gptkit.report.gpu_speed import gpu_page
 from gptkit.report.scale_calibration import published_page, scale_page, sequential_page
 from gptkit.results.studies import (
     Calibration,
     Durability,
+    GpuSpeed,
     PublishedLaws,
     RatesStudy,
     ScaleCalibration,
@@ -22,6 +24,8 @@ def study_page(found: Study) -> str:
     match found:
         case Durability():
             return durability_page(found)
+        case GpuSpeed():
+            return gpu_page(found)
         case Speed():
             return speed.markdown(found)
         case RatesStudy():

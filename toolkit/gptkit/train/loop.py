@@ -20,6 +20,7 @@ from gptkit.errors import TrainingError
 from gptkit.eval.evaluation import evaluate
 from gptkit.events import Evaluated, StepDone
 from gptkit.models import Model
+from gptkit.train.cuda_graph import GraphedStep
 from gptkit.train.interrupts import uncut
 from gptkit.train.optim import bf16_is_native, clip_gradients, make_optimizers, rate_at
 from gptkit.train.state import (
@@ -104,16 +105,8 @@ class Training:
         began = time.perf_counter()
         progress.step += 1
         ids, targets, n_bytes = next(batches)
-        loss = take_step(
-            self.model,
-            self.optimizers,
-            ids,
-            targets,
-            step=progress.step,
-            done=progress.done,
-            config=self.optim,
-            nll=self._nll,
-        )
+        set_rates(self.optimizers, rate_at(progress.step - 1, progress.done, self.optim))
+        loss = self._update(ids, targets)
         if self._tells_each_step:
             loss = loss.cpu()
         took = time.perf_counter() - began
@@ -169,9 +162,16 @@ class Training:
         return events
 
     @cached_property
-    def _nll(self) -> Callable[[Tensor, Tensor], Tensor]:
-        compiled = self.optim.compiled and self.device.type == "cuda"
-        return torch.compile(self.model.nll) if compiled else self.model.nll
+    def _update(self) -> Callable[[Tensor, Tensor], Tensor]:
+        on_gpu = self.device.type == "cuda"
+        compiled = self.optim.compiled and on_gpu
+        nll = torch.compile(self.model.nll) if compiled else self.model.nll
+
+        def update(ids: Tensor, targets: Tensor) -> Tensor:
+            return take_step(self.model, self.optimizers, ids, targets, config=self.optim, nll=nll)
+
+        graphed = on_gpu and self.model.has_fixed_shapes and not compiled
+        return GraphedStep(update) if graphed else update
 
     def _is_evaluation_due(self) -> bool:
         parts = self.schedule.evaluations
@@ -286,22 +286,28 @@ def interval_index(done: float, parts: int) -> int:
     return int(done * parts + 1e-9)
 
 
+def set_rates(optimizers: Sequence[Optimizer], rate: float) -> None:
+    """Set learning rates to a fraction of their peaks. A GPU's rates are tensors on it."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(group["peak"] * rate)
+            else:
+                group["lr"] = group["peak"] * rate
+
+
 def take_step(
     model: Model,
     optimizers: Sequence[Optimizer],
     ids: Tensor,
     targets: Tensor,
     *,
-    step: int,
-    done: float,
     config: OptimConfig,
     nll: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Update the weights from a batch (B, T), and return its mean loss in nats, on its device.
 
     Args:
-        step: the number of the step, from 1.
-        done: how much of the training is done before this step, from 0 to 1.
         nll: the model's compiled `nll`; None for the plain one.
     """
     bf16 = config.bf16 and bf16_is_native(ids.device)
@@ -310,10 +316,7 @@ def take_step(
     loss.backward()
     if config.grad_clip is not None:
         clip_gradients(model, config.grad_clip)
-    rate = rate_at(step - 1, done, config)
     for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * rate
         optimizer.step()
         optimizer.zero_grad()
     return loss.detach()

@@ -65,10 +65,8 @@ class Muon(torch.optim.Optimizer):
         lr: float,
         momentum: float = 0.95,
         iterations: int = 5,
-        compiled: bool = False,
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "iterations": iterations})
-        self._orthogonalise = torch.compile(orthogonalise) if compiled else orthogonalise
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # of no use here
@@ -80,9 +78,12 @@ class Muon(torch.optim.Optimizer):
             for (rows, columns), members in by_shape.items():
                 nesterov = [self._nesterov(p, group["momentum"]) for p in members]
                 lr = group["lr"] * math.sqrt(max(1, rows / columns))
-                updates = self._orthogonalise(torch.stack(nesterov), group["iterations"])
+                updates = orthogonalise(torch.stack(nesterov), group["iterations"])
                 for p, update in zip(members, updates, strict=True):
-                    p.add_(update, alpha=-lr)
+                    if isinstance(lr, Tensor):  # on a GPU, whose graph reads it at each step
+                        p.sub_(update * lr)
+                    else:
+                        p.add_(update, alpha=-lr)
 
     def _nesterov(self, p: nn.Parameter, momentum: float) -> Tensor:
         assert p.grad is not None
@@ -99,6 +100,8 @@ def bf16_is_native(device: torch.device) -> bool:
 
 def make_optimizers(model: Model, config: OptimConfig) -> list[Optimizer]:
     """Make AdamW for all parameters, and Muon for the body's matrices if it has a learning rate."""
+    device = next(model.parameters()).device
+    on_gpu = device.type == "cuda"
     groups = model.parameter_groups()
     muon = groups.pop("matrices", []) if config.muon_learning_rate is not None else []
     embedding, positions = groups.pop("embedding", []), groups.pop("positions", [])
@@ -119,6 +122,7 @@ def make_optimizers(model: Model, config: OptimConfig) -> list[Optimizer]:
             lr=config.learning_rate,
             betas=config.betas,
             fused=True,
+            capturable=on_gpu,
         )
     ]
     if muon:
@@ -126,6 +130,8 @@ def make_optimizers(model: Model, config: OptimConfig) -> list[Optimizer]:
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]
+            if on_gpu:
+                group["lr"] = torch.tensor(group["lr"], device=device)
     return optimizers
 
 
@@ -137,7 +143,6 @@ def _make_muon(matrices: list[nn.Parameter], config: OptimConfig) -> Optimizer:
         lr=config.muon_learning_rate,
         momentum=config.muon_momentum,
         iterations=len(POLAR_EXPRESS) if on_gpu else config.muon_iterations,
-        compiled=on_gpu and config.compiled,
     )
 
 
