@@ -20,6 +20,9 @@ JsonObject: TypeAlias = dict[str, Any]  # as JSON is read and written
 DECODED_AT_ONCE = 1_000_000  # ids; a Python object for each of a large text takes much memory
 
 
+MAX_VOCAB_SIZE = 4_000_000  # ids; the largest published vocabularies have under 300,000
+
+
 class TokenizerError(ValueError):
     """A text, an id or a spec that a tokenizer cannot take. Names the input and the remedy."""
 

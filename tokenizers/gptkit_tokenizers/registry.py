@@ -13,11 +13,15 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gptkit_tokenizers.base import JsonObject, NeedsText, Tokenizer, TokenizerError
+from gptkit_tokenizers.base import (
+    MAX_VOCAB_SIZE,
+    JsonObject,
+    NeedsText,
+    Tokenizer,
+    TokenizerError,
+)
 from gptkit_tokenizers.guard import is_library_error
 from gptkit_tokenizers.spec import Spec, exists, parse_spec
-
-MAX_VOCAB_SIZE = 4_000_000  # ids; the largest published vocabularies have under 300,000
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

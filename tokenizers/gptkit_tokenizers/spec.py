@@ -49,6 +49,8 @@ def parse_spec(text: str) -> Spec:
     >>> parse_spec("bpe:1024").name
     'bpe:1024'
     """
+    if not text.strip():
+        raise TokenizerError("the tokenizer's name is empty. Give one, as in gpt2.")
     if exists(text):
         return Spec(base=expand(text), name=text)
     alias = _ALIAS.fullmatch(text)

@@ -89,6 +89,8 @@ def _read_file(spec: Spec, path: Path) -> Tokenizer:
 def _read_bytes(path: Path) -> bytes:
     try:
         size = path.stat().st_size
+        if not path.is_file():
+            raise TokenizerError(f"{path} is not a regular file.")
         if size > MAX_FILE_BYTES:
             raise TokenizerError(f"{path} has {size:,} bytes; at most {MAX_FILE_BYTES:,} are read.")
         data = path.read_bytes()

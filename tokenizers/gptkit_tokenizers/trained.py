@@ -16,7 +16,7 @@ import re
 from base64 import b64encode
 from typing import Any
 
-from gptkit_tokenizers.base import JsonObject, Tokenizer, TokenizerError
+from gptkit_tokenizers.base import MAX_VOCAB_SIZE, JsonObject, Tokenizer, TokenizerError
 from gptkit_tokenizers.bpe import TiktokenTokenizer, ranks_from_json
 from gptkit_tokenizers.bytelevel import CHAR_OF, spell
 from gptkit_tokenizers.chunking import cut_text
@@ -210,6 +210,11 @@ def parse(spec: str) -> tuple[str, int]:
         raise TokenizerError(
             f"{spec} is too small: the {N_BYTES} bytes alone, which make it spell any text, are "
             f"{N_BYTES} ids.\nGive {kind}:{N_BYTES} or more."
+        )
+    if int(size) > MAX_VOCAB_SIZE:
+        raise TokenizerError(
+            f"{spec} is too large: a vocabulary has at most {MAX_VOCAB_SIZE:,} ids.\n"
+            f"Give {kind}:{MAX_VOCAB_SIZE} or less."
         )
     return kind, int(size)
 

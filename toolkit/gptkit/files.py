@@ -41,8 +41,10 @@ def read_bytes(path: Path) -> bytes:
     """Read a file of records.
 
     Raises:
-        ValueError: it has more than `MOST_RECORD_BYTES`.
+        ValueError: it is no regular file, or has more than `MOST_RECORD_BYTES`.
     """
+    if not path.is_file():
+        raise ValueError("it is missing, or no regular file")
     size = path.stat().st_size
     if size > MOST_RECORD_BYTES:
         raise ValueError(f"it has {size / 1e6:,.0f} MB, more than {MOST_RECORD_BYTES / 1e6:,.0f}")

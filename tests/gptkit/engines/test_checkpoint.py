@@ -159,7 +159,7 @@ def test_other_threads_are_said(compare, whole, stopped):
         found = compare("two", resume=True, on_event=lambda arm, event: events.append(event))
     finally:
         torch.set_num_threads(threads)
-    note = f"with {threads + 1} threads instead of {threads}, so its last digits differ"
+    note = f"on {threads + 1} threads instead of {threads}, so its last digits differ"
     assert events[0] == Resumed(step=10, notes=(note,))
     # The sums of 20 steps round otherwise: relative 1e-7 for each, and steps magnify it.
     assert found.arms[0].val.bits_per_byte == pytest.approx(
@@ -200,7 +200,7 @@ def test_a_disk_that_takes_no_checkpoint_does_not_stop_the_training(
         found = compare("full", save_every="8steps")
     assert [record.message.split(":")[0] for record in caplog.records] == [
         f"{ARM} goes on without a checkpoint"
-    ] * 2
+    ]  # said once
     assert_same(found, whole)
 
 

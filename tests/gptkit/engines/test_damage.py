@@ -9,19 +9,27 @@ import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import safetensors.torch
+from small_runs import small
 
 import gptkit
 import gptkit.engines.arm as arm_module
 import gptkit.engines.run_folder as run_folder
 import gptkit.files as files
-from gptkit.errors import ConfigError, RunError
+from gptkit.config import ModelConfig
+from gptkit.data.corpus import load_corpus
+from gptkit.errors import ConfigError, CorpusError, RunError
 from gptkit.plan.experiment_config import to_command_line
+from gptkit.plan.options_file import read_options
+from gptkit.plan.recipes import RECIPES
+from gptkit.results.byte_losses import read_losses
+from gptkit_tokenizers import TokenizerError, get_tokenizer
 
 SMALL = {
     "tokenizers": ["byte", "char"],
@@ -320,3 +328,109 @@ def test_that_there_is_nothing_to_resume_is_said_before_anything_is_loaded(gptki
     )
     assert code == 2
     assert "there is nothing to resume" in " ".join(err.split())  # and not that no.txt is missing
+
+
+def test_checkpoints_make_room_for_the_arm(compare, tmp_path, monkeypatch):
+    """The disk is full as long as the arm's checkpoints are there."""
+    checkpoints = tmp_path / "runs" / "a" / ".checkpoints"
+    real, refused = run_folder.write_bytes, []
+
+    def write(path, data):
+        if "weights" in path.name and list(checkpoints.glob("byte*/*")):
+            refused.append(path)
+            raise OSError(28, "No space left on device", str(path))
+        real(path, data)
+
+    monkeypatch.setattr(run_folder, "write_bytes", write)
+    result = compare(save_every="2steps")
+    assert len(refused) == 1
+    assert (result.folder / "byte-bigram-s0" / "weights.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: data["arms"][0].update(steps=10**400), "a number of 1329 bits"),
+        (lambda data: data["arms"][0]["val"].update(bits_per_byte=-1), "is not one of"),
+        (lambda data: data["verdict"][0].update(a="other"), "verdict has 'other'"),
+        (lambda data: data["arms"].pop(), "verdict has"),
+        (lambda data: data["arms"][1].update(id=data["arms"][0]["id"]), "an id twice"),
+        (lambda data: data["arms"][0].update(samples=[]), "no sample"),
+    ],
+)
+def test_results_that_contradict_themselves_are_refused(compare, change, said):
+    folder = compare().folder
+    data = json.loads((folder / "results.json").read_text())
+    change(data)
+    (folder / "results.json").write_text(json.dumps(data))
+    with pytest.raises(RunError, match=said):
+        gptkit.load_result(folder)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no FIFOs")
+@pytest.mark.parametrize("name", ["weights.safetensors", "nats.npz", "metrics.jsonl"])
+def test_a_file_that_never_ends_is_not_opened(compare, name):
+    folder = compare().folder / "byte-bigram-s0"
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    run = gptkit.load_run(folder)
+    with pytest.raises(RunError, match="no regular file"):
+        _ = (run.model, read_losses(folder, run.result.reported.bytes), run.metrics)
+
+
+def test_a_text_that_never_ends_is_not_opened():
+    with pytest.raises(CorpusError, match="/dev/zero is not a regular file"):
+        load_corpus("/dev/zero")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("n_layer", 10**9, "numbers, and the model"),
+        ("n_embd", 10**9, "numbers, and the model"),
+    ],
+)
+def test_a_config_of_a_huge_model_is_not_built(text_file, tmp_path, field, value, said):
+    options = {**SMALL, "models": {"tiny": small(RECIPES["decoder"]())}, "tokenizers": ["char"]}
+    found = gptkit.compare(data=str(text_file), out=tmp_path, **options)
+    path = found.folder / "char-tiny-s0" / "config.json"
+    data = json.loads(path.read_text())
+    data["arm"]["model"][field] = value
+    path.write_text(json.dumps(data))
+    with pytest.raises(RunError, match=said):
+        _ = gptkit.load_run(path.parent).model
+
+
+def test_a_model_larger_than_the_memory_is_refused(text_file):
+    recipe = replace(RECIPES["decoder"](), model=ModelConfig(n_layer=10**6, n_embd=1024))
+    with pytest.raises(ConfigError, match="GB of memory, and this machine has"):
+        gptkit.compare(data=str(text_file), tokenizers=["char"], models={"big": recipe})
+
+
+def test_options_nested_without_end_are_refused(tmp_path):
+    (tmp_path / "o.toml").write_text("x=" + "[" * 99_999 + "]" * 99_999)
+    with pytest.raises(ConfigError, match="cannot be read as TOML"):
+        read_options(tmp_path / "o.toml")
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("", "name is empty"),
+        ("/dev/zero", "is not a regular file"),
+        ("bpe:4000001", "at most 4,000,000 ids"),
+        ("wordpiece:99999999999", "at most 4,000,000 ids"),
+    ],
+)
+def test_a_tokenizer_without_bounds_is_refused(spec, said):
+    with pytest.raises(TokenizerError, match=said):
+        get_tokenizer(spec, text="a b c")
+
+
+def test_an_id_far_beyond_the_others_is_refused(tmp_path, english):
+    record = json.loads(get_tokenizer("wordpiece:260", text=english).to_dict()["huggingface"])
+    token = next(iter(record["model"]["vocab"]))
+    record["model"]["vocab"][token] = 4_000_000_000
+    (tmp_path / "far.json").write_text(json.dumps(record))
+    with pytest.raises(TokenizerError, match="has 4,000,000,001 ids; there may be 1 to 4,000,000"):
+        get_tokenizer(str(tmp_path / "far.json"))

@@ -329,6 +329,10 @@ def _text_of(spec: str) -> _Loaded:
         text, digest = index_files(found)
         return _Loaded(spec=spec, text=text, digest=digest)
     files = _files(spec)
+    if odd := [path for path in files if not path.is_file()]:
+        raise CorpusError(
+            f"{odd[0]} is not a regular file. Write its text to a file, and give that."
+        )
     if sum(path.stat().st_size for path in files) > LARGE_TEXT_BYTES:
         text, digest = index_files(files)
         return _Loaded(spec=spec, text=text, digest=digest, lengths=text.chars_by_file())

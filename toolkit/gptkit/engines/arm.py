@@ -130,6 +130,7 @@ def _train_and_record(job: Job, encoded: EncodedCorpus, on_event: OnEvent) -> Ar
                 reported.nats, encoded.reported.ends, encoded.reported.utf8, also=reported.lost_nats
             ),
             result=result,
+            make_room=lambda: remove_checkpoints(job.folder),
         )
         remove_checkpoints(job.folder)
     on_event(arm, ArmDone(loss=result.reported))
@@ -157,13 +158,14 @@ def _save(checkpoints: Checkpoints, training: Training) -> None:
     try:
         checkpoints.save(training)
     except OSError as error:
-        where = error.filename or checkpoints.folder
-        log.warning(
-            "%s goes on without a checkpoint: %s cannot be written: %s.",
-            checkpoints.record.arm.id,
-            where,
-            error.strerror,
-        )
+        if not checkpoints.has_failed:
+            log.warning(
+                "%s goes on without a checkpoint: %s cannot be written: %s.",
+                checkpoints.record.arm.id,
+                error.filename or checkpoints.folder,
+                error.strerror,
+            )
+        checkpoints.has_failed = True
 
 
 def _draw_sample(model: Model, encoded: EncodedCorpus, sampling: Sampling, *, seed: int) -> str:

@@ -103,6 +103,7 @@ class Checkpoints:
         self.every = every
         self._last = Progress()
         self._seconds_each: float | None = None
+        self.has_failed = False
 
     def is_due(self, training: Training) -> bool:
         """Return whether it is time to save the training."""
@@ -210,7 +211,7 @@ class Checkpoints:
             return "matched by time, so the number of its steps depends on the stop"
         if saved.threads != here.threads:
             return (
-                f"with {here.threads} threads instead of {saved.threads}, so its last digits differ"
+                f"on {_count(here.threads)} instead of {saved.threads}, so its last digits differ"
             )
         if saved.cpu != here.cpu:
             return f"on {here.cpu} instead of {saved.cpu}, so its last digits can differ"
@@ -223,6 +224,10 @@ def remove_checkpoints(arm_folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):
         folder.parent.rmdir()
+
+
+def _count(threads: int) -> str:
+    return "1 thread" if threads == 1 else f"{threads} threads"
 
 
 def checkpoint_folder(arm_folder: Path) -> Path:

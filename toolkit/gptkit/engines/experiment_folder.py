@@ -23,7 +23,7 @@ def find_folder(tokenizers: Sequence[str], execution: ExecutionConfig) -> Path:
     if not folder.is_dir():
         raise ConfigError(
             f"{folder} does not exist: there is nothing to resume.\n"
-            "Name another folder, or leave out resume."
+            "Name another folder, or start it without resume=True."
         )
     return folder
 

@@ -35,7 +35,7 @@ def check_disk(jobs: Sequence[Job], texts: Mapping[str, EncodedCorpus], folder: 
         raise NoRoom(
             f"{folder} has room for {free / 1e6:,.1f} MB, and {len(jobs)} arms take up to "
             f"{needed / 1e6:,.1f} MB.\nMake room, then continue with resume=True and "
-            f"name={folder.name!r}; or name another folder with out."
+            f"name={folder.name!r}; or give another folder: out='FOLDER'."
         )
     largest = max(weights, key=lambda job: weights[job])
     most = _largest_file()
@@ -89,7 +89,7 @@ def _check_writable(folder: Path) -> None:
         probe.write_bytes(b"1")
     except OSError as error:
         raise ConfigError(
-            f"{folder} cannot be written: {error.strerror}.\nName another folder with out."
+            f"{folder} cannot be written: {error.strerror}.\nGive another folder: out='FOLDER'."
         ) from error
     finally:
         probe.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -93,11 +93,15 @@ def write_run(
     metrics: Sequence[StepDone | Evaluated],
     losses: ByteLosses,
     result: ArmResult,
+    make_room: Callable[[], None] = lambda: None,
 ) -> None:
     """Write a run folder under a temporary name and rename it.
 
     What `folder` held before, such as a run that cannot be read, is replaced. If the folder cannot
     be written, the run is written to a temporary folder elsewhere.
+
+    Args:
+        make_room: called if the disk is full, before a second try.
 
     Raises:
         RunError: it cannot be written; the message says where it is instead.
@@ -115,8 +119,12 @@ def write_run(
     }
     try:
         temporary = _write_files(folder, files, tokenizer)
-    except OSError as error:
-        raise _written_beside(folder, files, tokenizer, error) from error
+    except OSError:
+        make_room()
+        try:
+            temporary = _write_files(folder, files, tokenizer)
+        except OSError as error:
+            raise _written_beside(folder, files, tokenizer, error) from error
     try:
         if folder.is_dir():
             rename_patiently(folder, replaced := temporary_name(folder))
@@ -207,6 +215,8 @@ class Run:
         path = self.folder / "weights.safetensors"
         errors = (OSError, LookupError, ValueError, RuntimeError, safetensors.SafetensorError)
         try:
+            if not path.is_file():
+                raise ValueError("it is missing, or no regular file")
             state = safetensors.torch.load_file(path)
             self._check_size(state)
             with torch.random.fork_rng(devices=[]):  # initial weights are drawn, and replaced
@@ -236,6 +246,8 @@ class Run:
         from gptkit.models import MODELS
 
         architecture, vocab_size = MODELS[self.config.model.architecture], self.result.vocab_size
+        if "support" not in state:
+            raise ValueError("it has no tensor named support")
         support = state["support"]
         ids = vocab_size**2 if architecture.support_is_pairs else vocab_size
         ascending = support.ndim == 1 and bool((support[1:] > support[:-1]).all())

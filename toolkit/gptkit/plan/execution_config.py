@@ -68,7 +68,7 @@ def parse_interval(text: str) -> SaveEvery:
         ConfigError: it is no number of seconds or steps.
     """
     match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)s|([1-9][0-9]{0,11})steps?", text.strip())
-    if match is None:
+    if match is None or (match[1] is not None and not float(match[1])):
         raise ConfigError(
             f"save_every is {text!r}; give seconds of training or steps, as in 60s or 500steps."
         )

@@ -32,7 +32,7 @@ def read_options(path: Path) -> Options:
 
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read as TOML: {error}.") from error
     hints = get_type_hints(ExperimentConfig) | get_type_hints(ExecutionConfig)
     options = {}

@@ -63,6 +63,8 @@ def read_losses(folder: Path, n_bytes: int) -> ByteLosses:
         RunError: the file is missing, or holds something else.
     """
     path = folder / "nats.npz"
+    if not path.is_file():
+        raise _no_losses(path, "it is missing, or no regular file")
     try:
         with zipfile.ZipFile(path) as file:
             size = sum(entry.file_size for entry in file.infolist())
@@ -77,7 +79,7 @@ def read_losses(folder: Path, n_bytes: int) -> ByteLosses:
         return losses
     except (OSError, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError) as error:
         raise _no_losses(path, error) from error
-    except (zipfile.BadZipFile, zlib.error, SyntaxError, struct.error) as error:
+    except (zipfile.BadZipFile, zlib.error, SyntaxError, struct.error, MemoryError) as error:
         raise _no_losses(path, error) from error
 
 
@@ -86,7 +88,7 @@ def read_arm_losses(experiment: Path, arm: ArmResult) -> ByteLosses:
     return read_losses(experiment / arm.id, arm.reported.bytes)
 
 
-def _no_losses(path: Path, error: Exception) -> RunError:
+def _no_losses(path: Path, error: Exception | str) -> RunError:
     return RunError(
         f"{path} does not hold a run's losses by byte: {error}.\nTrain the arm again: resume=True."
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -30,11 +32,21 @@ def read_checked(file: Path) -> Results | Study | Scale:
         plain = msgspec.json.decode(data)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    _check_numbers(plain)
     if isinstance(found, Results | Scale):
         if unknown := find_unknown(plain["experiment"], found.experiment):
             raise ValueError(f"an experiment has no field {unknown!r}")
         check_results(found) if isinstance(found, Results) else check_scale(found)
     return found
+
+
+def _check_numbers(value: Any) -> None:
+    """Raise a ValueError for a whole number beyond 64 bits, which a float may not hold."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            _check_numbers(item)
+    elif isinstance(value, int) and abs(value) >= 2**63:
+        raise ValueError(f"it has a number of {value.bit_length()} bits")
 
 
 def check_results(results: Results) -> None:
@@ -49,6 +61,13 @@ def check_results(results: Results) -> None:
         raise ValueError("arms has an id twice")
     if any(not arm.samples or not arm.curve for arm in results.arms):
         raise ValueError("an arm has no sample or no evaluation")
+    for loss in [arm.reported for arm in results.arms]:
+        bits = loss.nats_per_token * loss.tokens / (math.log(2) * loss.bytes)
+        if not math.isclose(loss.bits_per_byte, bits, rel_tol=1e-6):
+            raise ValueError(
+                f"a loss of {loss.bits_per_byte} bits per byte is not one of "
+                f"{loss.nats_per_token} nats per token"
+            )
     first = {(arm.tokenizer, arm.model) for arm in results.arms if arm.seed == 0}
     _check("the first seed's arms", pairs, first)
     named: dict[str, Iterable[str]] = {
