@@ -41,11 +41,12 @@ def read_bytes(path: Path) -> bytes:
     """Read a file of records.
 
     Raises:
-        ValueError: it is no regular file, or has more than `MOST_RECORD_BYTES`.
+        OSError: it is no regular file, or cannot be read.
+        ValueError: it has more than `MOST_RECORD_BYTES`.
     """
-    if not path.is_file():
-        raise ValueError("it is missing, or no regular file")
     size = path.stat().st_size
+    if not path.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
     if size > MOST_RECORD_BYTES:
         raise ValueError(f"it has {size / 1e6:,.0f} MB, more than {MOST_RECORD_BYTES / 1e6:,.0f}")
     return path.read_bytes()

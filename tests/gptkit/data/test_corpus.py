@@ -292,7 +292,7 @@ def test_what_is_no_text_is_refused(tmp_path, content, says):
         ("no/such/*.txt", "no corpus or file"),
         ("", "has no name"),
         ("hf:", "names no dataset"),
-        ("/dev/null", "is empty"),
+        ("/dev/null", "is not a regular file"),
     ],
 )
 def test_an_unknown_corpus_is_answered_with_what_there_is(spec, says):

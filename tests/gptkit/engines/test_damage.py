@@ -351,7 +351,7 @@ def test_checkpoints_make_room_for_the_arm(compare, tmp_path, monkeypatch):
     ("change", "said"),
     [
         (lambda data: data["arms"][0].update(steps=10**400), "a number of 1329 bits"),
-        (lambda data: data["arms"][0]["val"].update(bits_per_byte=-1), "is not one of"),
+        (lambda data: data["arms"][0]["val"].update(bits_per_byte=-1), "is no positive number"),
         (lambda data: data["verdict"][0].update(a="other"), "verdict has 'other'"),
         (lambda data: data["arms"].pop(), "verdict has"),
         (lambda data: data["arms"][1].update(id=data["arms"][0]["id"]), "an id twice"),

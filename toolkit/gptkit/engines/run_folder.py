@@ -196,6 +196,8 @@ class Run:
         try:
             tokenizer = self.given or tokenizer_from_dict(_read_tokenizer(path))
         except TokenizerError as error:
+            if error.__cause__ is None:  # it says by itself what to do
+                raise
             raise RunError(f"{path} does not describe a tokenizer: {error}") from error
         if tokenizer.vocab_size != self.result.vocab_size:
             raise RunError(
@@ -271,7 +273,7 @@ class Run:
         decode = msgspec.json.Decoder(StepDone | Evaluated).decode
         try:
             return [decode(line) for line in read_bytes(path).splitlines()]
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path} cannot be read: {error}.") from error
 
 

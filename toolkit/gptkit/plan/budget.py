@@ -7,6 +7,7 @@ import re
 from gptkit.errors import ConfigError
 
 _BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+MOST = 1e18  # bytes, steps or seconds
 DEFAULT_TIME_BUDGET = "20s"  # of training per arm, if matched by time
 
 
@@ -18,6 +19,8 @@ def read_budget(budget: str) -> tuple[float, str]:
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", budget, re.IGNORECASE)
     amount, unit = (float(found[1]), found[2].lower()) if found else (0.0, "")
+    if amount > MOST:
+        raise ConfigError(f"budget {budget!r} is more than {MOST:.0e} of anything. Give less.")
     if unit in ("step", "steps") and amount.is_integer():
         return amount, "steps"
     if unit == "s" and amount > 0:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import io
 import math
-import struct
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,9 +75,7 @@ def read_losses(folder: Path, n_bytes: int) -> ByteLosses:
             )
         _check(losses, n_bytes)
         return losses
-    except (OSError, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError) as error:
-        raise _no_losses(path, error) from error
-    except (zipfile.BadZipFile, zlib.error, SyntaxError, struct.error, MemoryError) as error:
+    except Exception as error:  # numpy and zipfile raise a dozen kinds for a damaged file
         raise _no_losses(path, error) from error
 
 
