@@ -138,7 +138,7 @@ def _mutate_arrays(data: bytes, rng: random.Random) -> bytes:
         case 4:
             arrays[name] = -array[::-1].astype("float32") if array.ndim else array
         case 5:
-            arrays[name] = np.zeros(rng.choice([0, 10, 300_000_000]), dtype="uint8")
+            arrays[name] = np.zeros(rng.choice([0, 10, 30_000_000]), dtype="uint8")
         case 6:
             arrays["x" * rng.choice([1, 1000])] = array
     buffer = io.BytesIO()
