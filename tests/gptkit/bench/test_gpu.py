@@ -6,7 +6,7 @@ import torch
 from gptkit.bench.gpu import measure_gpu
 from gptkit.errors import ConfigError
 from gptkit.report.studies import study_page
-from gptkit.results.studies import GpuRun, GpuSpeed, GpuStep
+from gptkit.results.gpu_schema import GpuRun, GpuSpeed, GpuStep
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="it would be measured")

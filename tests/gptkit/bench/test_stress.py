@@ -16,7 +16,7 @@ from gptkit.bench.readers import KINDS, make_files
 from gptkit.errors import GptkitError
 from gptkit.report.studies import study_page
 from gptkit.results.byte_losses import read_losses
-from gptkit.results.studies import Durability, FileRow, KillRow, TextRow
+from gptkit.results.stress_schema import Durability, FileRow, KillRow, TextRow
 from gptkit_tokenizers import TokenizerError, get_tokenizer
 
 FILES = 60  # of each kind; `gptkit stress files` reads 10,000

@@ -21,7 +21,7 @@ from gptkit.events import StepDone
 from gptkit.models import MODELS, Model, build_model
 from gptkit.models.compact_softmax import head_columns
 from gptkit.plan.recipes import RECIPES
-from gptkit.results.studies import GpuRun, GpuSpeed, GpuStep
+from gptkit.results.gpu_schema import GpuRun, GpuSpeed, GpuStep
 from gptkit.train.loop import Training
 
 TARGET = 1.4697  # nats per character: nanoGPT's recipe for a GPU, its best of 5,000 steps

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gptkit.bench.mutations import mutate
-from gptkit.results.studies import FileRow
+from gptkit.results.stress_schema import FileRow
 
 MOST_SECONDS = 10.0
 MOST_BYTES = 1_000_000_000  # of memory of the process

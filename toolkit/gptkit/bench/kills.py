@@ -25,7 +25,7 @@ from gptkit.engines.run_folder import load_run
 from gptkit.errors import GptkitError
 from gptkit.files import write_text
 from gptkit.results.byte_losses import read_losses
-from gptkit.results.studies import KillRow
+from gptkit.results.stress_schema import KillRow
 from gptkit_tokenizers import TokenizerError
 
 MARK = "GPTKIT_STRESS"  # an environment variable by which a command's processes are found
@@ -185,19 +185,21 @@ class _Trial:
                 self.on_kill()
                 if self.scenario.resumable or differences(self.alone, out):
                     continue
-                process.returncode = 0  # it was killed after its work was done
-            differs = [] if process.returncode else differences(self.alone, out)
+                failed = False  # it was killed after its work was done
+            else:
+                failed = process.returncode != 0
+            differs = [] if failed else differences(self.alone, out)
             row = KillRow(
                 command=self.scenario.name,
                 kills=kills,
                 runs=1,
-                blocked=int(process.returncode != 0),
+                blocked=int(failed),
                 orphans=orphans,
                 half_written=broken,
                 differing=int(bool(differs)),
                 left_over=int(bool(_hidden(out))),
                 seconds=0.0,
-                notes=[output.strip()[-300:]] if process.returncode else differs[:3],
+                notes=[output.strip()[-300:]] if failed else differs[:3],
             )
             shutil.rmtree(out, ignore_errors=True)
             return row

@@ -7,7 +7,7 @@ import sys
 import time
 
 from gptkit.data.corpus import load_corpus
-from gptkit.results.studies import TextRow
+from gptkit.results.stress_schema import TextRow
 from gptkit_tokenizers import Tokenizer, get_tokenizer
 
 SPECS = (

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gptkit.cli.options import Json
 from gptkit.errors import check_known
+
+if TYPE_CHECKING:
+    from gptkit.results.stress_schema import Durability
 
 NAMES = ("kills", "files", "texts")
 COUNTS = {"kills": 200, "files": 10_000, "texts": 1_000_000}
@@ -42,20 +46,14 @@ def stress(
     as_json: Json = False,
 ) -> None:
     """Kill commands, damage files and draw texts at random, and show what survives."""
-    from importlib.metadata import version
-
     from rich.console import Console
     from rich.progress import Progress
 
     from gptkit.files import to_json, write_json, write_text
     from gptkit.report.durability import durability_page
-    from gptkit.results.studies import Durability, FileRow, KillRow, TextRow
 
     check_known("stress", name, NAMES)
     n = count or COUNTS[name]
-    kills: list[KillRow] = []
-    files: list[FileRow] = []
-    texts: list[TextRow] = []
     console = Console(stderr=True, emoji=False)
     with (
         tempfile.TemporaryDirectory(prefix="gptkit-stress-") as folder,
@@ -67,24 +65,39 @@ def stress(
             if progress and task is not None:
                 progress.advance(task)
 
-        if name == "kills":
-            from gptkit.bench.kills import measure_kills
-
-            kills = measure_kills(Path(folder), kills=n, seed=seed, on_kill=on_done)
-        elif name == "files":
-            from gptkit.bench.hostile_files import measure_files
-
-            files = measure_files(Path(folder), files=n, only=only, seed=seed, on_file=on_done)
-        else:
-            from gptkit.bench.random_texts import measure_texts
-
-            texts = measure_texts(texts=n, only=only, seed=seed)
-    again = f"gptkit stress {name} --count {n}" + (f" --only {only}" if only else "")
-    found = Durability(
-        gptkit=version("gptkit"), command=again, kills=kills, files=files, texts=texts
-    )
+        found = _run(name, n, only, seed, Path(folder), on_done)
     page = durability_page(found)
     if out is not None:
         write_text(out / "report.md", page)
         write_json(out / "results.json", found)
     typer.echo(to_json(found) if as_json else page, nl=False)
+
+
+def _run(
+    name: str, n: int, only: str | None, seed: int, folder: Path, on_done: Callable[[], None]
+) -> Durability:
+    from importlib.metadata import version
+
+    from gptkit.results.stress_schema import Durability
+
+    parts: dict[str, list[Any]] = {"kills": [], "files": [], "texts": []}
+    if name == "kills":
+        from gptkit.bench.kills import measure_kills
+
+        parts[name] = measure_kills(folder, kills=n, seed=seed, on_kill=on_done)
+    elif name == "files":
+        from gptkit.bench.hostile_files import measure_files
+
+        parts[name] = measure_files(folder, files=n, only=only, seed=seed, on_file=on_done)
+    else:
+        from gptkit.bench.random_texts import measure_texts
+
+        parts[name] = measure_texts(texts=n, only=only, seed=seed)
+    again = f"gptkit stress {name} --count {n}" + (f" --only {only}" if only else "")
+    return Durability(
+        gptkit=version("gptkit"),
+        command=again,
+        kills=parts["kills"],
+        files=parts["files"],
+        texts=parts["texts"],
+    )

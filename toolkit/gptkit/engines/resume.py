@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gptkit.data.encoding import EncodedCorpus
+from gptkit.engines import checkpoint
 from gptkit.engines.checkpoint import (
     CheckpointError,
     checkpoint_folder,
@@ -45,7 +46,7 @@ def kept_arms(
     for left in folder.glob(".*.tmp"):
         _take_or_remove(left)
     present = {path.parent.name for path in folder.glob("*/config.json")}
-    present |= {path.name for path in checkpoint_folder(folder / "any").parent.glob("*/")}
+    present |= {path.name for path in (folder / checkpoint.FOLDER).glob("*/")}
     if left_out := sorted(present - {job.arm.id for job in jobs}):
         raise ConfigError(
             f"{folder} has arms that this would leave out: {', '.join(left_out)}.\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gptkit.report.table import Column, Section, Spec, Table, build_rows, to_markdown
-from gptkit.results.studies import Durability, FileRow, KillRow, TextRow
+from gptkit.results.stress_schema import Durability, FileRow, KillRow, TextRow
 
 KILLS: list[Spec[KillRow]] = [
     Spec(Column("command", "left"), lambda row: row.command),

@@ -7,7 +7,7 @@ from statistics import mean, stdev
 
 from gptkit.report.formatting import short
 from gptkit.report.table import Column, Section, Spec, Table, build_rows, to_markdown
-from gptkit.results.studies import GpuRun, GpuSpeed, GpuStep
+from gptkit.results.gpu_schema import GpuRun, GpuSpeed, GpuStep
 
 STEPS: list[Spec[GpuStep]] = [
     Spec(Column("recipe", "left"), lambda step: step.recipe),

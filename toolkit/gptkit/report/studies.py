@@ -6,10 +6,10 @@ from gptkit.report import calibration, rates, speed
 from gptkit.report.durability import durability_page
 from gptkit.report.gpu_speed import gpu_page
 from gptkit.report.scale_calibration import published_page, scale_page, sequential_page
+from gptkit.results.gpu_schema import GpuSpeed
+from gptkit.results.stress_schema import Durability
 from gptkit.results.studies import (
     Calibration,
-    Durability,
-    GpuSpeed,
     PublishedLaws,
     RatesStudy,
     ScaleCalibration,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from gptkit.data.corpus_facts import CorpusFacts
+from gptkit.results.gpu_schema import GpuSpeed
 from gptkit.results.schema import Machine, Record
+from gptkit.results.stress_schema import Durability
 
 RULE = "rule"  # the recipe's own way of choosing rates, in place of a factor
 FAIR = 0.01  # bits per byte that a tokenizer may lose to its own best rate
@@ -276,123 +278,6 @@ class PublishedLaws(Record, frozen=True, kw_only=True, tag_field="kind", tag="pu
     optimum: float
     interval: tuple[float, float | None]
     draws: int
-
-
-class GpuStep(Record, frozen=True, kw_only=True):
-    """How fast a recipe trains on a GPU.
-
-    Attributes:
-        milliseconds: of a step.
-        share_of_peak: FLOPs of the model per second, over those of a large matrix product.
-    """
-
-    recipe: str
-    tokenizer: str
-    params: int
-    milliseconds: float
-    tokens_per_second: float
-    flops_per_second: float
-    share_of_peak: float
-
-
-class GpuRun(Record, frozen=True, kw_only=True):
-    """One training on a GPU: its seconds, and its lowest loss on the whole validation text."""
-
-    seed: int
-    steps: int
-    seconds: float
-    nats_per_char: float
-
-
-class GpuSpeed(Record, frozen=True, kw_only=True, tag_field="kind", tag="gpu-speed"):
-    """What `gptkit bench gpu` measured.
-
-    Attributes:
-        peak_flops: FLOPs per second of a large matrix product in bf16.
-        target, to_target: a known loss, and trainings that end below it.
-        best_published, to_best: the lowest published loss, and longer trainings.
-    """
-
-    format: Literal[1] = 1
-    gptkit: str
-    torch: str
-    card: str
-    peak_flops: float
-    steps: list[GpuStep]
-    target: float
-    to_target: list[GpuRun]
-    best_published: float
-    to_best: list[GpuRun]
-    seconds: float
-
-
-class KillRow(Record, frozen=True, kw_only=True):
-    """A command that was killed at random moments and run again to its end.
-
-    Attributes:
-        kills: with SIGKILL, over the life of the command.
-        runs: how many times the command came to its end.
-        blocked: ends with an error.
-        orphans: processes that lived on after their parent.
-        half_written: runs or results that had their name and were not whole, after a kill.
-        differing: ends whose files differ from those of a command left alone, times aside.
-        left_over: ends with hidden files.
-        notes: what went wrong.
-    """
-
-    command: str
-    kills: int
-    runs: int
-    blocked: int
-    orphans: int
-    half_written: int
-    differing: int
-    left_over: int
-    seconds: float
-    notes: list[str]
-
-
-class FileRow(Record, frozen=True, kw_only=True):
-    """Mutated files of one kind.
-
-    Attributes:
-        accepted: that gave a result.
-        refused: that gave one message, and exit code 2.
-        findings: that gave something else: a traceback, no end in time, or too much memory.
-        slowest: seconds of the slowest.
-        largest: the most memory of the process, in bytes.
-        notes: one finding of each sort.
-    """
-
-    kind: str
-    files: int
-    accepted: int
-    refused: int
-    findings: int
-    slowest: float
-    largest: int
-    notes: list[str]
-
-
-class TextRow(Record, frozen=True, kw_only=True):
-    """Random texts through a tokenizer; failures are those that do not come back byte for byte."""
-
-    tokenizer: str
-    texts: int
-    n_bytes: int
-    failures: int
-    seconds: float
-
-
-class Durability(Record, frozen=True, kw_only=True, tag_field="kind", tag="durability"):
-    """What `gptkit stress` found. Each part may be empty."""
-
-    format: Literal[1] = 1
-    gptkit: str
-    command: str
-    kills: list[KillRow]
-    files: list[FileRow]
-    texts: list[TextRow]
 
 
 Study = (

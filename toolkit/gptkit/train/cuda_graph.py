@@ -1,7 +1,8 @@
 """Training steps on a GPU as CUDA graphs: recorded once, then replayed without Python's overhead.
 
 A step of a small model is hundreds of short kernels, and to start them one by one takes longer than
-to compute them: 27 ms against 7 ms for a decoder of 6 layers of width 384 on an H100.
+to compute them. A step of a decoder with 6 layers of width 384 took 27 ms on an H100 when its
+kernels were started one by one, and 14 ms when they were replayed.
 """
 
 from __future__ import annotations

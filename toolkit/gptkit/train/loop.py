@@ -222,13 +222,15 @@ class Training:
         """Continue from a state; the config and the text must be those that it was made with.
 
         Raises:
-            TrainingError: it is the state of another model.
+            TrainingError: it is the state of another training.
         """
         load_model_tensors(self.model, state.tensors)
         load_optimizer_tensors(self.optimizers, state.tensors)
         best = with_prefix(state.tensors, "best.")
         self._best_weights = {name: tensor.to(self.device) for name, tensor in best.items()}
         self._random = with_prefix(state.tensors, "random.")
+        if self._random.keys() != random_states(self.device).keys():
+            raise TrainingError("the state has not the random numbers of this device.")
         self.progress, self.metrics, self.best = state.progress, state.metrics, state.best
 
 

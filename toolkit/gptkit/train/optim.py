@@ -52,8 +52,8 @@ class Muon(torch.optim.Optimizer):
     units must emulate that, which was 60 times slower than float32 on a CPU with AVX2 alone
     (900 ms against 15 ms for one step of a four-layer decoder of width 128). Here the iterations
     run in float32, for all matrices of one shape together. Every CPU gets the same numbers, at
-    about the speed of bfloat16 on a CPU with bf16 units. On a GPU, 5 of 174 trainings ended far
-    off when these iterations ran in bfloat16.
+    about the speed of bfloat16 on a CPU with bf16 units. On a GPU, a few trainings in a hundred
+    ended far off when these iterations ran in bfloat16.
 
     Keller Jordan, "Muon: An optimizer for hidden layers in neural networks", 2024.
     """

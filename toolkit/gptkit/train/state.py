@@ -95,7 +95,9 @@ def load_optimizer_tensors(optimizers: Sequence[Optimizer], tensors: Mapping[str
         params = [p for group in optimizer.param_groups for p in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
         for key, tensor in with_prefix(tensors, f"optimizer.{i}.").items():
-            index, name = key.split(".", 1)
+            index, _, name = key.partition(".")
+            if not (index.isdecimal() and int(index) < len(params)):
+                raise TrainingError(f"the optimiser has no parameter {key}.")
             if tensor.ndim and tensor.shape != params[int(index)].shape:
                 raise TrainingError(f"the optimiser's {key} has the shape {tuple(tensor.shape)}.")
             state.setdefault(int(index), {})[name] = tensor
