@@ -125,6 +125,13 @@ def stopped(compare):
     return folder
 
 
+def test_the_last_two_checkpoints_are_kept(compare):
+    with pytest.raises(Stopped):
+        compare("three", save_every="3steps", on_event=stop_at(9))
+    found = (compare.folder / "three" / ".checkpoints" / ARM).iterdir()
+    assert sorted(path.name[5:13] for path in found) == ["00000006", "00000009"]
+
+
 @pytest.mark.parametrize("how", ["cut", "flipped", "empty", "garbage"])
 def test_a_damaged_checkpoint_is_replaced_by_the_one_before(compare, whole, stopped, how):
     path = stopped / "step-00000010.safetensors"

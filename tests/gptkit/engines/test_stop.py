@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,13 @@ import torch
 
 import gptkit
 from gptkit.config import ModelConfig, OptimConfig, Recipe
+from gptkit.engines import processes
+from gptkit.engines.checkpoint import read_header
 from gptkit.engines.claims import claim, claimed_by
+from gptkit.engines.job import make_jobs
+from gptkit.engines.worker import READY
 from gptkit.errors import RunError
+from gptkit.experiment import Experiment
 from gptkit.train.interrupts import Interrupted, signals_raise, uncut
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -128,6 +134,48 @@ def test_killed_stopped_and_resumed_gives_the_numbers_of_one_left_alone(start, t
     assert [(arm.val, arm.samples) for arm in found.arms] == [
         (arm.val, arm.samples) for arm in alone.arms
     ]
+
+
+@pytest.mark.parametrize("end", ["stdin", "stdout"])
+def test_a_worker_that_loses_its_parent_saves_its_arm(text_file, tmp_path, end):
+    """A parent that dies closes both pipes; each alone is enough."""
+    recipe = Recipe(model=ModelConfig(n_layer=1, n_embd=8), optim=OptimConfig(learning_rate=0.01))
+    experiment = Experiment(
+        tokenizers=["char"],
+        models={"tiny": recipe},
+        data=str(text_file),
+        budget="9000steps",
+        bytes_per_step=256,
+        context_bytes=32,
+        evaluations=1,
+        save_every="9000steps",
+    )
+    prepared = experiment.prepare()
+    (job,) = make_jobs(
+        experiment.plan().arms, prepared, experiment.config, experiment.execution, tmp_path
+    )
+    worker = processes._Worker()
+    assert worker.receive() == READY
+    worker.send_job(job, prepared.texts["char"])
+    for _ in range(3):
+        step = worker.receive().step
+    pipes = {"stdin": worker.process.stdin, "stdout": worker.process.stdout}
+    pipes.pop(end).close()
+    try:
+        if end == "stdin":
+            with suppress(EOFError):
+                while True:
+                    step = worker.receive().step
+        worker.process.wait(timeout=30)
+    finally:
+        worker.process.kill()
+        worker.process.wait()
+        for pipe in pipes.values():
+            with suppress(BrokenPipeError):
+                pipe.close()
+    (saved,) = (tmp_path / ".checkpoints" / job.arm.id).glob("*.safetensors")
+    assert read_header(saved).progress.step >= step
+    assert not job.folder.exists()
 
 
 def receive(numbers, done):

@@ -65,8 +65,11 @@ def _train_what_arrives() -> None:
                 jobs.put(content[0])
 
     def send(content: Any) -> None:
-        pickle.dump(content, out, protocol=pickle.HIGHEST_PROTOCOL)
-        out.flush()
+        try:
+            pickle.dump(content, out, protocol=pickle.HIGHEST_PROTOCOL)
+            out.flush()
+        except BrokenPipeError:  # the parent has died
+            raise Interrupted(signal.SIGTERM) from None
 
     def on_event(arm: Arm, event: Event) -> None:
         send(event)
