@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from gptkit.data.corpus_facts import CorpusFacts
-from gptkit.losses import Baseline, Loss
+from gptkit.events.losses import Baseline, Loss
 from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.results.balance import QUANTITIES
 from gptkit.results.schema import (

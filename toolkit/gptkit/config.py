@@ -148,6 +148,22 @@ class OptimConfig:
             raise ConfigError(f"muon_momentum is {self.muon_momentum}; at least 0, and below 1.")
         _check_positive(self, *RATES, "grad_clip")
 
+    def rate_at(self, step: int, done: float) -> float:
+        """Return the learning rate at a step, as a fraction of the peak.
+
+        Args:
+            step: the number of the step, from 0.
+            done: how much of the training is done before it (in steps or seconds), from 0 to 1.
+
+        >>> config = OptimConfig(learning_rate=1.0, warmup_steps=2, decay_fraction=0.5)
+        >>> [config.rate_at(step, step / 8) for step in range(8)]
+        [0.5, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
+        """
+        rate = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+        if self.decay_fraction is not None:
+            rate = min(rate, (1 - done) / self.decay_fraction)
+        return rate
+
     def at_rate(self, factor: float) -> OptimConfig:
         """The same config with its learning rates times `factor`."""
         rates = {name: getattr(self, name) for name in RATES}

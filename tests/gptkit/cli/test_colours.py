@@ -17,7 +17,8 @@ def compare(gptkit, monkeypatch, tmp_path):
     """Call compare with some environment -> stdout; the results are made up, nothing is trained."""
     result = Result(make_results(), tmp_path)
     monkeypatch.setattr(progress, "encode_shown", lambda *args, **options: None)
-    monkeypatch.setattr(progress, "run_plain", lambda experiment: result)
+    monkeypatch.setattr(progress, "run_plain", lambda experiment, left: result)
+    monkeypatch.setattr(progress, "estimate_time", lambda experiments: None)
     monkeypatch.setattr(Experiment, "untuned_plan", lambda experiment: None)
 
     def call(**environment):

@@ -32,7 +32,8 @@ def test_a_stopped_experiment_is_resumed(text_file, tmp_path):
         Experiment(**asked, out=tmp_path / "stopped", jobs=1).run(stop)
     folder = tmp_path / "stopped" / "x"
     assert stopped.value.folder == folder
-    assert sorted(p.name for p in folder.iterdir()) == [".checkpoints", "char-bigram-s0"]
+    names = [".checkpoints", "char-bigram-s0", "events.jsonl"]
+    assert sorted(p.name for p in folder.iterdir()) == names
     with pytest.raises(ConfigError, match="exists already"):
         Experiment(**asked, out=tmp_path / "stopped").run()
 

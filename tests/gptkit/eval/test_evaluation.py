@@ -7,7 +7,7 @@ import torch
 from gptkit.config import ConfigError, ModelConfig
 from gptkit.data.encoding import EncodedText
 from gptkit.eval.evaluation import Evaluation, evaluate, sweep
-from gptkit.losses import Loss
+from gptkit.events.losses import Loss
 from gptkit.models import build_model
 
 V, T = 30, 8

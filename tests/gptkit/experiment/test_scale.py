@@ -1,6 +1,7 @@
 """A whole ladder: trained, judged, written, resumed, and reported."""
 
 import json
+from html import unescape
 from itertools import pairwise
 
 import jsonschema
@@ -105,10 +106,14 @@ def test_the_command_runs_the_ladder_again(ladder):
 def test_the_report_has_the_answer_and_a_figure(ladder, gptkit, tmp_path):
     _, result = ladder
     code, out, _ = gptkit("report", result.folder, "--out", tmp_path / "r")
-    assert (code, out.strip()) == (0, str(tmp_path / "r" / "report.md"))
+    pages = [str(tmp_path / "r" / name) for name in ("report.html", "report.md")]
+    assert (code, out.split()) == (0, pages)
     page = (tmp_path / "r" / "report.md").read_text()
     assert result.data.says["bigram"].split(".")[0].replace("_", "\\_") in page
     assert "scale-bigram.svg" in page
+    html = (tmp_path / "r" / "report.html").read_text()
+    assert result.data.says["bigram"] in unescape(html)
+    assert html.count("<svg viewBox") >= 2
     assert (tmp_path / "r" / "scale-bigram.svg").read_text().startswith("<?xml")
 
 

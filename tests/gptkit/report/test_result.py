@@ -118,9 +118,9 @@ def test_a_notebook_shows_the_headline_and_the_losses():
     html = found._repr_html_()
     assert f"<b>{headline(found.data)}</b>" in html
     assert html.count("<table>") == 1
-    for cell in ("<td>char</td>", "50,257", ">2.350<", ">0.071<"):
+    for cell in ('<th scope="row">char</th>', "50,257", ">2.350<", ">0.071<"):
         assert cell in html
-    assert 'class="best"' in html
+    assert 'class="number best"' in html
 
 
 def test_a_notebook_shows_no_markup_from_outside():

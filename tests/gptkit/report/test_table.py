@@ -15,7 +15,7 @@ from rich.console import Console
 from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.plan.ladder import ladder
 from gptkit.report.formatting import printable
-from gptkit.report.html import result_fragment
+from gptkit.report.html.fragments import result_fragment
 from gptkit.report.ladder import bits_table, stage_table
 from gptkit.report.table import (
     Cell,
@@ -140,9 +140,9 @@ def test_html_keeps_a_text_in_its_cell(text):
     grid = Grid(html)
     assert grid.tags == [
         *("table", "caption", "thead", "tr", "th", "th", "tbody"),
-        *("tr", "th", "tr", "td", "td", "p"),
+        *("tr", "th", "tr", "th", "td", "p"),
     ]
-    assert {name for name, _ in grid.attributes} == {"scope", "colspan", "style"}
+    assert {name for name, _ in grid.attributes} == {"scope", "colspan", "class"}
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\x80-\x9f\u202e]", html)
     shown = printable(text)
     heading = shown.replace("\n", "")  # a line break in it is the terminal's alone
@@ -166,7 +166,10 @@ def test_markdown_escapes_exactly_what_it_must():
 def test_a_best_cell_is_marked_in_each_renderer():
     table = table_of(Cell("2.406", "best"), Cell("2.506"), Cell("", "best"))
     assert to_markdown(table)[-1] == "| **2.406** | 2.506 |  |"
-    assert '<td class="best">2.406</td>' in to_html(table)
+    table_of_two = table_of(Cell("2.406", "best"), Cell("2.506", "best"))
+    html = to_html(table_of_two)
+    assert '<th scope="row" class="best">2.406</th>' in html
+    assert '<td class="best">2.506</td>' in html
     console = Console(width=80, force_terminal=True, color_system="standard")
     with console.capture() as capture:
         console.print(to_rich(table))

@@ -86,15 +86,17 @@ def test_samples_of_many_tokenizers_stand_one_below_the_other():
 def test_the_headline_says_who_wins_by_how_much_and_how_surely():
     assert headline(make_results()) == (
         "gpt2 models tinyshakespeare best after 600kB of training: "
-        "2.406 bits per byte with decoder. gpt2 vs char under decoder: gpt2 is better by 0.100 "
-        "bits per byte; one seed: no interval across seeds."
+        "2.406 bits per byte with decoder. The lead over char is 0.100 ± 0.005 bits per byte "
+        "(4.0%). ± is from the choice of the text alone; with one seed there is no interval across "
+        "seeds."
     )
 
 
 def test_the_headline_names_no_winner_of_a_tie():
     message = "gpt2 vs char under decoder: cannot be told apart at 5 seeds"
     results = make_results()
-    results = replace(results, verdict=[make_verdict(significant=False, message=message)])
+    tie = make_verdict(significant=False, message=message, seeds=5)
+    results = replace(results, verdict=[tie])
     assert headline(results).startswith("gpt2 has the lowest loss on tinyshakespeare after 600kB")
     assert "but its lead over char may be chance" in headline(results)
     assert headline(results).endswith(f"{message}.")

@@ -2,7 +2,7 @@ import pytest
 from factories import make_arm, make_loss, make_results, make_verdict
 from msgspec.structs import replace
 
-from gptkit.losses import Baseline
+from gptkit.events.losses import Baseline
 from gptkit.results.schema import LastEvaluation, Trial, Tuning
 from gptkit.results.warnings import check_result
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from gptkit.config import Schedule
+from gptkit.config import OptimConfig, Schedule
 from gptkit.data.corpus import Corpus, load_corpus
 from gptkit.data.encoding import encode_corpus
 from gptkit.errors import ConfigError, TrainingError
@@ -122,7 +122,7 @@ def test_by_the_clock_the_rate_falls_with_time(monkeypatch, encoded):
     heard = []
     monkeypatch.setattr(loop, "time", Clock())
     monkeypatch.setattr(
-        loop, "rate_at", lambda step, done, config: heard.append((step, done)) or 1.0
+        OptimConfig, "rate_at", lambda config, step, done: heard.append((step, done)) or 1.0
     )
     run(encoded, steps=None, seconds=0.13)
     assert [step for step, _ in heard] == list(range(10))

@@ -10,7 +10,7 @@ from gptkit.bench.measure import Measurement
 from gptkit.config import ModelConfig, OptimConfig, Recipe, Schedule
 from gptkit.data.corpus import load_corpus
 from gptkit.data.encoding import EncodedCorpus, encode_corpus
-from gptkit.losses import Loss
+from gptkit.events.losses import Loss
 from gptkit.models import MODELS, build_model
 from gptkit.plan.recipes import RECIPES, lecture
 from gptkit.train.loop import train_to_end

@@ -17,8 +17,10 @@ COMMANDS = {
     "encode": "Show a text's tokens: id, bytes and text of each.",
     "decode": "Turn ids back into text. A file or a pipe gets the exact bytes.",
     "sample": "Stream text that a trained run writes after a prompt.",
-    "report": "Write report.md and a figure from the results in a folder, with results.json "
-    "beside them.",
+    "report": "Write report.html and report.md with a figure from the results in a folder.",
+    "watch": "Show a running or finished experiment: each arm, its losses, and at the end the "
+    "answer.",
+    "track": "Tell trackers of an experiment's finished arms: curves, configs and results.",
     "export": "Write a trained run for other tools, after a check of its ids and its loss.",
     "score": "Score language models, other people's or runs, on a text in exact bits per byte.",
     "bytes": "Count the true bytes of each id in a text, and check a trainer's table of them.",

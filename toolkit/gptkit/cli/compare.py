@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gptkit.cli.config_options import with_config_options
-from gptkit.cli.options import ConfigFile, DryRun, Preset, PrintConfig, ResultsJson
+from gptkit.cli.options import ConfigFile, DryRun, Full, Preset, PrintConfig, ResultsJson
 from gptkit.errors import check_known
 from gptkit.plan.experiment_config import PRESETS, Options
 from gptkit.plan.options_file import merge_options, read_options
@@ -19,6 +20,7 @@ def compare(
     config: ConfigFile = None,
     print_config: PrintConfig = False,
     dry_run: DryRun = False,
+    full: Full = False,
     as_json: ResultsJson = False,
 ) -> None:
     """Train the same models on the same text under each tokenizer, and compare bits per byte."""
@@ -31,9 +33,11 @@ def compare(
         base.pop("budget", None)
     configs = merge_options(base, file, given)
 
-    def show(results: Any) -> list[Any]:
-        from gptkit.report.terminal import comparison
+    def show(results: Any, console: Any) -> Sequence[Any]:
+        from gptkit.report import one_screen, terminal
 
-        return comparison(results)
+        if full:
+            return terminal.comparison(results)
+        return [one_screen.comparison(results, console)]
 
     run_and_show(*configs, show=show, print_config=print_config, dry_run=dry_run, as_json=as_json)

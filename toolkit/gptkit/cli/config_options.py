@@ -87,7 +87,7 @@ def _spell(value: Any) -> str:
 
 
 def _parse(name: str, value: Any) -> Any:
-    if name in ("tokenizers", "models", "perturb"):
+    if name in ("tokenizers", "models", "perturb", "track"):
         return tuple(split_names(value))
     if name == "split":
         try:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptkit.cli.options import Json
+from gptkit.cli.options import Json, split_names
+from gptkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from gptkit_tokenizers import Tokenizer
@@ -21,18 +23,30 @@ def encode(
     text: Annotated[str, typer.Argument(help="The text; - reads standard input.")],
     tokenizer: Annotated[
         str,
-        typer.Option("--tokenizer", "--tokenizers", "-t", help="Tokenizer: gpt2, char, byte, …"),
+        typer.Option(
+            "--tokenizer",
+            "--tokenizers",
+            "-t",
+            help="Tokenizer: gpt2, char, byte, …; with --html several, separated by commas.",
+        ),
     ] = "gpt2",
     data: Annotated[
         str | None,
         typer.Option("--data", "-d", help="The text that char takes its alphabet from."),
     ] = None,
     ids: Annotated[bool, typer.Option("--ids", help="Print only the ids.")] = False,
+    as_html: Annotated[
+        bool, typer.Option("--html", help="Write a page, tokens.html, to the folder of --out.")
+    ] = False,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the page.")] = Path(),
     as_json: Json = False,
 ) -> None:
     """Show a text's tokens: id, bytes and text of each."""
     from gptkit.cli.text_input import read_text, tokenizer_for
 
+    if as_html:
+        _write_page(read_text(text), tokenizer, data, out / "tokens.html")
+        return
     built = tokenizer_for(tokenizer, data)
     text = read_text(text)
     tokens = built.encode(text)
@@ -57,6 +71,20 @@ def encode(
         return
 
     _draw(built, text, tokens, spelled)
+
+
+def _write_page(text: str, tokenizers: str, data: str | None, file: Path) -> None:
+    from gptkit.cli.text_input import tokenizer_for
+    from gptkit.data.prepare import name_tokenizers
+    from gptkit.files import write_text
+    from gptkit.report.html.tokens import cut_text, tokens_page
+
+    specs = name_tokenizers(split_names(tokenizers))
+    if not specs:
+        raise ConfigError("tokenizers is empty; give at least one.")
+    cuts = [cut_text(name, tokenizer_for(str(spec), data), text) for name, spec in specs.items()]
+    write_text(file, tokens_page(cuts))
+    typer.echo(str(file))
 
 
 def _draw(built: Tokenizer, text: str, tokens: list[int], spelled: list[bytes]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,9 @@ from gptkit.cli.options import Json, split_names
 from gptkit.errors import ConfigError
 
 if TYPE_CHECKING:
+    from gptkit.data.corpus import Corpus
     from gptkit.data.inspection import Inspection, TokenizerCost
+    from gptkit_tokenizers import Tokenizer
 
 
 def inspect(
@@ -37,6 +40,12 @@ def inspect(
             "each tokenizer measured in its own process."
         ),
     ] = None,
+    as_html: Annotated[
+        bool,
+        typer.Option(
+            "--html", help="Write a page, inspection.html, to the folder of --out, or to this one."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure tokenizers on a text before any training: compression, speed, and where they cut."""
@@ -54,8 +63,9 @@ def inspect(
         if out is not None and out.exists() and not out.is_dir():
             raise ConfigError(f"{out} is a file. Give a folder, or a name that is free.")
         given: list[str | None] = [*data] if data else [None]
+        corpora = [corpus for spec in given for corpus in load_texts(spec)]
         found = inspect_tokenizers(
-            [corpus for spec in given for corpus in load_texts(spec)],
+            corpora,
             specs,
             on_tokenizer=lambda name: status.update(f"Measuring {name}") if status else None,
         )
@@ -70,6 +80,10 @@ def inspect(
             words = ["gptkit", "inspect", "-t", tokenizers, *texts, "--out", str(out)]
             command = " ".join(map(quote, words))
             _write(out, found, costs, command)
+        page = None
+        if as_html:
+            page = (out or Path()) / "inspection.html"
+            _write_page(page, found, corpora[0], specs)
     if as_json:
         from gptkit.data.inspection import to_document
         from gptkit.files import to_json
@@ -77,6 +91,24 @@ def inspect(
         typer.echo(to_json(to_document(found)), nl=False)
     else:
         _show(found)
+        if page is not None:
+            typer.echo(str(page))
+
+
+def _write_page(
+    file: Path, found: Inspection, corpus: Corpus, specs: Mapping[str, str | Tokenizer]
+) -> None:
+    from gptkit.data.encoding import build_tokenizer
+    from gptkit.data.inspection import PASSAGE_CHARS, inspected_text, passage
+    from gptkit.files import write_text
+    from gptkit.report.html.tokens import cut_text, inspection_page
+
+    text = passage(inspected_text(corpus), PASSAGE_CHARS)
+    cuts = [
+        cut_text(name, build_tokenizer(corpus, spec) if isinstance(spec, str) else spec, text)
+        for name, spec in specs.items()
+    ]
+    write_text(file, inspection_page(found, cuts))
 
 
 def _write(out: Path, found: Inspection, costs: dict[str, TokenizerCost], command: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from gptkit.cli.log import log
 from gptkit.cli.options import (
     ConfigFile,
     DryRun,
+    Full,
     Json,
     Preset,
     PrintConfig,
@@ -80,6 +82,7 @@ def ladder(
     config: ConfigFile = None,
     print_config: PrintConfig = False,
     dry_run: DryRun = False,
+    full: Full = False,
     as_json: ResultsJson = False,
 ) -> None:
     """Train the lecture's stages, from the bigram to today's decoder, and show what each adds.
@@ -93,10 +96,10 @@ def ladder(
     file = {} if config is None else read_options(config)
     configs = merge_options(LADDER_DEFAULTS, file, given, {"models": recipes})
 
-    def show(results: Any) -> list[Any]:
-        from gptkit.report.terminal import walk
+    def show(results: Any, console: Any) -> Sequence[Any]:
+        from gptkit.report import one_screen, terminal
 
-        return walk(results)
+        return terminal.walk(results) if full else [one_screen.walk(results, console)]
 
     run_and_show(*configs, show=show, print_config=print_config, dry_run=dry_run, as_json=as_json)
 

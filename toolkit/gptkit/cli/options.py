@@ -20,6 +20,10 @@ PrintConfig = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Estimate time and memory, and train nothing.")
 ]
+Full = Annotated[
+    bool,
+    typer.Option("--full", help="Show everything, also baselines, matching and all warnings."),
+]
 ResultsJson = Annotated[
     bool, typer.Option("--json", help="Print results.json on stdout, and nothing else there.")
 ]

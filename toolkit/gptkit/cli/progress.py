@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from gptkit.cli.log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
-    from rich.progress import TaskID
+    from rich.progress import Task, TaskID
 
+    from gptkit.cli.time_left import TimeLeft
     from gptkit.config import Arm
     from gptkit.events import Event, Resumed, StepDone, TrialDone
     from gptkit.experiment import Experiment, ScaleLadder
@@ -57,35 +58,54 @@ def _say_tenths() -> Callable[[str, int, int], None]:
     return say
 
 
-def run_live(experiment: Experiment, err: Console) -> Result:
-    """Run the experiment; show a bar per arm, with its loss and its remaining time."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+def estimate_time(experiments: Sequence[Experiment]) -> TimeLeft:
+    """Return what estimates how long experiments on one text still take."""
+    from gptkit.cli.time_left import TimeLeft
+    from gptkit.engines.processes import choose_processes
+
+    first = experiments[0]
+    arms = [arm for experiment in experiments for arm in experiment.untuned_plan().arms]
+    texts = first.prepare().texts
+    processes = choose_processes(first.untuned_plan().arms, texts, first.execution)
+    return TimeLeft(arms, texts, processes=processes)
+
+
+def run_live(experiment: Experiment, err: Console, left: TimeLeft) -> Result:
+    """Run the experiment; show a bar per arm, with its loss, and when all will be done."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
+    from rich.text import Text
 
     from gptkit.events import ArmDone, Evaluated, Resumed, StepDone, TrialDone
+
+    class TimeLeftColumn(ProgressColumn):
+        """When all arms will be done, in the row of all."""
+
+        max_refresh = 0.5  # seconds
+
+        def render(self, task: Task) -> Text:
+            return Text(_time_left(left) if task.id == whole else "")
 
     progress = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TextColumn("{task.fields[loss]}"),
-        TimeRemainingColumn(elapsed_when_finished=True),
+        TimeLeftColumn(),
         console=err,
         expand=True,
+        transient=True,  # what is shown next has all of it, and needs the room
     )
+    arms = experiment.untuned_plan().arms
+    whole = progress.add_task("all arms", total=len(arms), loss="")
     with progress:
         tasks = {
             arm.id: progress.add_task(arm.id, total=_length(arm), start=False, loss="")
-            for arm in experiment.untuned_plan().arms
+            for arm in arms
         }
         evaluated: set[str] = set()
 
         def show(arm: Arm, event: Event) -> None:
+            left.hear(arm, event)
             task = tasks[arm.id]
             if isinstance(event, TrialDone):
                 progress.update(task, loss=_trial(event))
@@ -106,8 +126,16 @@ def run_live(experiment: Experiment, err: Console) -> Result:
             elif isinstance(event, ArmDone):
                 progress.update(task, completed=progress.tasks[task].total)
                 progress.stop_task(task)
+                progress.advance(whole)
 
         return experiment.run(show)
+
+
+def _time_left(left: TimeLeft | None) -> str:
+    from gptkit.report.formatting import duration
+
+    seconds = None if left is None else left.seconds()
+    return "" if seconds is None else f"about {duration(seconds)} left"
 
 
 def _length(arm: Arm) -> float:
@@ -131,13 +159,15 @@ def _trial(trial: TrialDone) -> str:
     return f"learning rate ×{trial.factor:g}: {shown}"
 
 
-def run_plain(experiment: Experiment) -> Result:
+def run_plain(experiment: Experiment, left: TimeLeft | None = None) -> Result:
     """Run the experiment; log a line per evaluation."""
     from gptkit.events import ArmDone, Evaluated, Resumed, StepDone, TrialDone
 
     latest: dict[str, StepDone] = {}
 
     def show(arm: Arm, event: Event) -> None:
+        if left is not None:
+            left.hear(arm, event)
         if isinstance(event, TrialDone):
             log.info(f"{arm.id}  {_trial(event)}")
         elif isinstance(event, Resumed):
@@ -151,7 +181,7 @@ def run_plain(experiment: Experiment) -> Result:
             of = "" if arm.schedule.steps is None else f"/{arm.schedule.steps}"
             log.info(
                 f"{arm.id}  step {event.step}{of}  {event.loss.bits_per_byte:.3f} bits/byte  "
-                f"{_speed(latest.get(arm.id))}{event.seconds:.1f} s"
+                f"{_speed(latest.get(arm.id))}{event.seconds:.1f} s  {_time_left(left)}".rstrip()
             )
 
     return experiment.run(show)

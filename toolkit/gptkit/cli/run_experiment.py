@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.plan.options_file import to_toml
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
     from gptkit.results.schema import Results
 
@@ -26,7 +26,7 @@ def run_and_show(
     config: ExperimentConfig,
     execution: ExecutionConfig,
     *,
-    show: Callable[[Results], list[RenderableType]],
+    show: Callable[[Results, Console], Sequence[RenderableType]],
     print_config: bool,
     dry_run: bool,
     as_json: bool,
@@ -45,7 +45,7 @@ def run_and_show(
         find_folder(config.tokenizer_names, execution)  # before anything is loaded
     from rich.console import Console
 
-    from gptkit.cli.progress import encode_shown, run_live, run_plain
+    from gptkit.cli.progress import encode_shown, estimate_time, run_live, run_plain
 
     console, err = (
         Console(highlight=False, emoji=False),
@@ -71,16 +71,17 @@ def run_and_show(
             console.print(*costs(cost), sep="\n")
         return
     try:
-        result = run_live(experiment, err) if live else run_plain(experiment)
+        left = estimate_time([experiment])
+        result = run_live(experiment, err, left) if live else run_plain(experiment, left)
     except Stopped as stopped:
         say_stopped(stopped.folder)
         raise typer.Exit(128 + stopped.number) from None
     if as_json:
         typer.echo(to_json(result.data), nl=False)
     else:
-        console.print(*show(result.data), sep="\n")
-        console.print(f"Written to {result.folder}. For a page:", markup=False)
-        console.print(f"    gptkit report {result.folder}", markup=False, soft_wrap=True)
+        console.print(*show(result.data, console), sep="\n")
+        console.print("For a page with curves and a map of the losses:")
+        console.print(f"    gptkit report {result.folder} --open", markup=False, soft_wrap=True)
 
 
 def say_stopped(folder: Path) -> None:

@@ -62,7 +62,7 @@ def _run(steps: Any, configs: Any, *, dry_run: bool, as_json: bool) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from gptkit.cli.progress import encode_shown, run_live, run_plain
+    from gptkit.cli.progress import encode_shown, estimate_time, run_live, run_plain
 
     console, err = (
         Console(highlight=False, emoji=False),
@@ -91,9 +91,11 @@ def _run(steps: Any, configs: Any, *, dry_run: bool, as_json: bool) -> None:
             console.print(to_rich(cost_table(costs)))
         return
 
+    left = estimate_time([*ladder.experiments().values()])
+
     def run_rung(name: str, experiment: Any) -> Any:
         log.info("rung %s", name)
-        return run_live(experiment, err) if live else run_plain(experiment)
+        return run_live(experiment, err, left) if live else run_plain(experiment, left)
 
     try:
         result = ladder.run(run_rung=run_rung)
@@ -103,6 +105,8 @@ def _run(steps: Any, configs: Any, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         typer.echo(to_json(result.data), nl=False)
         return
+    for says in result.data.says.values():
+        console.print(Text(printable(says), style="bold"), "", sep="\n")
     for table in (f(result.data) for f in (rung_table, pair_table, strip_table)):
         console.print(to_rich(table), "", sep="\n")
     for pair in result.data.crossovers:
@@ -110,7 +114,5 @@ def _run(steps: Any, configs: Any, *, dry_run: bool, as_json: bool) -> None:
             console.print(Text(printable(f"{pair.text}, {pair.model}: {pair.says}")))
     for warning in result.data.warnings:
         console.print(Text(f"warning: {printable(warning)}", style="yellow"))
-    for says in result.data.says.values():
-        console.print(Text(printable(says), style="bold"))
-    console.print(f"Written to {result.folder}. For a page with figures:", markup=False)
-    console.print(f"    gptkit report {result.folder}", markup=False, soft_wrap=True)
+    console.print("For a page with figures:")
+    console.print(f"    gptkit report {result.folder} --open", markup=False, soft_wrap=True)

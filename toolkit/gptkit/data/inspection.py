@@ -20,6 +20,7 @@ from gptkit_tokenizers.trained import is_learned, learned_size
 
 MAX_INSPECTED_CHARS = 64_000_000  # the most characters that are measured
 STRETCH_CHARS = 40  # characters of the text that are shown cut into tokens
+PASSAGE_CHARS = 800  # on a page
 
 
 class InspectedTokenizer(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +119,7 @@ def inspect_tokenizers(
     """
     corpus, *others = corpora
     text, *other_texts = map(inspected_text, corpora)
-    stretch = _stretch(text)
+    stretch = passage(text, STRETCH_CHARS)
     rows, tokens, parts = {}, {}, []
     for name in sorted(tokenizers, key=lambda name: -learned_size(tokenizers[name])):
         on_tokenizer(name)
@@ -208,8 +209,8 @@ def _inspect(
     )
 
 
-def _stretch(text: str) -> str:
-    """Return about a line from the middle of the text, from the start of a word."""
-    middle = len(text) // 2
+def passage(text: str, n_chars: int) -> str:
+    """Return some characters from the middle of a text, from the start of a word."""
+    middle = max(0, min(len(text) // 2, len(text) - n_chars))
     start = text.find(" ", middle) + 1 or middle
-    return text[start : start + STRETCH_CHARS]
+    return text[start : start + n_chars]

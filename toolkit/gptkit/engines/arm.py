@@ -21,7 +21,7 @@ from gptkit.errors import ConfigError
 from gptkit.eval.evaluation import Evaluation, evaluate
 from gptkit.eval.sampling import sample_text
 from gptkit.events import ArmDone, Evaluated, Event, OnEvent, Resumed, StepDone
-from gptkit.losses import Loss
+from gptkit.events.losses import Loss
 from gptkit.models import MODELS, Model, build_model
 from gptkit.plan.matching import flops_per_token
 from gptkit.results import schema

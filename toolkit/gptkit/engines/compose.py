@@ -13,7 +13,7 @@ from gptkit.config import Arm
 from gptkit.data.parity import compare_tokens
 from gptkit.data.prepare import Prepared
 from gptkit.engines.after_training import measure_marginals, measure_perturbed
-from gptkit.losses import Baseline
+from gptkit.events.losses import Baseline
 from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.plan.ladder import ladder_preset
 from gptkit.plan.make import Plan

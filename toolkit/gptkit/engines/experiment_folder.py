@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from gptkit.config import slug
 from gptkit.errors import ConfigError
+from gptkit.events.log import FILE
 from gptkit.plan.execution_config import ExecutionConfig
 
 MAX_NAME_CHARS = 100  # characters in the name of a folder named after its tokenizers
@@ -50,7 +52,7 @@ def make_folder(tokenizers: Sequence[str], execution: ExecutionConfig) -> Path:
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
-            if not (folder.is_dir() and not any(folder.iterdir())):
+            if not is_unused(folder):
                 continue
         except OSError as error:
             raise ConfigError(f"{folder} cannot be written: {error.strerror}.") from error
@@ -58,3 +60,14 @@ def make_folder(tokenizers: Sequence[str], execution: ExecutionConfig) -> Path:
     raise ConfigError(
         f"{out / name} exists already. Give another name, remove it, or continue it: resume=True."
     )
+
+
+def is_unused(folder: Path) -> bool:
+    """Return whether nothing was done in a folder: it has at most a log, and the live report."""
+    return folder.is_dir() and {path.name for path in folder.iterdir()} <= {FILE, "report.html"}
+
+
+def remove_if_unused(folder: Path) -> None:
+    """Remove a folder in which nothing was done, so that its name stays free."""
+    if is_unused(folder):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -14,7 +14,7 @@ from gptkit.data.corpus import Corpus
 from gptkit.data.encoding import EncodedCorpus
 from gptkit.eval.counted import CountedBigram
 from gptkit.eval.evaluation import bits_per_byte
-from gptkit.losses import Baseline
+from gptkit.events.losses import Baseline
 
 ZLIB_WINDOW_BYTES = 1 << 15  # text that deflate can refer to
 LZMA_WINDOW_BYTES = 1 << 23  # the same for lzma's default preset

@@ -12,7 +12,7 @@ import torch
 from gptkit.data.encoding import EncodedText
 from gptkit.data.id_array import IdArray
 from gptkit.errors import ConfigError
-from gptkit.losses import Loss
+from gptkit.events.losses import Loss
 from gptkit.models import Model
 
 MAX_BATCH_TOKENS = {"cpu": 2048, "cuda": 32_768}  # limits the logits in memory

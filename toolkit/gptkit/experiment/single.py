@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from copy import copy
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +18,7 @@ from gptkit.engines.claims import remove_claims
 from gptkit.engines.compose import compose_results, describe_machine, describe_tuning
 from gptkit.engines.cost import ExperimentCost, estimate_cost
 from gptkit.engines.engine import Engine
-from gptkit.engines.experiment_folder import make_folder
+from gptkit.engines.experiment_folder import make_folder, remove_if_unused
 from gptkit.engines.job import Job, assign_threads, make_jobs
 from gptkit.engines.processes import LocalEngine, choose_processes
 from gptkit.engines.resume import kept_arms
@@ -28,8 +27,9 @@ from gptkit.engines.until import train_until_decided
 from gptkit.errors import NoRoom, RunError, Stopped
 from gptkit.eval.baselines import measure_baselines
 from gptkit.events import ArmDone, OnEvent, ignore
+from gptkit.events.log import Status
+from gptkit.events.losses import Baseline
 from gptkit.files import write_json
-from gptkit.losses import Baseline
 from gptkit.plan.execution_config import ExecutionConfig
 from gptkit.plan.experiment_config import ExperimentConfig, split_options
 from gptkit.plan.make import Plan, make_plan
@@ -37,6 +37,8 @@ from gptkit.report.result import Result
 from gptkit.results.byte_losses import read_arm_losses
 from gptkit.results.schema import ArmResult, Look
 from gptkit.results.verdict import judge
+from gptkit.trackers.subscribers import Subscribers
+from gptkit.trackers.tracker import find_trackers
 from gptkit.train.interrupts import signals_raise
 from gptkit.train.tuning import Tuned, tune_all
 
@@ -139,22 +141,29 @@ class Experiment:
             RunError: something cannot be written; finished arms are kept.
         """
         find_device(self.execution.device)
-        self.untuned_plan()
+        find_trackers(self.execution.track)
+        arms = self.untuned_plan().arms
         folder = make_folder(self.config.tokenizer_names, self.execution)
         stays = False  # to be resumed, even empty
+        status: Status = "failed"
+        result = None
+        subscribers = Subscribers(folder, arms, self.execution, on_event)
         try:
             with signals_raise():
-                return self._run_in(folder, on_event, engine)
+                result = self._run_in(folder, subscribers.hear, engine)
+                status = "finished"
+                return result
         except KeyboardInterrupt as stop:
+            status = "stopped"
             raise Stopped(folder, getattr(stop, "number", signal.SIGINT)) from None
         except NoRoom:
             stays = True
             raise
         finally:
+            subscribers.end(None if result is None else result.data, status)
             remove_claims(folder)
             if not stays:
-                with suppress(OSError):  # removes an empty folder, so that its name stays free
-                    folder.rmdir()
+                remove_if_unused(folder)
 
     def _measure_baselines(self) -> list[Baseline]:
         if not self._baselines:

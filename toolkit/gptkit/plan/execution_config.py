@@ -45,6 +45,13 @@ class ExecutionConfig:
         shown="60s, and earlier where it takes under 1 % of the time",
     )
 
+    track: tuple[str, ...] = option(
+        (), "Trackers, separated by commas: tensorboard, wandb, mlflow, trackio.", shown="none"
+    )
+    live_report: bool = option(
+        False, "Write report.html at each evaluation; a browser reads it again.", flag=True
+    )
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "out", str(self.out))
         self.saves()

@@ -114,7 +114,7 @@ class Result:
         return to_rich(loss_table(self.data))
 
     def _repr_html_(self) -> str:
-        from gptkit.report.html import result_fragment
+        from gptkit.report.html.fragments import result_fragment
 
         return result_fragment(self.data)
 

@@ -19,6 +19,8 @@ from gptkit.results.cost import ExperimentCost
 from gptkit.results.scale_schema import Crossover, Rung, Scale
 from gptkit.results.scale_sentences import amount, half_width
 
+NO_COMMAND = "# from Python: see scale.json"
+
 
 def rung_table(scale: Scale) -> Table:
     """Make a table with a row per rung and a column per tokenizer, for each model."""
@@ -165,22 +167,22 @@ def page(scale: Scale, *, figures: Sequence[str] = ()) -> str:
     names = escape_markdown(" vs ".join(scale.experiment.tokenizer_names))
     text = escape_markdown(scale.experiment.data or "a text of its own")
     parts = [
-        f"# {names} from {_span(scale)} on {text}",
+        f"# {names} from {span(scale)} on {text}",
         *(f"**{escape_markdown(says)}**" for says in scale.says.values()),
         *(f"![bits per byte, and differences, by budget]({figure})" for figure in figures),
         *(f"- warning: {escape_markdown(warning)}" for warning in scale.warnings),
         *(_section(table) for table in (rung_table(scale), pair_table(scale), fit_table(scale))),
-        _decided(scale),
+        decided(scale),
         "## Crossovers",
-        "\n".join(f"- {escape_markdown(_said(pair))}" for pair in scale.crossovers),
+        "\n".join(f"- {escape_markdown(said(pair))}" for pair in scale.crossovers),
         "## Run this again",
-        f"    {command(scale) or '# from Python: see scale.json'}",
-        f"gptkit {scale.gptkit}. Training took {duration(_training_seconds(scale))}.",
+        f"    {command(scale) or NO_COMMAND}",
+        f"gptkit {scale.gptkit}. Training took {duration(training_seconds(scale))}.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _decided(scale: Scale) -> str:
+def decided(scale: Scale) -> str:
     """Say for how many pairs the fit, and the order at the rung below, were right at the top."""
     below = list(dict.fromkeys(rung.folder for rung in scale.rungs))[-2]
     at = {(r.folder, r.model, r.tokenizer): r.bits_per_byte for r in scale.rungs}
@@ -193,17 +195,17 @@ def _decided(scale: Scale) -> str:
     )
 
 
-def _said(pair: Crossover) -> str:
+def said(pair: Crossover) -> str:
     where = pair.model if pair.text is None else f"{pair.model}, {pair.text}"
     return f"{pair.says} ({where})"
 
 
-def _training_seconds(scale: Scale) -> float:
+def training_seconds(scale: Scale) -> float:
     """Return the seconds of all arms, one after another; a resumed ladder has them all."""
     return scale.experiment.seeds * sum(rung.seconds for rung in scale.rungs)
 
 
-def _span(scale: Scale) -> str:
+def span(scale: Scale) -> str:
     values = [r.params if scale.axis == "params" else r.bytes for r in scale.rungs]
     return f"{amount(min(values), scale.axis)} to {amount(max(values), scale.axis)}"
 

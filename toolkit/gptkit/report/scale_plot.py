@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gptkit.errors import check_known
 from gptkit.report.plots import new_figure
-from gptkit.results.scale_schema import Scale
+from gptkit.results.scale_schema import Rung, Scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ def plot_scale(scale: Scale, *, model: str | None = None) -> Axes:
     for i, name in enumerate(names):
         mine = [rung for rung in rungs if rung.tokenizer == name]
         upper.errorbar(
-            [_budget(rung, scale) for rung in mine],
+            [budget(rung, scale) for rung in mine],
             [rung.bits_per_byte for rung in mine],
             yerr=[rung.std or 0.0 for rung in mine],
             color=COLOURS[i % len(COLOURS)],
@@ -41,7 +41,7 @@ def plot_scale(scale: Scale, *, model: str | None = None) -> Axes:
             label=name,
         )
     leader = min(rungs[-len(names) :], key=lambda rung: rung.bits_per_byte)
-    top = _budget(leader, scale)
+    top = budget(leader, scale)
     for pair in scale.crossovers:
         if pair.model != model or pair.a != leader.tokenizer or pair.text is not None:
             continue
@@ -52,7 +52,7 @@ def plot_scale(scale: Scale, *, model: str | None = None) -> Axes:
         mine = [r for r in rungs if r.tokenizer == pair.b]
         best = [r.bits_per_byte for r in rungs if r.tokenizer == pair.a]
         lower.plot(
-            [_budget(r, scale) for r in mine],
+            [budget(r, scale) for r in mine],
             [r.bits_per_byte - b for r, b in zip(mine, best, strict=True)],
             color=colour,
             marker=MARKERS[names.index(pair.b) % len(MARKERS)],
@@ -63,7 +63,7 @@ def plot_scale(scale: Scale, *, model: str | None = None) -> Axes:
             ends = [pair.set_bytes[0] or at[0], pair.set_bytes[1] or at[-1]]
             lower.plot(ends, [0, 0], color=colour, linewidth=5, solid_capstyle="butt", alpha=0.6)
     lower.axhline(0, color="black", linewidth=0.8)
-    seen = [b - a for a, b in _lead_range(scale, model, leader.tokenizer)]
+    seen = [b - a for a, b in lead_range(scale, model, leader.tokenizer)]
     room = 0.5 * max(map(abs, seen)) if seen else 0.1
     lower.set_ylim(min(0, *seen) - room, max(0, *seen) + room) if seen else None
     lower.axvline(top, color="grey", linewidth=0.8, linestyle=":")
@@ -82,11 +82,12 @@ def plot_scale(scale: Scale, *, model: str | None = None) -> Axes:
     return upper
 
 
-def _budget(rung: object, scale: Scale) -> float:
-    return getattr(rung, "params" if scale.axis == "params" else "bytes")
+def budget(rung: Rung, scale: Scale) -> float:
+    """Return what grows along the ladder: a rung's bytes, or its parameters."""
+    return rung.params if scale.axis == "params" else rung.bytes
 
 
-def _lead_range(scale: Scale, model: str, leader: str) -> list[tuple[float, float]]:
+def lead_range(scale: Scale, model: str, leader: str) -> list[tuple[float, float]]:
     """Return (loss of the leader, loss of another) at each rung."""
     rungs = [rung for rung in scale.rungs if rung.model == model]
     best = {rung.folder: rung.bits_per_byte for rung in rungs if rung.tokenizer == leader}

@@ -58,7 +58,7 @@ class ScaleResult:
         return plot_scale(self.data, model=model)
 
     def _repr_html_(self) -> str:
-        from gptkit.report.html import scale_fragment
+        from gptkit.report.html.fragments import scale_fragment
 
         return scale_fragment(self.data)
 

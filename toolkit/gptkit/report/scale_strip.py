@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gptkit.report.scale_plot import budget
 from gptkit.report.table import Column, Row, Section, Table
 from gptkit.results.scale_schema import Crossover, Scale
 from gptkit.results.scale_sentences import amount
@@ -19,7 +20,7 @@ def strip_table(scale: Scale) -> Table:
     sections = []
     for model in scale.says:
         pairs = [p for p in scale.crossovers if p.model == model and p.text is None]
-        rungs = sorted({_budget(rung, scale) for rung in scale.rungs if rung.model == model})
+        rungs = sorted({budget(rung, scale) for rung in scale.rungs if rung.model == model})
         rows: list[Row] = [["", _axis(pairs[0], rungs)]]
         rows += [[f"{p.a} / {p.b}", strip(p)] for p in pairs]
         ends = [amount(pairs[0].band[i][0], scale.axis) for i in (0, -1)]
@@ -54,7 +55,3 @@ def _axis(pair: Crossover, rungs: Sequence[float]) -> str:
         place = (np.log(rung) - first) / (last - first) * (STRIP_COLUMNS - 1)
         marks[int(np.clip(round(place), 0, STRIP_COLUMNS - 1))] = "|"
     return "".join(marks)
-
-
-def _budget(rung: object, scale: Scale) -> float:
-    return float(getattr(rung, "params" if scale.axis == "params" else "bytes"))

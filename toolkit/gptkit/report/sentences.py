@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gptkit.report.formatting import printable, short
 from gptkit.results.balance import EQUAL_RATIO
 from gptkit.results.schema import ArmResult, Results, Verdict
@@ -11,7 +13,7 @@ SPLIT_NAMES = {"val": "validation", "test": "test"}
 
 
 def headline(results: Results) -> str:
-    """Say which tokenizer is best, by how much, and whether that depends on the model."""
+    """Say which tokenizer is best, by how much, how surely, and whether the model matters."""
     seeds, closest = best_arm(results)
     arm, corpus, spent = seeds[0], results.corpus.name, _spent(results, seeds[0])
     figure = f"{mean_bits(seeds):.3f} bits per byte with {arm.model}"
@@ -30,8 +32,47 @@ def headline(results: Results) -> str:
                 f"{arm.tokenizer} has the lowest loss on {corpus} after {spent}, {figure}, but its "
                 f"lead over {closest.b} may be chance."
             )
-        text = f"{text} {closest.message}. {'' if robust is None else robust.message}".rstrip()
+        text = f"{text} {_lead(closest, seeds)} {'' if robust is None else robust.message}".rstrip()
     return printable(text)
+
+
+def _lead(verdict: Verdict, seeds: Sequence[ArmResult]) -> str:
+    """Say by how much the best tokenizer is ahead of the closest one, and how surely."""
+    if verdict.seeds > 1:
+        return f"{verdict.message}."
+    less = verdict.delta_bits_per_byte
+    share = f"{less / (mean_bits(seeds) + less):.1%}"
+    one_seed = "with one seed there is no interval across seeds"
+    if verdict.ci95_text is None:
+        return f"The lead over {verdict.b} is {less:.3f} bits per byte ({share}); {one_seed}."
+    half = (verdict.ci95_text[1] - verdict.ci95_text[0]) / 2
+    return (
+        f"The lead over {verdict.b} is {less:.3f} ± {half:.3f} bits per byte ({share}). ± is from "
+        f"the choice of the text alone; {one_seed}."
+    )
+
+
+def next_step(results: Results) -> str:
+    """Say what to do next, in the words of Python; "" if there is nothing to say."""
+    _, closest = best_arm(results)
+    if closest is None:
+        return "Next: compare it with another tokenizer."
+    if results.n_seeds == 1:
+        return "Next: seeds=5 shows whether other seeds say the same."
+    if results.robustness is not None and results.robustness.depends_on_model:
+        return "Next: decide by the model that you will train; the tokenizers' order depends on it."
+    if closest.significant is False:
+        if closest.more_seeds is not None:
+            n = closest.seeds + closest.more_seeds
+            return f"Next: seeds={n} would decide between {closest.a} and {closest.b}."
+        if closest.more_text is not None:
+            return (
+                f"Next: a validation text {closest.more_text:.1f} times as long would decide "
+                f"between {closest.a} and {closest.b}."
+            )
+        return f"Next: choose between {closest.a} and {closest.b} by their cost, or train longer."
+    names = ",".join(results.experiment.tokenizer_names)
+    return f"Next: gptkit scale -t {names} shows whether it holds at a larger budget."
 
 
 def _spent(results: Results, arm: ArmResult) -> str:

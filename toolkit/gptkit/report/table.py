@@ -24,10 +24,15 @@ MIN_FOLDED_CHARS = 8
 
 @dataclass(frozen=True)
 class Cell:
-    """A text; it may be marked as the best in its column, or as less important."""
+    """A text; it may be marked as the best in its column, or as less important.
+
+    Attributes:
+        value: the number that the text shows, in full; a page sorts by it.
+    """
 
     text: str
     style: Literal["best", "dim"] | None = None
+    value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -251,18 +256,27 @@ def to_markdown(table: Table) -> list[str]:
     return lines
 
 
-def to_html(table: Table) -> str:
-    """Render the table as an HTML element; all text is escaped."""
-    head = "".join(f'<th scope="col">{_html(c.heading)}</th>' for c in table.columns)
+def to_html(table: Table, *, sortable: bool = False) -> str:
+    """Render the table as an HTML element; all text is escaped.
+
+    Args:
+        sortable: whether a page's script lets a reader sort it.
+    """
+    head = "".join(
+        f'<th scope="col"{_align(c)}>{escape_html(c.heading)}</th>' for c in table.columns
+    )
     body = ""
     for section in table.sections:
+        rows = "".join(f"<tr>{_html_cells(table.columns, row)}</tr>" for row in section.rows)
         if section.title:
             span = len(table.columns)
-            body += f'<tr><th colspan="{span}" scope="rowgroup">{_html(section.title)}</th></tr>'
-        body += "".join(f"<tr>{_html_cells(table.columns, row)}</tr>" for row in section.rows)
-    caption = f"<caption>{_html(table.title)}</caption>" if table.title else ""
-    notes = "".join(f"<p>{_html(note)}</p>" for note in table.notes)
-    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
+            title = escape_html(section.title)
+            rows = f'<tr><th colspan="{span}" scope="rowgroup">{title}</th></tr>{rows}'
+        body += f"<tbody>{rows}</tbody>"
+    caption = f"<caption>{escape_html(table.title)}</caption>" if table.title else ""
+    notes = "".join(f"<p>{escape_html(note)}</p>" for note in table.notes)
+    kind = ' class="sortable"' if sortable else ""
+    return f"<table{kind}>{caption}<thead><tr>{head}</tr></thead>{body}</table>{notes}"
 
 
 def escape_markdown(text: str) -> str:
@@ -282,15 +296,25 @@ def _markdown_cell(cell: str | Cell) -> str:
     return f"**{text}**" if cell.style == "best" and text else text
 
 
-def _html(text: str) -> str:
+def escape_html(text: str) -> str:
+    """Escape a text for HTML, with its control characters visible."""
     return escape(printable(text))
 
 
+def _align(column: Column) -> str:
+    return "" if column.align == "left" else ' class="number"'
+
+
 def _html_cells(columns: Sequence[Column], row: Row) -> str:
+    """Write the cells of a row; the first one is its heading."""
     shown = ""
-    for column, cell in zip(columns, row, strict=False):
+    for at, (column, cell) in enumerate(zip(columns, row, strict=False)):
         cell = Cell(cell) if isinstance(cell, str) else cell
-        kind = "" if cell.style is None else f' class="{cell.style}"'
-        align = ' style="text-align:right"' if column.align == "right" else ""
-        shown += f"<td{kind}{align}>{_html(cell.text)}</td>"
+        kinds = [*(["number"] if column.align == "right" else []), *([cell.style or ""])]
+        kind = " ".join(filter(None, kinds))
+        tag, scope = ("th", ' scope="row"') if at == 0 else ("td", "")
+        attributes = scope + (f' class="{kind}"' if kind else "")
+        if cell.value is not None:
+            attributes += f' data-value="{cell.value!r}"'
+        shown += f"<{tag}{attributes}>{escape_html(cell.text)}</{tag}>"
     return shown

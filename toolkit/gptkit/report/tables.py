@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from gptkit.losses import Baseline
+from gptkit.events.losses import Baseline
 from gptkit.report.formatting import printable, short
 from gptkit.report.sentences import (
     SPLIT_NAMES,
@@ -60,14 +60,31 @@ def _params(row: LossRow) -> str:
     return "/".join(map(short, (params.embedding, params.body, params.head)))
 
 
+def _number(value: float, form: str) -> Cell:
+    return Cell(f"{value:{form}}", value=value)
+
+
+def _tokens_per_second(row: LossRow) -> str | Cell:
+    if not row.seconds:
+        return ""
+    speed = fmean(arm.train.tokens for arm in row.seeds) / row.seconds
+    return Cell(short(speed), value=speed)
+
+
 LOSS_COLUMNS: list[Spec[LossRow]] = [
     Spec(Column("tokenizer", "left", fold=True), lambda r: tokenizer_label(r.arm)),
     Spec(Column("model", "left", needed=True), lambda r: r.arm.model),
-    Spec(Column("vocab \n(used)", fold=True), _vocabulary),
-    Spec(Column("params \nemb/body/head"), _params),
+    Spec(
+        Column("vocab \n(used)", fold=True),
+        lambda r: Cell(_vocabulary(r), value=float(r.arm.vocab_size)),
+    ),
+    Spec(
+        Column("params \nemb/body/head"),
+        lambda r: Cell(_params(r), value=float(r.arm.params.total)),
+    ),
     Spec(
         Column("bits/\nbyte", needed=True),
-        lambda r: Cell(f"{r.bits:.3f}", "best" if r.bits == r.best else None),
+        lambda r: Cell(f"{r.bits:.3f}", "best" if r.bits == r.best else None, r.bits),
     ),
     Spec(
         Column("±"),
@@ -75,18 +92,23 @@ LOSS_COLUMNS: list[Spec[LossRow]] = [
         shown=lambda rows: any(len(r.seeds) > 1 for r in rows),
     ),
     Spec(
-        Column("nats/\ntoken"), lambda r: f"{fmean(a.reported.nats_per_token for a in r.seeds):.3f}"
+        Column("nats/\ntoken"),
+        lambda r: _number(fmean(a.reported.nats_per_token for a in r.seeds), ".3f"),
     ),
-    Spec(Column("bytes/\ntoken"), lambda r: f"{r.arm.reported.bytes / r.arm.reported.tokens:.2f}"),
     Spec(
-        Column("tokens\n/s"),
-        lambda r: short(fmean(a.train.tokens for a in r.seeds) / r.seconds) if r.seconds else "",
+        Column("bytes/\ntoken"),
+        lambda r: _number(r.arm.reported.bytes / r.arm.reported.tokens, ".2f"),
     ),
+    Spec(Column("tokens\n/s"), _tokens_per_second),
 ]
 
 
-def loss_table(results: Results) -> Table:
-    """Make a table with a row per tokenizer and model, then baselines; the best are marked."""
+def loss_table(results: Results, *, baselines: bool = True) -> Table:
+    """Make a table with a row per tokenizer and model, then baselines; the best are marked.
+
+    Args:
+        baselines: whether they are in it; without them, there are no notes.
+    """
     best = best_bits(results.arms)
     rows = [LossRow(seeds, best[seeds[0].model]) for seeds in group_by_model(results.arms)]
     columns, cells = build_rows(LOSS_COLUMNS, rows)
@@ -96,9 +118,11 @@ def loss_table(results: Results) -> Table:
     return Table(
         title=f"{title}, mean of {n_seeds} seeds" if n_seeds > 1 else title,
         columns=columns,
-        sections=[Section(cells), *_baseline_sections(results, columns)],
+        sections=[Section(cells), *(_baseline_sections(results, columns) if baselines else [])],
         dense=True,
-        notes=[
+        notes=[]
+        if not baselines
+        else [
             "Bits/byte compares tokenizers, nats/token does not. Each byte is scored once, with "
             "the weights of the best evaluation on val. Parameters are the dense model's. Below "
             "the models are baselines: counts of ids in the training text, smoothed by Witten "
@@ -136,10 +160,14 @@ def _baseline_row(columns: Sequence[Column], name: str, what: str, bits: float) 
     return [cells.get(column.heading, "") for column in columns]
 
 
-def vocabulary_table(results: Results) -> Table | None:
-    """Make a table with bars of bits per byte by vocabulary size; None below three tokenizers."""
+def vocabulary_table(results: Results, *, least: int = 3) -> Table | None:
+    """Make a table with bars of bits per byte by vocabulary size.
+
+    Args:
+        least: None below so many tokenizers.
+    """
     curves = vocabulary_points(results)
-    if min(map(len, curves.values())) < 3:
+    if min(map(len, curves.values())) < least:
         return None
     sections = []
     for model, points in curves.items():
@@ -261,28 +289,36 @@ def stretch_table(verdict: Verdict) -> Table | None:
     )
 
 
-def sample_table(results: Results, *, models: Sequence[str] = ()) -> Table:
+def sample_table(
+    results: Results,
+    *,
+    models: Sequence[str] = (),
+    tokenizers: Sequence[str] = (),
+    most_chars: int | None = None,
+) -> Table:
     """Make a table of the first seed's samples; up to three tokenizers are side by side.
 
     Args:
-        models: whose samples are shown, of those there are; if there is none of them, all.
+        models, tokenizers: whose samples are shown, of those there are; if there is none of them,
+            all.
+        most_chars: how much is shown of a longer sample; None for all.
     """
     arms = [arm for arm in results.arms if arm.seed == 0]
-    tokenizers = list(dict.fromkeys(arm.tokenizer for arm in arms))
-    trained = list(dict.fromkeys(arm.model for arm in arms))
-    chosen = [m for m in trained if m in models] or trained
-    text = {(arm.tokenizer, arm.model): arm.samples[0].text.strip("\n") for arm in arms}
+    shown = _chosen([arm.tokenizer for arm in arms], tokenizers)
+    chosen = _chosen([arm.model for arm in arms], models)
+    text = {
+        (arm.tokenizer, arm.model): _start(arm.samples[0].text.strip("\n"), most_chars)
+        for arm in arms
+    }
     title = f"Samples after the prompt {arms[0].samples[0].prompt!r}, of equal length in bytes"
-    if len(tokenizers) <= MAX_SIDE_BY_SIDE:
+    if len(shown) <= MAX_SIDE_BY_SIDE:
         return Table(
             title=title,
             columns=[
                 Column("model", "left"),
-                *(Column(t, "left", fold=True, ratio=1, needed=True) for t in tokenizers),
+                *(Column(t, "left", fold=True, ratio=1, needed=True) for t in shown),
             ],
-            sections=[
-                Section([[model, *(text[t, model] for t in tokenizers)]]) for model in chosen
-            ],
+            sections=[Section([[model, *(text[t, model] for t in shown)]]) for model in chosen],
         )
     return Table(
         title=title,
@@ -291,18 +327,29 @@ def sample_table(results: Results, *, models: Sequence[str] = ()) -> Table:
             Column("tokenizer", "left", fold=True),
             Column("text", "left", fold=True, ratio=1, needed=True),
         ],
-        sections=[Section([[model, t, text[t, model]]]) for model in chosen for t in tokenizers],
+        sections=[Section([[model, t, text[t, model]]]) for model in chosen for t in shown],
     )
+
+
+def _chosen(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    known = list(dict.fromkeys(names))
+    return [name for name in known if name in wanted] or known
+
+
+def _start(text: str, most_chars: int | None) -> str:
+    if most_chars is None or len(text) <= most_chars:
+        return text
+    return text[:most_chars].rstrip() + " …"
 
 
 SEED_COLUMNS: list[Spec[ArmResult]] = [
     Spec(Column("arm", "left", fold=True), lambda arm: arm.id),
-    Spec(Column("bits/\nbyte"), lambda arm: f"{arm.reported.bits_per_byte:.4f}"),
+    Spec(Column("bits/\nbyte"), lambda arm: _number(arm.reported.bits_per_byte, ".4f")),
     Spec(Column("best \nstep"), lambda arm: str(arm.best_step)),
-    Spec(Column("last \non val"), lambda arm: f"{arm.last.bits_per_byte:.4f}"),
+    Spec(Column("last \non val"), lambda arm: _number(arm.last.bits_per_byte, ".4f")),
     Spec(Column("learning \nrate"), lambda arm: f"{arm.learning_rate:g}"),
     Spec(Column("epochs"), lambda arm: f"{arm.train.epochs:.2f}"),
-    Spec(Column("seconds"), lambda arm: f"{arm.train.seconds:.1f}"),
+    Spec(Column("seconds"), lambda arm: _number(arm.train.seconds, ".1f")),
 ]
 
 

@@ -28,7 +28,7 @@ from gptkit.results.summary import best_arm, main_verdicts
 
 
 def comparison(results: Results) -> list[RenderableType]:
-    """Return what `gptkit compare` shows."""
+    """Return what `gptkit compare --full` shows: every table, and the answer last."""
     _, closest = best_arm(results)
     tables = [
         loss_table(results),
@@ -56,7 +56,7 @@ def comparison(results: Results) -> list[RenderableType]:
 
 
 def walk(results: Results) -> list[RenderableType]:
-    """Return what `gptkit lecture ladder` shows."""
+    """Return what `gptkit lecture ladder --full` shows."""
     tokenizers = results.experiment.tokenizer_names
     ladder = bits_table(results) if len(tokenizers) > 1 else stage_table(results, tokenizers[0])
     return [

@@ -8,7 +8,7 @@ import msgspec
 
 from gptkit.data.corpus_facts import CorpusFacts
 from gptkit.data.parity import TextTokens
-from gptkit.losses import Baseline, Loss
+from gptkit.events.losses import Baseline, Loss
 from gptkit.plan.experiment_config import ExperimentConfig
 
 Interval = tuple[float, float]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gptkit.losses import Loss
+from gptkit.events.losses import Loss
 from gptkit.results.schema import Interval
 
 

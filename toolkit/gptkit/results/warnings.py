@@ -23,14 +23,14 @@ WIDE_INTERVAL = 0.01  # bits per byte; with a wider interval, one decimal is lef
 
 
 def check_result(results: Results) -> list[str]:
-    """Return the warnings about a result."""
+    """Return the warnings about a result; those that weigh most come first."""
     return [
-        *_check_asked(results),
         *_check_losses(results),
-        *_check_text(results),
         *_check_matching(results),
-        *_check_tuning(results),
         *_check_marginals(results),
+        *_check_text(results),
+        *_check_tuning(results),
+        *_check_asked(results),
     ]
 
 
@@ -70,18 +70,25 @@ def _check_losses(results: Results) -> list[str]:
 
     checks: list[tuple[Callable[[ArmResult], bool], Callable[[ArmResult], str]]] = [
         (
+            lambda arm: bits(arm) > uniform[arm.tokenizer],
+            lambda arm: (
+                f"worse than guessing: {bits(arm):.3f} bits per byte; uniform guessing gives "
+                f"{uniform[arm.tokenizer]:.3f}"
+            ),
+        ),
+        (
+            lambda arm: arm.reported.lost_bytes > 0,
+            lambda arm: (
+                f"its tokenizer loses {arm.reported.lost_bytes:,} of {arm.reported.bytes:,} bytes; "
+                "its bits per byte include the cost of restoring them"
+            ),
+        ),
+        (
             lambda arm: arm.last.bits_per_byte > OVERFIT_RATIO * arm.val.bits_per_byte,
             lambda arm: (
                 f"overfitted: {arm.last.bits_per_byte:.3f} bits per byte at the end, "
                 f"{arm.val.bits_per_byte:.3f} at its best, step {arm.best_step}, which is what is "
                 "reported"
-            ),
-        ),
-        (
-            lambda arm: bits(arm) > uniform[arm.tokenizer],
-            lambda arm: (
-                f"worse than guessing: {bits(arm):.3f} bits per byte; uniform guessing gives "
-                f"{uniform[arm.tokenizer]:.3f}"
             ),
         ),
         (
@@ -96,13 +103,6 @@ def _check_losses(results: Results) -> list[str]:
             lambda arm: (
                 f"read the training text {arm.train.epochs:.1f} times; beyond {MAX_EPOCHS}, "
                 "repeated text is worth less than new text"
-            ),
-        ),
-        (
-            lambda arm: arm.reported.lost_bytes > 0,
-            lambda arm: (
-                f"its tokenizer loses {arm.reported.lost_bytes:,} of {arm.reported.bytes:,} bytes; "
-                "its bits per byte include the cost of restoring them"
             ),
         ),
     ]

@@ -22,7 +22,7 @@ from gptkit.events import Evaluated, StepDone
 from gptkit.models import Model
 from gptkit.train.cuda_graph import GraphedStep
 from gptkit.train.interrupts import uncut
-from gptkit.train.optim import bf16_is_native, clip_gradients, make_optimizers, rate_at
+from gptkit.train.optim import bf16_is_native, clip_gradients, make_optimizers
 from gptkit.train.state import (
     Metric,
     Progress,
@@ -105,7 +105,7 @@ class Training:
         began = time.perf_counter()
         progress.step += 1
         ids, targets, n_bytes = next(batches)
-        set_rates(self.optimizers, rate_at(progress.step - 1, progress.done, self.optim))
+        set_rates(self.optimizers, self.optim.rate_at(progress.step - 1, progress.done))
         loss = self._update(ids, targets)
         if self._tells_each_step:
             loss = loss.cpu()

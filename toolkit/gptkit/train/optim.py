@@ -146,23 +146,6 @@ def _make_muon(matrices: list[nn.Parameter], config: OptimConfig) -> Optimizer:
     )
 
 
-def rate_at(step: int, done: float, config: OptimConfig) -> float:
-    """Return the learning rate at a step, as a fraction of the peak.
-
-    Args:
-        step: the number of the step, from 0.
-        done: how much of the training is done before it (in steps or seconds), from 0 to 1.
-
-    >>> config = OptimConfig(learning_rate=1.0, warmup_steps=2, decay_fraction=0.5)
-    >>> [rate_at(step, step / 8, config) for step in range(8)]
-    [0.5, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
-    """
-    rate = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
-    if config.decay_fraction is not None:
-        rate = min(rate, (1 - done) / config.decay_fraction)
-    return rate
-
-
 @torch.no_grad()
 def clip_gradients(model: Model, max_norm: float) -> None:
     """Scale all gradients so that the norm of the dense model's gradient is at most max_norm.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from gptkit.config import Arm
-from gptkit.losses import Loss
+from gptkit.events.losses import Loss
 
 
 class StepDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="step"):

@@ -1,0 +1,1 @@
+"""Write HTML: self-contained pages, and fragments for notebooks."""

@@ -1,0 +1,1 @@
+"""Subscribers to an experiment's events: trackers, and the live report."""
