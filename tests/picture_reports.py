@@ -21,6 +21,7 @@ PLACES = {  # what is shown; of the other reports, the top of the page
     "robustness": "#models table",
     "lecture": "#ladder figure",
     "marginal": "#after table",
+    "tokenizers": "#losses table",
     "scale/linux-doc": "#losses figure",
 }
 WIDTH, HEIGHT, SCALE = 640, 330, 0.75

@@ -26,6 +26,7 @@ from gptkit.report.studies import study_page
 from gptkit.report.table import to_markdown
 from gptkit.report.tables import loss_table
 from gptkit.results.json_schema import json_schema
+from gptkit.results.read import read_checked
 from gptkit.results.scale_schema import Scale
 from gptkit.results.schema import Results
 from gptkit.results.studies import FAIR, Study
@@ -44,6 +45,11 @@ SMALL = {"budget": "20steps", "bytes_per_step": 256, "context_bytes": 32, "sampl
 def read(path):
     """Results, a ladder or a study, by their kind."""
     return msgspec.json.decode(path.read_bytes(), type=Results | Scale | Study)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT / "reports")))
+def test_committed_results_are_read_as_a_users_are(path):
+    assert read_checked(path) == read(path)
 
 
 def results(report):

@@ -393,6 +393,7 @@ def test_an_unknown_device_is_refused(text_file, tmp_path):
         gptkit.compare(data=str(text_file), device="toaster", out=tmp_path, **SMALL)
 
 
+@pytest.mark.slow
 @pytest.mark.corpus
 def test_a_tenth_of_it_learns_most_of_it(shakespeare_folder, tmp_path):
     # At 59 steps of 586 the character decoder has passed the best any bigram can do on this

@@ -93,7 +93,11 @@ def corpus_of_chars():
             ],
         ),
         (lambda: compact.measure(1, steps=2), ["compact"]),
-        (lambda: parallel.measure(1, words=TINY), ["parallel", "memory"]),
+        pytest.param(
+            lambda: parallel.measure(1, words=TINY),
+            ["parallel", "memory"],
+            marks=pytest.mark.slow,  # its small version: tests/gptkit/engines/test_processes.py
+        ),
         (lambda: generate.measure(1, n_tokens=20), ["generate"]),
         (
             lambda: encode.measure(1, n_bytes=1),
@@ -166,7 +170,7 @@ def test_an_unknown_measurement_is_refused(gptkit):
 def test_without_each_choice_there_is_a_row(monkeypatch):
     monkeypatch.setattr(ablations, "MAX_STEPS", 2)
     corpus = load_corpus("markov:1")
-    encoded = {spec: encode_corpus(corpus, spec) for spec in ("char", "gpt2")}
+    encoded = {spec: encode_corpus(corpus, spec) for spec in ("char", "byte")}
     rows = [ablations.bits_without(c, encoded, "4KB") for c in ("nothing", "Muon")]
     assert [row.without for row in rows] == ["nothing", "Muon"]
     assert all(row.bits_per_byte[spec] > 0 for row in rows for spec in encoded)

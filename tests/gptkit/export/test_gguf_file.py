@@ -20,7 +20,10 @@ def run_of(runs, tokenizer, recipe):
 
 @pytest.mark.parametrize(
     ("tokenizer", "recipe"),
-    [("byte", "gpt2"), ("bpe:300", "gpt2"), ("byte", "qwen3"), ("gpt2", "qwen3")],
+    [
+        *(("byte", "gpt2"), ("bpe:300", "gpt2"), ("byte", "qwen3")),
+        pytest.param("gpt2", "qwen3", marks=pytest.mark.slow),  # the reader is slow
+    ],
 )
 def test_tensors_tokens_and_config_read_back(tokenizer, recipe, runs, tmp_path):
     run = run_of(runs, tokenizer, recipe)

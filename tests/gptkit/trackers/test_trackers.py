@@ -43,12 +43,8 @@ def command(*words, **environment):
     return done
 
 
-@pytest.fixture(scope="module")
-def tracked(tmp_path_factory):
-    """An experiment that told all trackers while it ran, and one that is told them afterwards."""
-    for package in ("tensorboardX", "tensorboard", "wandb", "mlflow", "trackio"):
-        pytest.importorskip(package)
-    place = tmp_path_factory.mktemp("tracked")
+def track_twice(place, trackers):
+    """An experiment that tells trackers while it runs, and one that they are told of afterwards."""
     text = place / "text.txt"
     text.write_text("To be, or not to be, that is the question.\n" * 200, encoding="utf-8")
     environment = {
@@ -58,7 +54,6 @@ def tracked(tmp_path_factory):
     }
     options = ["-t", "char,byte", "-m", "bigram", "-d", text, "--budget", "8steps"]
     options += ["--bytes-per-step", 256, "--context-bytes", 32, "--out", place, "--sample-bytes", 9]
-    trackers = "tensorboard,wandb,mlflow,trackio"
     command("compare", *options, "--name", "live", "--track", trackers, **environment)
     command("compare", *options, "--name", "later", **environment)
     told = command("track", place / "later", "--to", trackers, **environment).stdout
@@ -66,6 +61,19 @@ def tracked(tmp_path_factory):
         f"{name} has 2 arms of {place / 'later'}" for name in trackers.split(",")
     ]
     return place
+
+
+@pytest.fixture(scope="module")
+def tracked_by_one(tmp_path_factory):
+    pytest.importorskip("tensorboardX")
+    return track_twice(tmp_path_factory.mktemp("tracked"), "tensorboard")
+
+
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory):
+    for package in ("wandb", "mlflow", "trackio"):
+        pytest.importorskip(package)
+    return track_twice(tmp_path_factory.mktemp("tracked"), "wandb,mlflow,trackio")
 
 
 def curve(folder, arm):
@@ -85,7 +93,9 @@ def close(found, expected):
 
 
 @both
-def test_tensorboard_reads_the_curves(tracked, name):
+def test_tensorboard_reads_the_curves(tracked_by_one, name):
+    tracked = tracked_by_one
+    pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     folders = {path.name for path in (tracked / name / "tensorboard").iterdir()}
@@ -104,6 +114,7 @@ def test_tensorboard_reads_the_curves(tracked, name):
 mlflow_reader = pytest.mark.filterwarnings("ignore")
 
 
+@pytest.mark.slow
 @both
 @mlflow_reader
 def test_mlflow_reads_the_curves(tracked, name):
@@ -141,6 +152,7 @@ def wandb_records(file):
             yield record
 
 
+@pytest.mark.slow
 @both
 def test_the_offline_file_of_weights_and_biases_has_the_curves(tracked, name):
     files = [*(tracked / name / "wandb").glob("offline-run-*/run-*.wandb")]
@@ -164,6 +176,7 @@ def test_the_offline_file_of_weights_and_biases_has_the_curves(tracked, name):
         close(points, curve(tracked / name, arm))
 
 
+@pytest.mark.slow
 @both
 def test_trackio_reads_the_curves(tracked, name):
     environment = os.environ | {"TRACKIO_DIR": str(tracked / "trackio")}
@@ -181,6 +194,7 @@ def test_trackio_reads_the_curves(tracked, name):
         close(found, curve(tracked / name, arm))
 
 
+@pytest.mark.slow
 @mlflow_reader
 def test_a_replay_has_every_step(tracked):
     from mlflow import MlflowClient

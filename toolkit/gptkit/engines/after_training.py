@@ -23,7 +23,7 @@ from gptkit.eval.perturb import perturb
 from gptkit.models import MODELS, Model
 from gptkit.results.byte_losses import ByteLosses, read_arm_losses, to_byte_losses
 from gptkit.results.perturbations import cost_of_perturbation
-from gptkit.results.schema import ArmResult, Marginal, Perturbed
+from gptkit.results.schema import COUNTED_BIGRAM, ArmResult, Marginal, Perturbed
 from gptkit_tokenizers import TokenizerError
 
 log = logging.getLogger("gptkit")
@@ -80,7 +80,7 @@ def _marginals(
         marginal = pair_marginal(lattice, part, before, log_probs)
         return Gap(n_bytes=n_bytes, canonical=canonical, marginal=marginal, error=None)
 
-    rows = [_row(name, "counted bigram", exact(by_counts))]
+    rows = [_row(name, COUNTED_BIGRAM, exact(by_counts))]
     for arm in arms:
         if arm.seed != 0:
             continue

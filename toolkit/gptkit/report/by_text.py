@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from gptkit.data.parity import TextTokens
 from gptkit.report.table import Cell, Column, Row, Section, Table
-from gptkit.results.by_text import ALL
-from gptkit.results.schema import Results, TextVerdict
+from gptkit.results.schema import ALL, Results, TextVerdict
 
 
 def text_loss_table(results: Results) -> Table | None:

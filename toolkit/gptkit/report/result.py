@@ -15,7 +15,6 @@ from gptkit.results.scale_schema import Scale
 from gptkit.results.schema import ArmResult, Results, Robustness, Stretches, Verdict
 from gptkit.results.studies import Study
 from gptkit.results.summary import group_by_model, mean_bits
-from gptkit.results.verdict import compare_arms
 from gptkit_tokenizers.base import JsonObject
 
 if TYPE_CHECKING:
@@ -130,6 +129,8 @@ class Result:
             ConfigError: a tokenizer or model that this experiment does not have.
             RunError: the runs are not there.
         """
+        from gptkit.results.verdict import compare_arms
+
         if self.folder is None:
             raise RunError("this result has no folder; load it with load_result.")
         if model is None:

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 import numpy as np
 
 from gptkit.results.byte_losses import ByteLosses, block_bits, shared_borders
-from gptkit.results.schema import ArmResult, TextLoss, TextVerdict
+from gptkit.results.schema import ALL, ArmResult, TextLoss, TextVerdict
 from gptkit.results.statistics import (
     ALPHA,
     Difference,
@@ -21,8 +21,6 @@ from gptkit.results.statistics import (
 )
 from gptkit.results.summary import group_by_model
 from gptkit.results.verdict import describe, is_significant
-
-ALL = "all texts, equal weights"
 
 Losses = Callable[[ArmResult], ByteLosses]
 Ranges = Mapping[str, tuple[int, int]]  # the bytes of each text, by name

@@ -13,7 +13,7 @@ import msgspec
 from gptkit.files import read_bytes
 from gptkit.plan.experiment_config import find_unknown
 from gptkit.results.scale_schema import Scale
-from gptkit.results.schema import Results
+from gptkit.results.schema import COUNTED_BIGRAM, Results
 from gptkit.results.studies import Study
 
 
@@ -72,11 +72,13 @@ def check_results(results: Results) -> None:
         "baselines": [one.tokenizer for one in results.baselines if one.tokenizer is not None],
         "tuning": [tuning.tokenizer for tuning in results.tuning],
         "marginals": [marginal.tokenizer for marginal in results.marginals],
+        "perturbed": [perturbed.tokenizer for perturbed in results.perturbed],
     }
     modelled: dict[str, Iterable[str]] = {
         "verdict": [verdict.model for verdict in results.verdict],
         "tuning": [tuning.model for tuning in results.tuning],
-        "marginals": [marginal.model for marginal in results.marginals],
+        "marginals": [m.model for m in results.marginals if m.model != COUNTED_BIGRAM],
+        "perturbed": [perturbed.model for perturbed in results.perturbed],
         "match": results.match.max_over_min,
     }
     if robust := results.robustness:

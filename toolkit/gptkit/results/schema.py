@@ -221,11 +221,14 @@ class Tuning(Record, frozen=True, kw_only=True):
     factor: float
 
 
+COUNTED_BIGRAM = "counted bigram"  # what stands for a model where pairs of ids are counted
+
+
 class Marginal(Record, frozen=True, kw_only=True):
     """The loss over all tokenizations of a part of the text; see `gptkit.eval.marginal`.
 
     Attributes:
-        model: a model of the experiment, its first seed; "counted bigram" for the counts.
+        model: a model of the experiment, its first seed; `COUNTED_BIGRAM` for the counts.
         bytes: of the part.
         canonical: bits per byte of the part as the tokenizer cuts it.
         bits_per_byte: over all tokenizations: exact, or an upper bound that was estimated.
@@ -243,6 +246,9 @@ class Marginal(Record, frozen=True, kw_only=True):
     def gap(self) -> float:
         """What the one tokenization costs, in bits per byte."""
         return self.canonical - self.bits_per_byte
+
+
+ALL = "all texts, equal weights"
 
 
 class TextLoss(Record, frozen=True, kw_only=True):

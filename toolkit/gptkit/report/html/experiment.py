@@ -72,7 +72,9 @@ def experiment_page(results: Results, losses: Losses | None) -> str:
         ("arms", "Every arm", table_html(seed_table(results), sortable=True)),
         ("again", "Run this again", _again(results)),
     ]
-    names = " vs ".join(results.experiment.tokenizer_names)
+    tokenizers = results.experiment.tokenizer_names
+    many = f"{len(tokenizers)} tokenizers"
+    names = " vs ".join(tokenizers) if len(tokenizers) <= MOST_LABELS else many
     title = f"{names} on {results.corpus.name}"
     return document(
         title,

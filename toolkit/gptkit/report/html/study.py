@@ -17,11 +17,8 @@ def markdown_page(markdown: str) -> str:
 
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     body = body.replace("<table>", '<div class="scroll" role="region" tabindex="0"><table>')
-    body = (
-        body.replace("</table>", "</table></div>")
-        .replace("<th>", '<th scope="col">')
-        .replace("<th ", '<th scope="col" ')
-    )
+    body = body.replace("</table>", "</table></div>")
+    body = re.sub("<th(?=[ >])", '<th scope="col"', body)
     body = body.replace("<pre><code>", '<pre class="command"><code>')
     title = re.match(r"# (.*)", markdown)
     return document(title[1] if title else "A study", [body], scripts=["page.js"])

@@ -10,7 +10,7 @@ from gptkit.report.formatting import short
 from gptkit.report.table import escape_html
 
 WIDTH, HEIGHT = 480, 300
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 44  # margins
+LEFT, RIGHT, TOP, BOTTOM = 62, 14, 12, 44  # margins
 N_COLOURS = 7  # --series-0 and on, in style.css
 DASHES = ("", "7 3", "2 3")
 MARKERS: Sequence[Callable[[float, float], str]] = (
@@ -22,6 +22,8 @@ MARKERS: Sequence[Callable[[float, float], str]] = (
 )
 
 Point = tuple[float, float]
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+CHAR_WIDTH = 7.0  # of a label, on average
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +75,10 @@ def draw(chart: Chart) -> str:
     x_at = _scale(min(xs), max(xs), LEFT + 8, WIDTH - RIGHT - 8, log=log)
     y_at = _scale(min(ys), max(ys), HEIGHT - BOTTOM - 8, TOP + 8)
     ticks = chart.ticks or {x: short(x) for x in _ticks(min(xs), max(xs), log=log)}
+    taken: list[Box] = []  # by labels
     parts = [_axes(chart, x_at, y_at, ticks, _ticks(min(ys), max(ys)))]
     for one in chart.series:
-        parts.append(_series(one, x_at, y_at))
+        parts.append(_series(one, x_at, y_at, taken))
     title = escape_html(chart.title)
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">'
@@ -123,12 +126,17 @@ def _axes(
         f'<path class="grid" d="{lines}"/><path class="frame" d="M{LEFT} {TOP}V{bottom}H{right}"/>'
         f'<g class="text">{y_texts}{x_texts}'
         f'<text x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">{escape_html(chart.x_label)}'
-        f'</text><text transform="translate(12 {(TOP + bottom) / 2}) rotate(-90)" '
+        f'</text><text transform="translate(13 {(TOP + bottom) / 2}) rotate(-90)" '
         f'text-anchor="middle">{escape_html(chart.y_label)}</text></g>'
     )
 
 
-def _series(one: Series, x_at: Callable[[float], float], y_at: Callable[[float], float]) -> str:
+def _series(
+    one: Series,
+    x_at: Callable[[float], float],
+    y_at: Callable[[float], float],
+    taken: list[Box],
+) -> str:
     places = [(x_at(x), y_at(y)) for x, y in one.points]
     shown = ""
     if one.band:
@@ -142,14 +150,33 @@ def _series(one: Series, x_at: Callable[[float], float], y_at: Callable[[float],
     if one.marked:
         titles = [f"{one.name}: {y:.3f} at {short(x)}" for x, y in one.points]
         shown += _marked(one, places, titles)
-    for (x, y), label in zip(places, one.labels, strict=False):
-        left = x > WIDTH * 0.75
-        anchor, at = ("end", x - 7) if left else ("start", x + 7)
-        shown += (
-            f'<text class="text" x="{at:.1f}" y="{y - 5:.1f}" text-anchor="{anchor}">'
-            f"{escape_html(label)}</text>"
-        )
+    for place, label in zip(places, one.labels, strict=False):
+        shown += _label(place, label, taken)
     return shown
+
+
+def _label(place: Point, label: str, taken: list[Box]) -> str:
+    """Write a label beside a point, where it covers no other; nothing if there is no such place."""
+    (x, y), width = place, CHAR_WIDTH * len(label)
+    for anchor, left, base in (
+        ("start", x + 7, y - 5),
+        ("start", x + 7, y + 14),
+        ("end", x - 7 - width, y - 5),
+        ("end", x - 7 - width, y + 14),
+    ):
+        box = (left, base - 11, left + width, base + 3)
+        free = all(
+            box[2] < other[0] or other[2] < box[0] or box[3] < other[1] or other[3] < box[1]
+            for other in taken
+        )
+        if free and left >= LEFT and box[2] <= WIDTH:
+            taken.append(box)
+            at = left if anchor == "start" else box[2]
+            return (
+                f'<text class="text" x="{at:.1f}" y="{base:.1f}" text-anchor="{anchor}">'
+                f"{escape_html(label)}</text>"
+            )
+    return ""
 
 
 def _line(one: Series, path: str) -> str:
@@ -184,15 +211,15 @@ def _ticks(low: float, high: float, *, log: bool = False) -> list[float]:
 
     >>> _ticks(0, 10)
     [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]
-    >>> _ticks(30, 20_000, log=True)
-    [100.0, 1000.0, 10000.0]
+    >>> _ticks(30, 20_000, log=True), _ticks(300, 2400, log=True)
+    ([100.0, 1000.0, 10000.0], [500.0, 1000.0, 2000.0])
     """
     if log:
-        decades = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
-        if len(decades) >= 2:
-            return [10.0**decade for decade in decades]
-        found = [low, high] if low < high else [low]
-        return [float(value) for value in found]
+        decades = [10.0**i for i in range(math.floor(math.log10(low)), math.ceil(math.log10(high)))]
+        inside = [size for size in decades if low <= size <= high]
+        if len(inside) < 3:
+            inside = [x * size for size in decades for x in (1, 2, 5) if low <= x * size <= high]
+        return inside or [float(low)]
     if low == high:
         return [float(low)]
     raw = (high - low) / 5
