@@ -170,7 +170,7 @@ def test_an_unknown_measurement_is_refused(gptkit):
 def test_without_each_choice_there_is_a_row(monkeypatch):
     monkeypatch.setattr(ablations, "MAX_STEPS", 2)
     corpus = load_corpus("markov:1")
-    encoded = {spec: encode_corpus(corpus, spec) for spec in ("char", "byte")}
+    encoded = {spec: encode_corpus(corpus, spec) for spec in ("char", "gpt2")}
     rows = [ablations.bits_without(c, encoded, "4KB") for c in ("nothing", "Muon")]
     assert [row.without for row in rows] == ["nothing", "Muon"]
     assert all(row.bits_per_byte[spec] > 0 for row in rows for spec in encoded)
