@@ -7,6 +7,7 @@
     │   └── DownloadError  a text cannot be downloaded
     ├── TrainingError      a training cannot continue
     └── RunError           a run folder is missing, incomplete or changed
+        └── ArmTaken       another command trains the arm
 
 Tokenizers raise `gptkit_tokenizers.TokenizerError`. A message names the input, the bound and
 the remedy; the command line prints it without a traceback and exits with 2.
@@ -48,6 +49,10 @@ class TrainingError(GptkitError):
 
 class RunError(GptkitError):
     """A run folder is missing, incomplete or changed."""
+
+
+class ArmTaken(RunError):
+    """Another command trains the arm."""
 
 
 class Stopped(KeyboardInterrupt):

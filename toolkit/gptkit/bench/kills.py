@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -59,12 +60,18 @@ class Scenario:
         words: of the command, given the folder of the inputs and the folder it writes.
         share: of all kills.
         resumable: whether the command has --resume; else it is run again as it was.
+        partner: whether a second command of the same words runs beside it, which is not killed.
     """
 
     name: str
     words: Callable[[Path, Path], list[str]]
     share: float
     resumable: bool = True
+    partner: bool = False
+
+
+def _shared(inputs: Path, out: Path) -> list[str]:
+    return [*_compare(1)(inputs, out), "--seeds", "2", "--claim"]
 
 
 def _compare(jobs: int) -> Callable[[Path, Path], list[str]]:
@@ -106,7 +113,8 @@ def _export(inputs: Path, out: Path) -> list[str]:
 
 SCENARIOS = (
     Scenario("compare, one process", _compare(1), 0.35),
-    Scenario("compare, two processes", _compare(2), 0.30),
+    Scenario("compare, two processes", _compare(2), 0.20),
+    Scenario("compare, two commands that share arms", _shared, 0.1, partner=True),
     Scenario("scale", _scale, 0.12),
     Scenario("lecture ladder", _ladder, 0.08),
     Scenario("report", _report, 0.07, resumable=False),
@@ -172,6 +180,7 @@ class _Trial:
             wanted = kills == 0 or (kills < MOST_KILLS and rng.random() < KILL_AGAIN)
             mark = f"{out.name}-{kills}"
             process, output = _start(command, mark), ""
+            beside = _start(command, f"{mark}-beside") if self.scenario.partner else None
             try:
                 output, _ = process.communicate(
                     timeout=rng.uniform(0.0, self.seconds) if wanted else None
@@ -183,12 +192,19 @@ class _Trial:
                 orphans += _wait_for_the_end(mark)
                 broken += count_broken(out)
                 self.on_kill()
-                if self.scenario.resumable or differences(self.alone, out):
+                if beside is not None:
+                    output, _ = beside.communicate()
+                    failed = beside.returncode != 0
+                elif self.scenario.resumable or differences(self.alone, out):
                     continue
-                failed = False  # it was killed after its work was done
+                else:
+                    failed = False  # it was killed after its work was done
             else:
                 failed = process.returncode != 0
-            differs = [] if failed else differences(self.alone, out)
+                if beside is not None:
+                    beside.communicate()
+                    failed |= beside.returncode != 0
+            differs = [] if failed else [*differences(self.alone, out), *_trained_twice(out)]
             row = KillRow(
                 command=self.scenario.name,
                 kills=kills,
@@ -302,6 +318,22 @@ def differences(alone: Path, out: Path) -> list[str]:
 def _files(root: Path) -> list[Path]:
     """Return the files that must be equal; the log of events is of times."""
     return [path for path in root.glob("**/*") if path.is_file() and path.name != "events.jsonl"]
+
+
+def _trained_twice(out: Path) -> list[str]:
+    """Say which arms were trained to their end more than once, by the log of events."""
+    found = []
+    for log in out.glob("**/events.jsonl"):
+        lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        done = Counter(
+            line["arm"]
+            for line in lines
+            if line["record"] == "event"
+            and line["event"]["event"] == "done"
+            and not line["event"]["kept"]
+        )
+        found += [f"{arm} was trained {n} times" for arm, n in done.items() if n > 1]
+    return found
 
 
 def _content(path: Path, root: Path) -> Any:

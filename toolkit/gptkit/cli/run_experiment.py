@@ -39,7 +39,7 @@ def run_and_show(
     if print_config:
         typer.echo(to_toml(config, execution), nl=False)
         return
-    if execution.resume:
+    if execution.resume and not execution.claim:
         from gptkit.engines.experiment_folder import find_folder
 
         find_folder(config.tokenizer_names, execution)  # before anything is loaded

@@ -50,7 +50,7 @@ def scale(
         typer.echo(to_toml(*configs), nl=False)
         return
     experiment, execution = configs
-    if execution.resume:
+    if execution.resume and not execution.claim:
         from gptkit.engines.experiment_folder import find_folder
 
         find_folder(experiment.tokenizer_names, execution)

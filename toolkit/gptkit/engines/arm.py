@@ -13,7 +13,7 @@ from gptkit.config import Arm
 from gptkit.data.batches import ids_read
 from gptkit.data.encoding import EncodedCorpus
 from gptkit.engines.checkpoint import Checkpoints, remove_checkpoints
-from gptkit.engines.claims import claim
+from gptkit.engines.claims import GRACE_SECONDS, claim
 from gptkit.engines.job import Job
 from gptkit.engines.resume import finished_run
 from gptkit.engines.run_folder import Sampling, record_sha256, write_run
@@ -76,12 +76,13 @@ def run_arm(job: Job, encoded: EncodedCorpus, on_event: OnEvent) -> ArmResult:
 
     Raises:
         Interrupted: a signal asked for it.
-        RunError: another process trains the arm, or it cannot be written.
+        ArmTaken: another process trains the arm.
+        RunError: it cannot be written.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(job.threads or threads)
     try:
-        with claim(job.folder):
+        with claim(job.folder, timeout=0.0 if job.shared else GRACE_SECONDS):
             finished = finished_run(job, encoded.tokenizer)
             if finished is None:
                 return _train_and_record(job, encoded, on_event)

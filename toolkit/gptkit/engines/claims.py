@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from gptkit.errors import RunError
+from gptkit.errors import ArmTaken, ConfigError
 
 FOLDER = ".claims"
 GRACE_SECONDS = 20.0  # for a process that has been told to stop, and still saves
@@ -26,7 +26,8 @@ def claim(arm_folder: Path, *, timeout: float = GRACE_SECONDS) -> Iterator[None]
     """Hold the claim of an arm.
 
     Raises:
-        RunError: another process holds it.
+        ArmTaken: another process holds it.
+        ConfigError: the file system has no locks.
     """
     path = _lock_path(arm_folder)
     lock = _acquire(path, arm_folder, timeout)
@@ -54,8 +55,13 @@ def _acquire(path: Path, arm_folder: Path, timeout: float) -> BaseFileLock:
             return lock
         except (_Removed, FileNotFoundError):
             continue  # its holder has ended just now
+        except NotImplementedError:
+            raise ConfigError(
+                f"the file system of {path.parent} has no locks, so two commands could train the "
+                "same arm. Write to another one: out=PATH."
+            ) from None
         except Timeout:
-            raise RunError(
+            raise ArmTaken(
                 f"{arm_folder} is being trained by {claimed_by(arm_folder) or 'another process'}.\n"
                 "Wait until that command ends, or give this one another name."
             ) from None

@@ -44,6 +44,13 @@ def make_folder(tokenizers: Sequence[str], execution: ExecutionConfig) -> Path:
     """
     out = Path(execution.out)
     name = _folder_name(tokenizers, execution)
+    if execution.claim:
+        folder = out / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"{folder} cannot be written: {error.strerror}.") from error
+        return folder
     if execution.resume:
         return find_folder(tokenizers, execution)
     tails = ["", *(f"-{i}" for i in range(2, MAX_TRIED_NAMES))]

@@ -24,6 +24,7 @@ class Job:
         record: what the run's config.json will say.
         folder: the folder that the arm is recorded in.
         save_every: how often its state is saved; None: see `gptkit.engines.checkpoint`.
+        shared: whether other commands may train it; one that is claimed is left to them.
         threads: the threads that train it; None for all of the process. PyTorch's sums depend on
             their number in the last digits, so it must not depend on the course of things.
     """
@@ -33,6 +34,7 @@ class Job:
     folder: Path
     save_every: SaveEvery | None = None
     threads: int | None = None
+    shared: bool = False
 
     @property
     def arm(self) -> Arm:
@@ -59,6 +61,7 @@ def make_jobs(
             device=execution.device,
             folder=folder / arm.id,
             save_every=execution.saves(),
+            shared=execution.claim,
         )
         for arm in arms
     ]

@@ -23,7 +23,7 @@ from gptkit.data.encoding import EncodedCorpus
 from gptkit.engines.arm import find_device, run_arm
 from gptkit.engines.job import Job
 from gptkit.engines.worker import COMMAND, READY
-from gptkit.errors import TrainingError
+from gptkit.errors import ArmTaken, TrainingError
 from gptkit.events import Event, OnEvent
 from gptkit.plan.execution_config import ExecutionConfig
 from gptkit.plan.matching import training_flops
@@ -50,26 +50,38 @@ class LocalEngine:
     def run(self, jobs: Sequence[Job], on_event: OnEvent) -> dict[str, ArmResult]:
         """Train each arm, in the order of the jobs, and return the results by the arms' ids.
 
+        Shared arms that another command trains are left out.
+
         Raises:
             TrainingError: a worker process ended too early. An error of an arm is raised as it
                 is. The other workers are stopped.
         """
         if min(self.processes, len(jobs)) <= 1:
-            return {job.arm.id: self._run_here(job, on_event) for job in jobs}
+            found = {job.arm.id: self._run_here(job, on_event) for job in jobs}
+            return {name: result for name, result in found.items() if result is not None}
         return self._run_in_processes(jobs, on_event)
 
     def _text(self, job: Job) -> EncodedCorpus:
         return self.texts[job.arm.tokenizer]
 
-    def _run_here(self, job: Job, on_event: OnEvent) -> ArmResult:
-        return run_arm(job, self._text(job), on_event)
+    def _run_here(self, job: Job, on_event: OnEvent) -> ArmResult | None:
+        """Train an arm in this process; None if it is shared, and another command trains it."""
+        try:
+            return run_arm(job, self._text(job), on_event)
+        except ArmTaken:
+            if job.shared:
+                return None
+            raise
 
     def _run_in_processes(self, jobs: Sequence[Job], on_event: OnEvent) -> dict[str, ArmResult]:
         pool = _WorkerPool(jobs, self.texts)
-        results: dict[str, ArmResult] = {}
+        results: dict[str, ArmResult | None] = {}
 
         def receive(message: Message) -> None:
             arm, content = message
+            if isinstance(content, ArmTaken) and jobs[0].shared:
+                results[arm.id] = None
+                return
             if isinstance(content, BaseException):
                 raise content
             if isinstance(content, ArmResult):
@@ -91,7 +103,7 @@ class LocalEngine:
                 receive(pool.inbox.get())
         finally:
             pool.stop()
-        return results
+        return {name: result for name, result in results.items() if result is not None}
 
 
 def choose_processes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from gptkit.data.encoding import EncodedCorpus
@@ -15,10 +16,10 @@ from gptkit.engines.checkpoint import (
     read_header,
     remove_checkpoints,
 )
-from gptkit.engines.claims import claimed_by
+from gptkit.engines.claims import claim, claimed_by
 from gptkit.engines.job import Job
 from gptkit.engines.run_folder import Run, load_run, record_sha256
-from gptkit.errors import ConfigError, RunError
+from gptkit.errors import ArmTaken, ConfigError, RunError
 from gptkit.files import rename_patiently
 from gptkit.results.byte_losses import read_losses
 from gptkit.results.schema import ArmResult
@@ -32,19 +33,25 @@ def kept_arms(
 ) -> dict[str, ArmResult]:
     """Return the results of the finished arms in the folder, by id.
 
-    An arm whose files cannot be read is not among them, so it is trained again; a message says so.
+    Shared arms that another command trains are not among them. Neither is an arm whose files
+    cannot be read, so it is trained again; a message says so.
 
     Raises:
         ConfigError: the folder has other arms, or arms with other options.
     """
+    claimed = {job.arm.id: claimed_by(job.folder) for job in jobs}
     for job in jobs:
-        if owner := claimed_by(job.folder):
+        if not job.shared and (owner := claimed[job.arm.id]):
             raise ConfigError(
                 f"{job.folder} is being trained by {owner}.\n"
                 "Wait until that command ends, or give this one another name."
             )
     for left in folder.glob(".*.tmp"):
-        _take_or_remove(left)
+        if not jobs[0].shared:
+            _take_or_remove(left)
+        elif (name := _named_after(left)) in {*claimed, "results.json", "tuning.json"}:
+            with suppress(ArmTaken), claim(folder / name, timeout=0.0):
+                _take_or_remove(left)
     present = {path.parent.name for path in folder.glob("*/config.json")}
     present |= {path.name for path in (folder / checkpoint.FOLDER).glob("*/")}
     if left_out := sorted(present - {job.arm.id for job in jobs}):
@@ -54,6 +61,8 @@ def kept_arms(
         )
     kept = {}
     for job in jobs:
+        if claimed[job.arm.id] is not None:
+            continue
         if not job.folder.exists():
             _check_checkpoints(job, texts[job.arm.tokenizer].tokenizer)
             continue
@@ -105,9 +114,14 @@ def _other_options(folder: Path) -> ConfigError:
     )
 
 
+def _named_after(temporary: Path) -> str:
+    """Return the name that a temporary file or folder was to have."""
+    return temporary.name[1:].rsplit(".", 2)[0]
+
+
 def _take_or_remove(left: Path) -> None:
     """Give an arm that is whole its name; remove what a killed process did not finish."""
-    target = left.with_name(left.name[1:].rsplit(".", 2)[0])
+    target = left.with_name(_named_after(left))
     if (left / "weights.safetensors").is_file() and not target.exists():
         rename_patiently(left, target)
     elif left.is_dir():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from copy import copy
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +16,7 @@ import torch
 from gptkit.data.corpus import Corpus, load_corpus
 from gptkit.data.prepare import Prepared, name_tokenizers, prepare
 from gptkit.engines.arm import find_device
-from gptkit.engines.claims import remove_claims
+from gptkit.engines.claims import claim, remove_claims
 from gptkit.engines.compose import compose_results, describe_machine, describe_tuning
 from gptkit.engines.cost import ExperimentCost, estimate_cost
 from gptkit.engines.engine import Engine
@@ -23,6 +25,7 @@ from gptkit.engines.job import Job, assign_threads, make_jobs
 from gptkit.engines.processes import LocalEngine, choose_processes
 from gptkit.engines.resume import kept_arms
 from gptkit.engines.room import check_disk, check_memory
+from gptkit.engines.shared import SharedEngine
 from gptkit.engines.until import train_until_decided
 from gptkit.errors import NoRoom, RunError, Stopped
 from gptkit.eval.baselines import measure_baselines
@@ -33,9 +36,9 @@ from gptkit.files import write_json
 from gptkit.plan.execution_config import ExecutionConfig
 from gptkit.plan.experiment_config import ExperimentConfig, split_options
 from gptkit.plan.make import Plan, make_plan
-from gptkit.report.result import Result
+from gptkit.report.result import Result, read_results
 from gptkit.results.byte_losses import read_arm_losses
-from gptkit.results.schema import ArmResult, Look
+from gptkit.results.schema import ArmResult, Look, Results
 from gptkit.results.verdict import judge
 from gptkit.trackers.subscribers import Subscribers
 from gptkit.trackers.tracker import find_trackers
@@ -144,7 +147,7 @@ class Experiment:
         find_trackers(self.execution.track)
         arms = self.untuned_plan().arms
         folder = make_folder(self.config.tokenizer_names, self.execution)
-        stays = False  # to be resumed, even empty
+        stays = self.execution.claim  # others may have begun there, or it is to be resumed
         status: Status = "failed"
         result = None
         subscribers = Subscribers(folder, arms, self.execution, on_event)
@@ -172,15 +175,20 @@ class Experiment:
         return self._baselines
 
     def _run_in(self, folder: Path, on_event: OnEvent, engine: Engine | None) -> Result:
-        began = time.perf_counter()
-        prepared, plan = self.prepare(), self._plan(on_event, folder / "tuning.json")
+        began, shared = time.perf_counter(), self.execution.claim
+        prepared = self.prepare()
+        with claim(folder / "tuning.json", timeout=math.inf) if shared else nullcontext():
+            plan = self._plan(on_event, folder / "tuning.json")
         jobs = make_jobs(plan.arms, prepared, self.config, self.execution, folder)
-        kept = kept_arms(jobs, prepared.texts, folder) if self.execution.resume else {}
+        resumes = self.execution.resume or shared
+        kept = kept_arms(jobs, prepared.texts, folder) if resumes else {}
         for job in jobs:
             if job.arm.id in kept:
                 on_event(job.arm, ArmDone(loss=kept[job.arm.id].reported, kept=True))
         processes = choose_processes(plan.arms, prepared.texts, self.execution)
         engine = engine or LocalEngine(prepared.texts, processes=processes)
+        if shared:
+            engine = SharedEngine(engine)
 
         def train(wanted: Sequence[Job]) -> list[ArmResult]:
             ordered = assign_threads(
@@ -207,23 +215,11 @@ class Experiment:
                         level=level,
                     ),
                 )
-            results = compose_results(
-                folder=folder,
-                config=self.config.resolved(None if self._corpus else prepared.corpus.name),
-                plan=plan,
-                prepared=prepared,
-                baselines=self._measure_baselines(),
-                arms=arms,
-                tuning=[
-                    describe_tuning(arm, self._tuned[arm.tokenizer, arm.recipe])
-                    for arm in self.untuned_plan().arms
-                    if arm.schedule.seed == 0 and self._tuned
-                ],
-                machine=describe_machine(find_device(self.execution.device), processes),
-                looks=looks,
-                began=began,
-            )
-            write_json(folder / "results.json", results)
+            with claim(folder / "results.json", timeout=math.inf) if shared else nullcontext():
+                results = self._written_results(folder, arms) if shared else None
+                if results is None:
+                    results = self._compose(folder, plan, arms, looks, processes, began)
+                    write_json(folder / "results.json", results)
         except OSError as error:
             raise RunError(
                 f"{error.filename or folder} cannot be written: {error.strerror}.\n"
@@ -231,6 +227,42 @@ class Experiment:
                 f"name={folder.name!r}."
             ) from error
         return Result(results, folder)
+
+    def _compose(
+        self,
+        folder: Path,
+        plan: Plan,
+        arms: list[ArmResult],
+        looks: list[Look],
+        processes: int,
+        began: float,
+    ) -> Results:
+        """Judge the arms, and put the results together."""
+        prepared = self.prepare()
+        return compose_results(
+            folder=folder,
+            config=self.config.resolved(None if self._corpus else prepared.corpus.name),
+            plan=plan,
+            prepared=prepared,
+            baselines=self._measure_baselines(),
+            arms=arms,
+            tuning=[
+                describe_tuning(arm, self._tuned[arm.tokenizer, arm.recipe])
+                for arm in self.untuned_plan().arms
+                if arm.schedule.seed == 0 and self._tuned
+            ],
+            machine=describe_machine(find_device(self.execution.device), processes),
+            looks=looks,
+            began=began,
+        )
+
+    def _written_results(self, folder: Path, arms: list[ArmResult]) -> Results | None:
+        """Return the results that another command has written of these arms, if it has."""
+        try:
+            found = read_results(folder)
+        except RunError:
+            return None
+        return found if isinstance(found, Results) and found.arms == arms else None
 
 
 def compare(

@@ -23,6 +23,8 @@ class ExecutionConfig:
 
     Attributes:
         name: the experiment's folder; None for one named after its tokenizers.
+        claim: whether other commands with the same options train the same experiment, and the
+            first of them makes its folder. It resumes what is there.
         resume: whether to keep the finished arms in that folder and train only the others.
         jobs: how many arms to train at a time, in processes that share the cores; None for as
             many as there are cores if that is faster, and for one on a GPU or matched by time.
@@ -34,6 +36,12 @@ class ExecutionConfig:
     )
     resume: bool = option(
         False, "Continue an experiment that was stopped; finished arms are kept.", flag=True
+    )
+    claim: bool = option(
+        False,
+        "Share the experiment with other commands in its folder, on any machine: each trains arms "
+        "that nobody else trains.",
+        flag=True,
     )
     device: str = option("auto", "Device: auto, cpu or cuda.")
     jobs: int | None = option(
