@@ -297,8 +297,8 @@ def test_a_bigram_keeps_the_pairs_that_training_reads(text, english, tmp_path, m
     schedule = Schedule(block_size=8, steps=6, bytes_per_step=100)
     pairs = set(Bigram.find_support(ids_read(on_disk, schedule), 50257).tolist())
     read = set()
-    for ids, targets, _ in islice(batches_of(on_disk, schedule, torch.device("cpu")), 6):
-        read |= set((ids * 50257 + targets).flatten().tolist())
+    for batch in islice(batches_of(on_disk, schedule, torch.device("cpu")), 6):
+        read |= set((batch.ids * 50257 + batch.targets).flatten().tolist())
     assert read <= pairs
     everything = Bigram.find_support(on_disk.ids, 50257)
     assert len(pairs) < len(everything) / 2

@@ -54,8 +54,9 @@ def measure(rounds: int, *, steps: int = 10) -> list[Measurement]:
         optimizers = make_optimizers(model, recipe.optim)
 
         def train() -> None:
-            for x, y, _ in batches:
-                loss = take_step(model, optimizers, x, y, config=recipe.optim)
+            for batch in batches:
+                pair = batch.ids, batch.targets
+                loss = take_step(model, optimizers, *pair, config=recipe.optim)
                 losses[name].append(loss.item())
 
         return train

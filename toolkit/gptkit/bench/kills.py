@@ -190,10 +190,11 @@ class _Trial:
                 process.communicate()
                 kills += 1
                 orphans += _wait_for_the_end(mark)
-                broken += count_broken(out)
                 self.on_kill()
-                if beside is not None:
+                if beside is not None:  # it goes on, and its files change
                     output, _ = beside.communicate()
+                broken += count_broken(out)
+                if beside is not None:
                     failed = beside.returncode != 0
                 elif self.scenario.resumable or differences(self.alone, out):
                     continue

@@ -13,7 +13,7 @@ from typing import Annotated, TextIO
 import typer
 
 from gptkit.cli.commands import Commands
-from gptkit.cli.log import log, set_up
+from gptkit.cli.log import is_follower, log, set_up
 from gptkit.errors import CorpusWarning, GptkitError
 
 app = typer.Typer(
@@ -71,6 +71,8 @@ def main() -> None:
 
         if not isinstance(error, GptkitError | TokenizerError | OSError):
             raise
+        if is_follower():
+            sys.exit(2)  # the first process says it
         message = printable(to_command_line(str(error)))
         typer.echo(_wrap(f"error: {message}"), err=True)
         sys.exit(2)

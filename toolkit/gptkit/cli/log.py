@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 from gptkit.report.formatting import printable
@@ -22,6 +23,13 @@ def set_up(*, verbose: bool, quiet: bool) -> None:
     log.handlers = [StderrHandler()]
     log.propagate = False
     log.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+    if is_follower():
+        log.setLevel(logging.ERROR)
+
+
+def is_follower() -> bool:
+    """Return whether torchrun started this process beside one that prints."""
+    return "LOCAL_RANK" in os.environ and os.environ.get("RANK", "0") != "0"
 
 
 def is_quiet() -> bool:

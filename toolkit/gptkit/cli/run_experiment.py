@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gptkit.cli.log import is_quiet
+from gptkit.cli.log import is_follower, is_quiet
 from gptkit.errors import Stopped
 from gptkit.plan.execution_config import ExecutionConfig
 from gptkit.plan.experiment_config import ExperimentConfig
@@ -36,6 +36,8 @@ def run_and_show(
     Args:
         show: makes what is printed of the results, unless they are printed as JSON.
     """
+    if is_follower() and (print_config or dry_run):
+        return
     if print_config:
         typer.echo(to_toml(config, execution), nl=False)
         return
@@ -54,12 +56,20 @@ def run_and_show(
     live = sys.stdout.isatty() and sys.stderr.isatty() and not is_quiet()
     with err.status("Loading PyTorch, the text and the tokenizers") if live else nullcontext():
         from gptkit.engines.process_memory import keep_freed_memory
+        from gptkit.eval.group import ALONE
         from gptkit.experiment import Experiment
         from gptkit.files import to_json
         from gptkit.report.terminal import costs
 
         keep_freed_memory()
         experiment = Experiment.from_configs(config, execution)
+        from gptkit.engines.torchrun import dismiss, follow, join_group
+
+        group = ALONE if dry_run else join_group(execution.device)
+    if group.rank:
+        follow(experiment.prepare().texts, group)
+        return
+    experiment.group = group
     encode_shown(experiment, err, live=live)
     with err.status("Making the plan") if live else nullcontext():
         experiment.untuned_plan()
@@ -76,6 +86,7 @@ def run_and_show(
     except Stopped as stopped:
         say_stopped(stopped.folder)
         raise typer.Exit(128 + stopped.number) from None
+    dismiss(group)
     if as_json:
         typer.echo(to_json(result.data), nl=False)
     else:

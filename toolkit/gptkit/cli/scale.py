@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from gptkit.cli.config_options import with_config_options
-from gptkit.cli.log import is_quiet, log
+from gptkit.cli.log import is_follower, is_quiet, log
 from gptkit.cli.options import ConfigFile, DryRun, PrintConfig
 from gptkit.plan.experiment_config import Options
 from gptkit.plan.options_file import merge_options, read_options, to_toml
@@ -46,6 +46,8 @@ def scale(
     steps = ScaleConfig(rungs=rungs, factor=factor, axis=cast(Any, axis), extrapolate=extrapolate)
     file = {} if config is None else read_options(config)
     configs = merge_options(SCALE_DEFAULTS, file, given)
+    if is_follower() and (print_config or dry_run):
+        return
     if print_config:
         typer.echo(to_toml(*configs), nl=False)
         return
@@ -72,7 +74,9 @@ def _run(steps: Any, configs: Any, *, dry_run: bool, as_json: bool) -> None:
     with err.status("Loading PyTorch, the text and the tokenizers") if live else nullcontext():
         from gptkit.cli.run_experiment import say_stopped
         from gptkit.engines.process_memory import keep_freed_memory
+        from gptkit.engines.torchrun import dismiss, follow, join_group
         from gptkit.errors import Stopped
+        from gptkit.eval.group import ALONE
         from gptkit.experiment import ScaleLadder
         from gptkit.files import to_json
         from gptkit.report.formatting import printable
@@ -82,6 +86,11 @@ def _run(steps: Any, configs: Any, *, dry_run: bool, as_json: bool) -> None:
 
         keep_freed_memory()
         ladder = ScaleLadder.from_configs(steps, *configs)
+        group = ALONE if dry_run else join_group(ladder.execution.device)
+    if group.rank:
+        follow(ladder.prepare().texts, group)
+        return
+    ladder.use_group(group)
     encode_shown(ladder, err, live=live)
     if dry_run:
         costs = ladder.cost()
@@ -102,6 +111,7 @@ def _run(steps: Any, configs: Any, *, dry_run: bool, as_json: bool) -> None:
     except Stopped as stopped:
         say_stopped(stopped.folder.parent)
         raise typer.Exit(128 + stopped.number) from None
+    dismiss(group)
     if as_json:
         typer.echo(to_json(result.data), nl=False)
         return

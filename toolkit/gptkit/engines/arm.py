@@ -19,6 +19,7 @@ from gptkit.engines.resume import finished_run
 from gptkit.engines.run_folder import Sampling, record_sha256, write_run
 from gptkit.errors import ConfigError
 from gptkit.eval.evaluation import Evaluation, evaluate
+from gptkit.eval.group import ALONE, Group
 from gptkit.eval.sampling import sample_text
 from gptkit.events import ArmDone, Evaluated, Event, OnEvent, Resumed, StepDone
 from gptkit.events.losses import Loss
@@ -68,11 +69,16 @@ def fresh_model(arm: Arm, encoded: EncodedCorpus, device: torch.device) -> Model
     return model.to(device)
 
 
-def run_arm(job: Job, encoded: EncodedCorpus, on_event: OnEvent) -> ArmResult:
+def run_arm(
+    job: Job, encoded: EncodedCorpus, on_event: OnEvent, *, group: Group = ALONE
+) -> ArmResult:
     """Train an arm, sample from it, record it in its folder, and return its result.
 
     It goes on from the arm's last checkpoint if there is one. If a signal or Ctrl-C stops it, it
     saves one first.
+
+    Args:
+        group: the processes that train it; this one is the first of them.
 
     Raises:
         Interrupted: a signal asked for it.
@@ -85,22 +91,29 @@ def run_arm(job: Job, encoded: EncodedCorpus, on_event: OnEvent) -> ArmResult:
         with claim(job.folder, timeout=0.0 if job.shared else GRACE_SECONDS):
             finished = finished_run(job, encoded.tokenizer)
             if finished is None:
-                return _train_and_record(job, encoded, on_event)
+                return _train_and_record(job, encoded, on_event, group)
             on_event(job.arm, ArmDone(loss=finished.result.reported, kept=True))
             return finished.result
     finally:
         torch.set_num_threads(threads)
 
 
-def _train_and_record(job: Job, encoded: EncodedCorpus, on_event: OnEvent) -> ArmResult:
+def _train_and_record(
+    job: Job, encoded: EncodedCorpus, on_event: OnEvent, group: Group
+) -> ArmResult:
     arm, sampling = job.arm, job.record.sampling
-    device = find_device(job.device)
+    device = find_device(job.device) if group is ALONE else group.device
     model = fresh_model(arm, encoded, device)
-    training = Training(model, encoded, arm.optim, arm.schedule)
+    training = Training(
+        model, encoded, arm.optim, arm.schedule, group=group, micro_batch=job.micro_batch
+    )
     checkpoints = Checkpoints(
         job.folder, job.record, record_sha256(encoded.tokenizer), job.save_every
     )
-    _resume(training, checkpoints, device, partial(on_event, arm))
+    group.from_first(job)
+    resumed = _resume(training, checkpoints, device, partial(on_event, arm))
+    if group is not ALONE:
+        group.from_first(training.state() if resumed else None)
     try:
         for event in training:
             on_event(arm, event.event if isinstance(event, Scored) else event)
@@ -110,7 +123,7 @@ def _train_and_record(job: Job, encoded: EncodedCorpus, on_event: OnEvent) -> Ar
         assert best is not None
         reported = best.evaluation
         if encoded.test is not None:
-            reported = evaluate_test(model, encoded, stride=arm.schedule.eval_stride)
+            reported = evaluate_test(model, encoded, stride=arm.schedule.eval_stride, group=group)
         sample = _draw_sample(model, encoded, sampling, seed=arm.schedule.seed)
     except KeyboardInterrupt:
         if training.is_whole and training.progress.step:
@@ -143,8 +156,8 @@ def _resume(
     checkpoints: Checkpoints,
     device: torch.device,
     on_event: Callable[[Event], None],
-) -> None:
-    """Continue a training from its last checkpoint that can be used, if there is any."""
+) -> bool:
+    """Continue a training from its last checkpoint that can be used; return if there is one."""
     checkpoint, notes = checkpoints.load(device)
     if checkpoint is not None:
         training.load(checkpoint.state)
@@ -152,6 +165,7 @@ def _resume(
             notes.append(checkpoint.note)
     if checkpoint is not None or notes:
         on_event(Resumed(step=training.progress.step, notes=tuple(notes)))
+    return checkpoint is not None
 
 
 def _save(checkpoints: Checkpoints, training: Training) -> None:
@@ -187,12 +201,14 @@ def _draw_sample(model: Model, encoded: EncodedCorpus, sampling: Sampling, *, se
         return ""
 
 
-def evaluate_test(model: Model, encoded: EncodedCorpus, *, stride: int | None) -> Evaluation:
+def evaluate_test(
+    model: Model, encoded: EncodedCorpus, *, stride: int | None, group: Group = ALONE
+) -> Evaluation:
     """Compute the test text's loss; the texts before it are the context of its start."""
     assert encoded.test is not None
     reach = model.block_size + 1
     before = np.concatenate([encoded.train.ids[-reach:], encoded.val.ids[-reach:]])
-    return evaluate(model, encoded.test, before=before, stride=stride)
+    return evaluate(model, encoded.test, before=before, stride=stride, group=group)
 
 
 def _arm_result(

@@ -112,11 +112,11 @@ def _seconds(arm: Arm, encoded: EncodedCorpus, model: Model, seconds: float) -> 
     steps: list[float] = []
     while len(steps) < 3 or time.perf_counter() < until:
         began = time.perf_counter()
-        ids, targets, _ = next(batches)
-        n = max(1, MAX_STEP_TOKENS // ids.shape[1])
-        part = ids[:n], targets[:n]
+        batch = next(batches)
+        n = max(1, MAX_STEP_TOKENS // batch.ids.shape[1])
+        part = batch.ids[:n], batch.targets[:n]
         take_step(model, optimizers, *part, config=arm.optim)
-        steps.append((time.perf_counter() - began) * len(ids) / len(part[0]))
+        steps.append((time.perf_counter() - began) * len(batch.ids) / len(part[0]))
     scored = val.ids[:MAX_SCORED_TOKENS]
     began = time.perf_counter()
     evaluate(

@@ -25,6 +25,7 @@ class Job:
         folder: the folder that the arm is recorded in.
         save_every: how often its state is saved; None: see `gptkit.engines.checkpoint`.
         shared: whether other commands may train it; one that is claimed is left to them.
+        micro_batch: how many windows of a step are computed at a time; None for all.
         threads: the threads that train it; None for all of the process. PyTorch's sums depend on
             their number in the last digits, so it must not depend on the course of things.
     """
@@ -35,6 +36,7 @@ class Job:
     save_every: SaveEvery | None = None
     threads: int | None = None
     shared: bool = False
+    micro_batch: int | None = None
 
     @property
     def arm(self) -> Arm:
@@ -62,6 +64,7 @@ def make_jobs(
             folder=folder / arm.id,
             save_every=execution.saves(),
             shared=execution.claim,
+            micro_batch=execution.micro_batch,
         )
         for arm in arms
     ]

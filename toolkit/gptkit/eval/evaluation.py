@@ -12,6 +12,7 @@ import torch
 from gptkit.data.encoding import EncodedText
 from gptkit.data.id_array import IdArray
 from gptkit.errors import ConfigError
+from gptkit.eval.group import ALONE, Group
 from gptkit.events.losses import Loss
 from gptkit.models import Model
 
@@ -82,7 +83,14 @@ def bits_per_byte(total_nats: float, n_bytes: int) -> float:
 
 
 @torch.no_grad()
-def sweep(model: Model, ids: IdArray, *, before: IdArray, stride: int | None = None) -> np.ndarray:
+def sweep(
+    model: Model,
+    ids: IdArray,
+    *,
+    before: IdArray,
+    stride: int | None = None,
+    group: Group = ALONE,
+) -> np.ndarray:
     """Return the nats (N,), float64, of every id of a text; each id is scored once.
 
     Windows of `block_size` advance by `stride`, and a window scores its last `stride` targets.
@@ -94,6 +102,7 @@ def sweep(model: Model, ids: IdArray, *, before: IdArray, stride: int | None = N
         before: the ids before the text, at least block_size - stride + 1 of them. They are the
             context of the first window.
         stride: from 1 to block_size. None: block_size, so windows do not overlap.
+        group: the processes that share the windows.
     """
     block_size = model.block_size
     stride = block_size if stride is None else stride
@@ -112,9 +121,9 @@ def sweep(model: Model, ids: IdArray, *, before: IdArray, stride: int | None = N
     rows = max(1, MAX_BATCH_TOKENS.get(device.type, 2048) // block_size)
     was_training = model.training
     model.eval()
-    nats = np.empty(n_windows * stride)  # one array: many pieces would keep the heap from shrinking
+    nats = np.zeros(n_windows * stride)  # one array: many pieces would keep the heap from shrinking
     try:
-        for first in range(0, n_windows, rows):
+        for first in group.share(np.arange(0, n_windows, rows)).tolist():
             count = min(rows, n_windows - first)
             reach = text[first * stride :][: (count - 1) * stride + block_size + 1].to(device)
             windows = reach.unfold(0, block_size + 1, stride)  # (R, T + 1)
@@ -123,14 +132,19 @@ def sweep(model: Model, ids: IdArray, *, before: IdArray, stride: int | None = N
             nats[share] = scored.double().flatten().cpu().numpy()
     finally:
         model.train(was_training)
-    return nats[: len(ids)]
+    return group.add(torch.from_numpy(nats[: len(ids)])).numpy()
 
 
 def evaluate(
-    model: Model, text: EncodedText, *, before: IdArray, stride: int | None = None
+    model: Model,
+    text: EncodedText,
+    *,
+    before: IdArray,
+    stride: int | None = None,
+    group: Group = ALONE,
 ) -> Evaluation:
     """Compute the loss of a text; see `sweep`."""
-    nats = sweep(model, text.ids, before=before, stride=stride)
+    nats = sweep(model, text.ids, before=before, stride=stride, group=group)
     return Evaluation(
         nats=nats,
         n_bytes=text.n_bytes,

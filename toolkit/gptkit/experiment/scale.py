@@ -13,6 +13,7 @@ from gptkit.data.prepare import Prepared
 from gptkit.engines.cost import ExperimentCost
 from gptkit.engines.experiment_folder import make_folder
 from gptkit.errors import RunError
+from gptkit.eval.group import Group
 from gptkit.events import OnEvent, ignore
 from gptkit.experiment.single import Experiment
 from gptkit.files import write_json
@@ -62,6 +63,10 @@ class ScaleLadder:
     def execution(self) -> ExecutionConfig:
         """Where and how all rungs run."""
         return self._top.execution
+
+    def use_group(self, group: Group) -> None:
+        """Train each arm of each rung with several processes."""
+        self._top.group = group
 
     def prepare(self, on_bytes: Callable[[str, int, int], None] = lambda *_: None) -> Prepared:
         """Load the corpus, and encode and audit it under each tokenizer; done once.

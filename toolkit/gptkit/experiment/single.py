@@ -26,9 +26,11 @@ from gptkit.engines.processes import LocalEngine, choose_processes
 from gptkit.engines.resume import kept_arms
 from gptkit.engines.room import check_disk, check_memory
 from gptkit.engines.shared import SharedEngine
+from gptkit.engines.torchrun import TorchrunEngine
 from gptkit.engines.until import train_until_decided
 from gptkit.errors import NoRoom, RunError, Stopped
 from gptkit.eval.baselines import measure_baselines
+from gptkit.eval.group import ALONE
 from gptkit.events import ArmDone, OnEvent, ignore
 from gptkit.events.log import Status
 from gptkit.events.losses import Baseline
@@ -74,6 +76,7 @@ class Experiment:
         self.config, self.execution = split_options(options)
         self._prepared: Prepared | None = None
         self._baselines: list[Baseline] = []  # shared by experiments on the same text
+        self.group = ALONE  # the processes that train each arm together
         self._untuned: Plan | None = None
         self._tuned: dict[tuple[str, str], Tuned] = {}
 
@@ -185,7 +188,10 @@ class Experiment:
         for job in jobs:
             if job.arm.id in kept:
                 on_event(job.arm, ArmDone(loss=kept[job.arm.id].reported, kept=True))
-        processes = choose_processes(plan.arms, prepared.texts, self.execution)
+        alone = self.group.size == 1
+        processes = choose_processes(plan.arms, prepared.texts, self.execution) if alone else 1
+        if engine is None and self.group.size > 1:
+            engine = TorchrunEngine(prepared.texts, self.group)
         engine = engine or LocalEngine(prepared.texts, processes=processes)
         if shared:
             engine = SharedEngine(engine)

@@ -47,6 +47,12 @@ class ExecutionConfig:
     jobs: int | None = option(
         None, "Number of arms to train at a time; they share the cores.", shown="automatic"
     )
+    micro_batch: int | None = option(
+        None,
+        "Windows of a step that are computed at a time. Fewer take less memory; the step stays "
+        "the same.",
+        shown="all",
+    )
     save_every: str | None = option(
         None,
         "How often an arm in training is saved: 60s or 500steps.",
@@ -63,8 +69,9 @@ class ExecutionConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "out", str(self.out))
         self.saves()
-        if self.jobs is not None and self.jobs < 1:
-            raise ConfigError(f"jobs is {self.jobs}; it must be at least 1.")
+        for name in ("jobs", "micro_batch"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ConfigError(f"{name} is {value}; it must be at least 1.")
         if self.name is not None:
             check_folder_name("name", self.name)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import islice
 
 import msgspec
@@ -18,6 +19,7 @@ from gptkit.data.batches import make_batch, on_device, window_starts
 from gptkit.data.encoding import EncodedCorpus, EncodedText
 from gptkit.errors import TrainingError
 from gptkit.eval.evaluation import evaluate
+from gptkit.eval.group import ALONE, Group
 from gptkit.events import Evaluated, StepDone
 from gptkit.models import Model
 from gptkit.train.cuda_graph import GraphedStep
@@ -48,6 +50,10 @@ class Training:
     time after the last step. At the end the model has the weights of its best evaluation: the
     lowest bits per byte, and the earliest one if several are equal.
 
+    Args:
+        group: the processes that share the windows of each step and of each evaluation.
+        micro_batch: how many windows are computed at a time; None for all.
+
     Attributes:
         progress: how far it is.
         metrics: one event for each step and each evaluation so far.
@@ -56,9 +62,17 @@ class Training:
     """
 
     def __init__(
-        self, model: Model, corpus: EncodedCorpus, optim: OptimConfig, schedule: Schedule
+        self,
+        model: Model,
+        corpus: EncodedCorpus,
+        optim: OptimConfig,
+        schedule: Schedule,
+        *,
+        group: Group = ALONE,
+        micro_batch: int | None = None,
     ) -> None:
         self.model, self.corpus, self.optim, self.schedule = model, corpus, optim, schedule
+        self.group, self.micro_batch = group, micro_batch
         self.device = next(model.parameters()).device
         self.optimizers = make_optimizers(model, optim)
         self.progress = Progress()
@@ -84,7 +98,9 @@ class Training:
                 set_random_states(self._random, device)
             self._random = None
             try:
-                batches = batches_of(self.corpus.train, self.schedule, device, skip=progress.step)
+                batches = batches_of(
+                    self.corpus.train, self.schedule, device, skip=progress.step, group=self.group
+                )
                 while True:
                     if self._is_evaluation_due():
                         yield self._evaluate()
@@ -100,19 +116,21 @@ class Training:
                 self._random = random_states(device)
         self.model.load_state_dict(self._best_weights, strict=False)
 
-    def _step(self, batches: Iterator[tuple[Tensor, Tensor, int]]) -> None:
+    def _step(self, batches: Iterator[Batch]) -> None:
         progress, schedule = self.progress, self.schedule
         began = time.perf_counter()
         progress.step += 1
-        ids, targets, n_bytes = next(batches)
+        batch = next(batches)
         set_rates(self.optimizers, self.optim.rate_at(progress.step - 1, progress.done))
-        loss = self._update(ids, targets)
+        loss = self._update(batch.ids, batch.targets, batch.n_tokens)
         if self._tells_each_step:
             loss = loss.cpu()
         took = time.perf_counter() - began
+        if schedule.seconds is not None:
+            took = self.group.from_first(took)  # all stop at the same step
         progress.seconds += took
-        progress.train_bytes += n_bytes
-        progress.train_tokens += targets.numel()
+        progress.train_bytes += batch.n_bytes
+        progress.train_tokens += batch.n_tokens
         progress.done = part_done(progress.step, progress.seconds, took, schedule)
         self._untold.append((loss, msgspec.structs.replace(progress)))
 
@@ -162,16 +180,28 @@ class Training:
         return events
 
     @cached_property
-    def _update(self) -> Callable[[Tensor, Tensor], Tensor]:
+    def _update(self) -> Callable[[Tensor, Tensor, int], Tensor]:
         on_gpu = self.device.type == "cuda"
         compiled = self.optim.compiled and on_gpu
         nll = torch.compile(self.model.nll) if compiled else self.model.nll
+
+        if self.group.size > 1 or self.micro_batch is not None:
+            return partial(
+                take_shared_step,
+                self.model,
+                self.optimizers,
+                config=self.optim,
+                nll=nll,
+                group=self.group,
+                micro_batch=self.micro_batch,
+            )
 
         def update(ids: Tensor, targets: Tensor) -> Tensor:
             return take_step(self.model, self.optimizers, ids, targets, config=self.optim, nll=nll)
 
         graphed = on_gpu and self.model.has_fixed_shapes and not compiled
-        return GraphedStep(update) if graphed else update
+        whole = GraphedStep(update) if graphed else update
+        return lambda ids, targets, n_tokens: whole(ids, targets)
 
     def _is_evaluation_due(self) -> bool:
         parts = self.schedule.evaluations
@@ -184,6 +214,7 @@ class Training:
             self.corpus.val,
             before=self.corpus.train.ids,
             stride=self.schedule.eval_stride,
+            group=self.group,
         )
         with uncut():
             improved = self.best is None or evaluation.total_nats < self.best.evaluation.total_nats
@@ -243,13 +274,34 @@ def train_to_end(
     return scored[-1]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A process's share of the windows of a step.
+
+    Attributes:
+        ids, targets: (B, T); B may be 0 for one of several processes.
+        n_tokens, n_bytes: of the targets of all processes.
+    """
+
+    ids: Tensor
+    targets: Tensor
+    n_tokens: int
+    n_bytes: int
+
+
 def batches_of(
-    text: EncodedText, schedule: Schedule, device: torch.device, *, skip: int = 0
-) -> Iterator[tuple[Tensor, Tensor, int]]:
-    """Yield each step's inputs and targets (B, T), and the bytes of its targets, without end.
+    text: EncodedText,
+    schedule: Schedule,
+    device: torch.device,
+    *,
+    skip: int = 0,
+    group: Group = ALONE,
+) -> Iterator[Batch]:
+    """Yield each step's batch, without end.
 
     Args:
         skip: how many steps to leave out at the start.
+        group: the processes that share the windows.
     """
     block_size = schedule.block_size
     all_starts = window_starts(
@@ -261,8 +313,15 @@ def batches_of(
     )
     ids_of_text = on_device(text.ids, device)
     for starts in islice(all_starts, skip, None):
-        ids, targets = make_batch(ids_of_text, starts, block_size=block_size, device=device)
-        yield ids, targets, int((text.ends[starts + block_size] - text.ends[starts]).sum())
+        ids, targets = make_batch(
+            ids_of_text, group.share(starts), block_size=block_size, device=device
+        )
+        yield Batch(
+            ids=ids,
+            targets=targets,
+            n_tokens=len(starts) * block_size,
+            n_bytes=int((text.ends[starts + block_size] - text.ends[starts]).sum()),
+        )
 
 
 def part_done(step: int, seconds: float, took: float, schedule: Schedule) -> float:
@@ -312,13 +371,57 @@ def take_step(
     Args:
         nll: the model's compiled `nll`; None for the plain one.
     """
-    bf16 = config.bf16 and bf16_is_native(ids.device)
-    with torch.autocast(ids.device.type, torch.bfloat16, enabled=bf16):
+    with _autocast(ids.device, config):
         loss = (nll or model.nll)(ids, targets).mean()
     loss.backward()
+    _update_weights(model, optimizers, config)
+    return loss.detach()
+
+
+def take_shared_step(
+    model: Model,
+    optimizers: Sequence[Optimizer],
+    ids: Tensor,
+    targets: Tensor,
+    n_tokens: int,
+    *,
+    config: OptimConfig,
+    nll: Callable[[Tensor, Tensor], Tensor],
+    group: Group,
+    micro_batch: int | None,
+) -> Tensor:
+    """Do what `take_step` does, a part of the batch at a time, or with several processes.
+
+    The losses of all tokens are added up and divided by their number, so the result is that of
+    `take_step` but for rounding. With dropout, other activations are dropped.
+
+    Args:
+        ids, targets: this process's windows (B, T).
+        n_tokens: targets of all processes.
+        micro_batch: how many windows are computed at a time; None for all.
+    """
+    total = torch.zeros((), dtype=torch.float64, device=ids.device)
+    size = micro_batch or max(1, len(ids))
+    for part in zip(ids.split(size), targets.split(size), strict=True):
+        if not len(part[0]):
+            continue  # there are more processes than windows
+        with _autocast(ids.device, config):
+            nats = nll(*part)
+        (nats.sum() / n_tokens).backward()
+        total += nats.detach().double().sum() / n_tokens
+    group.add_gradients(model.parameters())
+    _update_weights(model, optimizers, config)
+    return group.add(total)
+
+
+def _autocast(device: torch.device, config: OptimConfig) -> torch.autocast:
+    bf16 = config.bf16 and bf16_is_native(device)
+    return torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+
+
+def _update_weights(model: Model, optimizers: Sequence[Optimizer], config: OptimConfig) -> None:
     if config.grad_clip is not None:
         clip_gradients(model, config.grad_clip)
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad()
-    return loss.detach()
