@@ -164,7 +164,7 @@ def test_a_claim_names_the_pairs_that_it_was_corrected_for():
     verdicts = judged(arms("a", 0.0), arms("bb", 0.02), arms("ccc", 0.02, luck=0.33))
     doubtful = next(v for v in verdicts if (v.a, v.b) == ("a", "ccc"))
     assert 0.05 < doubtful.p_holm < 0.1  # twice its own p, which would do alone
-    assert "not enough among 3 pairs" in doubtful.message
+    assert "maybe chance among 3 pairs" in doubtful.message
 
 
 @pytest.mark.parametrize(

@@ -331,7 +331,7 @@ def test_an_unknown_tracker_is_refused_before_anything_is_trained(text_file, tmp
     experiment = gptkit.Experiment(
         tokenizers=["char"], data=str(text_file), track=["wandbb"], out=str(tmp_path / "r"), **SMALL
     )
-    with pytest.raises(ConfigError, match=r"unknown tracker 'wandbb'.*Did you mean wandb\?"):
+    with pytest.raises(ConfigError, match=r"there is no tracker 'wandbb'.*Did you mean wandb\?"):
         experiment.run()
     assert not (tmp_path / "r").exists()
 

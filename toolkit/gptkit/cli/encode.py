@@ -47,6 +47,10 @@ def encode(
     if as_html:
         _write_page(read_text(text), tokenizer, data, out / "tokens.html")
         return
+    if "," in tokenizer and len(split_names(tokenizer)) > 1:
+        raise ConfigError(
+            f"tokenizer {tokenizer!r} names several. Give one, or --html for a page of all."
+        )
     built = tokenizer_for(tokenizer, data)
     text = read_text(text)
     tokens = built.encode(text)

@@ -23,6 +23,7 @@ from gptkit.engines.engine import Engine
 from gptkit.engines.experiment_folder import make_folder, remove_if_unused
 from gptkit.engines.job import Job, assign_threads, make_jobs
 from gptkit.engines.processes import LocalEngine, choose_processes
+from gptkit.engines.ray_cluster import RayEngine
 from gptkit.engines.resume import kept_arms
 from gptkit.engines.room import check_disk, check_memory
 from gptkit.engines.shared import SharedEngine
@@ -192,6 +193,8 @@ class Experiment:
         processes = choose_processes(plan.arms, prepared.texts, self.execution) if alone else 1
         if engine is None and self.group.size > 1:
             engine = TorchrunEngine(prepared.texts, self.group)
+        if engine is None and self.execution.engine == "ray":
+            engine = RayEngine(prepared.texts, address=self.execution.ray_address)
         engine = engine or LocalEngine(prepared.texts, processes=processes)
         if shared:
             engine = SharedEngine(engine)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from gptkit.errors import ConfigError
+from gptkit.errors import ConfigError, check_known
 from gptkit.plan.option import option
+
+ENGINES = ("local", "ray")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,10 @@ class ExecutionConfig:
         "that nobody else trains.",
         flag=True,
     )
+    engine: str = option("local", "Where arms are trained: local, or ray for a Ray cluster.")
+    ray_address: str | None = option(
+        None, "Address of the Ray cluster, or auto for a running one.", shown="one on this machine"
+    )
     device: str = option("auto", "Device: auto, cpu or cuda.")
     jobs: int | None = option(
         None, "Number of arms to train at a time; they share the cores.", shown="automatic"
@@ -69,6 +75,9 @@ class ExecutionConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "out", str(self.out))
         self.saves()
+        check_known("engine", self.engine, ENGINES)
+        if self.ray_address is not None and self.engine != "ray":
+            raise ConfigError("ray_address is given, but engine is not 'ray'. Give engine='ray'.")
         for name in ("jobs", "micro_batch"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise ConfigError(f"{name} is {value}; it must be at least 1.")

@@ -16,7 +16,7 @@ from gptkit.report.formatting import printable
 from gptkit.report.ladder import SAMPLED_STAGES, bits_table, stage_table
 from gptkit.report.sentences import headline, next_step
 from gptkit.report.table import Table, to_rich
-from gptkit.report.tables import loss_table, model_table, sample_table
+from gptkit.report.tables import MAX_SIDE_BY_SIDE, loss_table, model_table, sample_table
 from gptkit.results.schema import Results
 from gptkit.results.summary import best_arm
 
@@ -30,7 +30,9 @@ LEAST_CHARS = 60  # with less, samples are left out
 def comparison(results: Results, console: Console) -> RenderableType:
     """Return what `gptkit compare` shows: the answer, losses, samples and warnings."""
     seeds, closest = best_arm(results)
-    rivals = (seeds[0].tokenizer, *([] if closest is None else [closest.b]))
+    rivals: tuple[str, ...] = (seeds[0].tokenizer, *([] if closest is None else [closest.b]))
+    if len(results.experiment.tokenizers) <= MAX_SIDE_BY_SIDE:
+        rivals = ()
     losses = [loss_table(results, baselines=False), model_table(results)]
     samples = partial(sample_table, results, models=[seeds[0].model], tokenizers=rivals)
     asked = [marginal_table(results), perturbed_table(results)]

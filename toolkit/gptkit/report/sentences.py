@@ -23,7 +23,7 @@ def headline(results: Results) -> str:
     elif robust is not None and robust.depends_on_model:
         text = (
             f"{robust.message} The lowest loss on {corpus} after {spent}: {arm.tokenizer}, "
-            f"{figure}."
+            f"{figure}. {_lead(closest, seeds)}"
         )
     else:
         text = f"{arm.tokenizer} models {corpus} best after {spent}: {figure}."
@@ -57,6 +57,13 @@ def next_step(results: Results) -> str:
     _, closest = best_arm(results)
     if closest is None:
         return "Next: compare it with another tokenizer."
+    counts = {b.tokenizer: b.bits_per_byte for b in results.baselines if b.name == "bigram"}
+    if any(a.params.body and mean_bits([a]) > counts.get(a.tokenizer, 99.0) for a in results.arms):
+        longer = f"{10 * results.arms[0].train.bytes / 1e6:.1g}MB"
+        return (
+            f'Next: train longer, as with budget="{longer}": a model here is still worse than '
+            "counting pairs."
+        )
     if results.n_seeds == 1:
         return "Next: seeds=5 shows whether other seeds say the same."
     if results.robustness is not None and results.robustness.depends_on_model:

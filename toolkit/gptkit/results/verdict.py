@@ -164,7 +164,7 @@ def describe(
     >>> describe("char", d, p_holm=0.003, n_seeds=5)
     'char is better by 0.041 ± 0.006 bits per byte'
     >>> describe("char", d, p_holm=0.07, n_seeds=5, n_pairs=70)
-    'cannot be told apart at 5 seeds (0.041 ± 0.006 bits per byte, not enough among 70 pairs)'
+    'cannot be told apart at 5 seeds (0.041 ± 0.006 bits per byte, maybe chance among 70 pairs)'
     """
     if n_seeds == 1:
         doubt = "one seed: no interval across seeds"
@@ -178,6 +178,6 @@ def describe(
     claim = f"{difference.mean:.{decimals}f} ± {half:.{decimals}f} bits per byte"
     if not is_significant(difference, p_holm=p_holm, level=level):
         alone = difference.p is not None and is_significant(difference, p_holm=difference.p)
-        among = f", not enough among {n_pairs} pairs" if alone and level == ALPHA else ""
+        among = f", maybe chance among {n_pairs} pairs" if alone and level == ALPHA else ""
         return f"cannot be told apart at {n_seeds} seeds ({claim}{among})"
     return f"{a} is better by {claim}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from gptkit.config import Arm
 from gptkit.errors import RunError
 from gptkit.events import Event, StepDone
-from gptkit.events.log import Happened, PlannedArm, Started
+from gptkit.events.log import Ended, Happened, PlannedArm, Started, Status
 from gptkit.files import write_text
 from gptkit.report.html.experiment import experiment_page
 from gptkit.report.html.running import running_page
@@ -38,8 +38,9 @@ class LiveReport:
         if not isinstance(event, StepDone):
             self._write(running_page(self._running))
 
-    def end(self, results: Results | None) -> None:
+    def end(self, results: Results | None, status: Status) -> None:
         """Write the whole page; without results, one that no longer reads itself again."""
+        self._running.add(Ended(time=time.time(), status=status))
         if results is None:
             self._write(running_page(self._running, ended=True))
             return

@@ -58,4 +58,4 @@ class Subscribers:
             tracker.end(results, status)
         self._log.end(status)
         if self._live is not None:
-            self._live.end(results)
+            self._live.end(results, status)

@@ -33,7 +33,7 @@ class TensorBoard:
 
     def hear(self, arm: Arm, event: Event) -> None:
         if isinstance(event, StepDone):
-            self._add(arm, step_fields(arm, event))
+            self._add(arm, step_fields(arm, event), anew=event.step == 1)
         elif isinstance(event, Evaluated):
             self._add(arm, evaluation_fields(event))
             self._writers[arm.id].flush()
@@ -48,9 +48,17 @@ class TensorBoard:
         for writer in self._writers.values():
             writer.close()
 
-    def _add(self, arm: Arm, fields: Mapping[str, float]) -> None:
+    def _add(self, arm: Arm, fields: Mapping[str, float], *, anew: bool = False) -> None:
+        """Add scalars.
+
+        Args:
+            anew: whether the arm starts, so that what an earlier command wrote of it is replaced.
+        """
         if arm.id not in self._writers:
-            writer = self._writers[arm.id] = SummaryWriter(logdir=str(self._folder / arm.id))
+            place = self._folder / arm.id
+            for file in place.glob("events.out.tfevents.*") if anew else ():
+                file.unlink()
+            writer = self._writers[arm.id] = SummaryWriter(logdir=str(place))
             writer.add_text("config", json.dumps(config_fields(arm), indent=1))
         for name, value in fields.items():
             if name != X_AXIS:

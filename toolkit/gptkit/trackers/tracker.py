@@ -68,9 +68,7 @@ def _find(name: str) -> MakeTracker:
     others = {entry.name: entry for entry in metadata.entry_points(group=ENTRY_POINTS)}
     if name not in others:
         known = [*OURS, *others]
-        raise ConfigError(
-            f"unknown tracker {name!r}. Known: {', '.join(known)}.{nearest(name, known)}"
-        )
+        raise ConfigError(f"there is no tracker {name!r}.{nearest(name, known)}")
     try:
         loaded: MakeTracker = others[name].load()
     except Exception as error:

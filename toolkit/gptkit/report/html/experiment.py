@@ -23,7 +23,7 @@ from gptkit.report.html.loss_map import loss_map
 from gptkit.report.html.svg import Chart, Series, draw, legend
 from gptkit.report.html.text import exact_html
 from gptkit.report.ladder import ladder_tables, stage_rows
-from gptkit.report.sentences import headline, match_summary, next_step, verdict_note
+from gptkit.report.sentences import headline, next_step, verdict_note
 from gptkit.report.table import escape_html
 from gptkit.report.tables import (
     loss_table,
@@ -93,7 +93,9 @@ def experiment_page(results: Results, losses: Losses | None) -> str:
 def _warnings(results: Results) -> str:
     if not results.warnings:
         return ""
-    items = "".join(f"<li>{escape_html(to_command_line(w))}</li>" for w in results.warnings)
+    items = "".join(
+        f"<li>{escape_html('Warning: ' + to_command_line(w))}</li>" for w in results.warnings
+    )
     return f'<ul class="warnings" aria-label="Warnings">{items}</ul>'
 
 
@@ -161,6 +163,7 @@ def _curves(curves: Sequence[Curve]) -> str:
 
 def _vocabulary(results: Results) -> str:
     by_model = vocabulary_points(results)
+    n_tokenizers = len(results.experiment.tokenizers)  # whose colours mean something else
     sizes = {p.vocab_size for points in by_model.values() for p in points}
     if len(sizes) < 2:
         return ""
@@ -172,7 +175,7 @@ def _vocabulary(results: Results) -> str:
             if any(p.std is None for p in points)
             else [(p.bits - (p.std or 0.0), p.bits + (p.std or 0.0)) for p in points],
             labels=[p.tokenizer for p in points] if len(points) <= MOST_LABELS else (),
-            at=at,
+            at=at + n_tokenizers,
         )
         for at, (model, points) in enumerate(by_model.items())
     ]
@@ -191,6 +194,7 @@ def _vocabulary(results: Results) -> str:
 
 def _costs(costs: Sequence[Cost]) -> str:
     models = list(dict.fromkeys(cost.arm.model for cost in costs))
+    n_tokenizers = len({cost.arm.tokenizer for cost in costs})
     views = []
     for axis, of in COST_AXES.items():
         series = [
@@ -199,7 +203,7 @@ def _costs(costs: Sequence[Cost]) -> str:
                 points=[(of(cost), cost.bits) for cost in mine],
                 labels=[c.arm.tokenizer for c in mine] if len(mine) <= MOST_LABELS else (),
                 joined=False,
-                at=at,
+                at=at + n_tokenizers,
             )
             for at, model in enumerate(models)
             if (mine := [cost for cost in costs if cost.arm.model == model])
@@ -208,7 +212,10 @@ def _costs(costs: Sequence[Cost]) -> str:
         views.append(
             _charts([("", draw(Chart(title=title, x_label=axis, series=series, log=True)))])
         )
-    keys = [Series(name=model, points=[], joined=False, at=at) for at, model in enumerate(models)]
+    keys = [
+        Series(name=model, points=[], joined=False, at=at + n_tokenizers)
+        for at, model in enumerate(models)
+    ]
     return switched("cost", list(COST_AXES), views, legend(keys)) + table_html(
         cost_table(costs), sortable=True
     )
@@ -312,7 +319,7 @@ def _after(results: Results) -> str:
 
 
 def _equal(results: Results) -> str:
-    return paragraph(match_summary(results)) + table_html(match_table(results))
+    return table_html(match_table(results))
 
 
 def _again(results: Results) -> str:

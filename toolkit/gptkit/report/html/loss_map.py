@@ -30,6 +30,7 @@ N_BLOCKS = 400  # of the minimap
 MOST_WHOLE_CHARS = 2_000_000  # of a page that holds the whole text
 MOST_WHOLE_BYTES = 400_000  # of a text that a browser lays out quickly
 MOST_LISTED_PAIRS = 60
+PRINTED_BYTES = 3000
 
 
 def loss_map(arms: Sequence[MappedArm], verdicts: Sequence[Verdict], first: Verdict) -> str:
@@ -43,15 +44,18 @@ def loss_map(arms: Sequence[MappedArm], verdicts: Sequence[Verdict], first: Verd
     ends = block_ends(len(text), N_BLOCKS)
     pieces = _pieces(arms, n_blocks=len(ends))
     data = _data(arms, pieces, ends)
-    a, b = (_arm(arms, name, first.model) for name in (first.a, first.b))
+    names, _ = _names(arms)
+    pair = sorted((first.a, first.b), key=names.index)  # blue is the first one, as in the curves
+    a, b = (_arm(arms, name, first.model) for name in pair)
     compared = [compare_piece(a, b, piece) for piece in pieces]
     return "".join(
         [
             _about(len(text), pieces),
-            _pickers(arms, first),
-            _key(first, scale_limit(compared)),
+            _pickers(arms, pair, first.model),
+            _key(pair, scale_limit(compared)),
             _minimap(a, b, ends),
             _text(text, pieces, compared),
+            _excerpt(text, pieces[0], compared[0], scale_limit(compared)),
             _extremes(arms, verdicts, first),
             data_island("map-data", data),
         ]
@@ -124,13 +128,13 @@ def _about(n_bytes: int, pieces: Sequence[Piece]) -> str:
     )
 
 
-def _pickers(arms: Sequence[MappedArm], first: Verdict) -> str:
+def _pickers(arms: Sequence[MappedArm], pair: Sequence[str], model: str) -> str:
     tokenizers, models = _names(arms)
     edges = ("none", "of the first", "of the second")
     choices = [
-        ("map-a", "solid, blue:", tokenizers, tokenizers.index(first.a)),
-        ("map-b", "dotted, orange:", tokenizers, tokenizers.index(first.b)),
-        ("map-model", "under", models, models.index(first.model)),
+        ("map-a", "solid, blue:", tokenizers, tokenizers.index(pair[0])),
+        ("map-b", "dotted, orange:", tokenizers, tokenizers.index(pair[1])),
+        ("map-model", "under", models, models.index(model)),
         ("map-edges", "token borders:", edges, 0),
     ]
     shown = "".join(
@@ -156,13 +160,13 @@ def _options(names: Sequence[str], chosen: int) -> str:
     )
 
 
-def _key(first: Verdict, limit: float) -> str:
+def _key(pair: Sequence[str], limit: float) -> str:
     steps = [*(f"a{i}" for i in range(CLASSES, 0, -1)), "a0", *(f"b{i}" for i in range(1, 5))]
     boxes = "".join(f'<b class="{step}">&nbsp;x&nbsp;</b>' for step in steps)
     return (
-        f'<p class="key"><span><span class="name-a">{escape_html(first.a)}</span> saves '
+        f'<p class="key"><span><span class="name-a">{escape_html(pair[0])}</span> saves '
         f'<span id="map-limit">{limit:.1f}</span> bits per byte or more</span>'
-        f'<span>{boxes}</span><span><span class="name-b">{escape_html(first.b)}</span> saves as '
+        f'<span>{boxes}</span><span><span class="name-b">{escape_html(pair[1])}</span> saves as '
         "much</span></p>"
     )
 
@@ -210,10 +214,20 @@ def _text(text: np.ndarray, pieces: Sequence[Piece], compared: Sequence[Stretche
     )
 
 
+def _excerpt(text: np.ndarray, piece: Piece, stretches: Stretches, limit: float) -> str:
+    """Write the start of the map for print: a browser takes minutes to print all of it."""
+    n = int(np.searchsorted(stretches.ends, PRINTED_BYTES, side="right")) or 1
+    names = _class_names(classify(stretches.bits_per_byte[:n], limit))
+    return (
+        '<div class="map printed"><p class="gap">In print, the start of the text:</p>'
+        f"<pre>\n{_spans(text, piece, stretches.ends[:n], names)}</pre></div>"
+    )
+
+
 def _spans(text: np.ndarray, piece: Piece, ends: np.ndarray, names: Sequence[str]) -> str:
     """Write a piece; neighbours of one class share an element."""
     changes = [i for i in range(1, len(names)) if names[i] != names[i - 1]]
-    part = text[piece.start : piece.end].tobytes()
+    part = text[piece.start : piece.start + int(ends[-1])].tobytes()
     shown, start = [], 0
     for i in [*changes, len(names)]:
         end = int(ends[i - 1])

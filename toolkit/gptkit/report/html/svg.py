@@ -90,7 +90,8 @@ def legend(series: Sequence[Series]) -> str:
     """Write the names of the lines, each with its colour and marker."""
     keys = "".join(
         f'<li><svg viewBox="0 0 26 12" width="26" height="12" aria-hidden="true">'
-        f"{_line(one, 'M0 6H26')}{_marked(one, [(13, 6)])}</svg>{escape_html(one.name)}</li>"
+        f"{_line(one, 'M0 6H26') if one.joined else ''}{_marked(one, [(13, 6)])}</svg>"
+        f"{escape_html(one.name)}</li>"
         for one in series
     )
     return f'<ul class="legend">{keys}</ul>'
@@ -169,7 +170,7 @@ def _label(place: Point, label: str, taken: list[Box]) -> str:
             box[2] < other[0] or other[2] < box[0] or box[3] < other[1] or other[3] < box[1]
             for other in taken
         )
-        if free and left >= LEFT and box[2] <= WIDTH:
+        if free and left >= LEFT and box[2] <= WIDTH - 6:
             taken.append(box)
             at = left if anchor == "start" else box[2]
             return (
