@@ -167,6 +167,7 @@ def test_an_unknown_measurement_is_refused(gptkit):
     assert "There are: time-to-loss, compact" in err
 
 
+@pytest.mark.slow
 def test_without_each_choice_there_is_a_row(monkeypatch):
     monkeypatch.setattr(ablations, "MAX_STEPS", 2)
     corpus = load_corpus("markov:1")

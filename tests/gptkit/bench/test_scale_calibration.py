@@ -27,6 +27,7 @@ def small(monkeypatch):
         monkeypatch.setattr(f"{module}.{name}", value)
 
 
+@pytest.mark.slow
 def test_ladders_are_held_against_their_truths(small):
     done = []
     found = calibrate_scale(ladders=4, pool=4, on_done=lambda: done.append(1))

@@ -319,7 +319,7 @@ def test_the_headline_leads_with_it_where_the_answer_depends_on_the_model():
         "The answer depends on the model: gpt2 is best under decoder, char under fast. "
         "gpt2 and char change places, at one seed: gpt2 is better under decoder, char under fast. "
         "The lowest loss on tinyshakespeare after 600kB of training: char, 2.300 bits per byte "
-        "with fast. The lead over gpt2 is 0.100 ± 0.005 bits per byte (4.2%). ± is from the choice "
+        "with fast. The lead over gpt2 is 0.050 ± 0.005 bits per byte (2.1%). ± is from the choice "
         "of the text alone; with one seed there is no interval across seeds."
     )
 

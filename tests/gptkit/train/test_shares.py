@@ -87,7 +87,8 @@ def command(words, *, processes=None):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="uses the loopback interface's name")
-@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [2, 3])
 def test_torchrun_trains_what_one_process_trains(text_file, tmp_path, processes):
     words = ["compare", "-t", "char", "-m", "decoder", "-d", text_file, "--budget", "15steps"]
     words += ["--bytes-per-step", 300, "--context-bytes", 32, "--split", "0.8,0.1,0.1"]
