@@ -202,6 +202,7 @@ def test_doctor(gptkit):
     assert facts["versions"].keys() >= {"Python", "gptkit", "torch", "tiktoken", "datasets"}
     assert facts["network"]["huggingface.co"] == "does not answer"
     assert facts["data"]["tinyshakespeare"] == "not here yet"
+    assert facts["device"]["device"] == "cpu" or "trains on it" in facts["device"]["why"]
     code, out, _ = gptkit("doctor")
     assert code == 0
     assert "does not answer" in out

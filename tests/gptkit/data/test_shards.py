@@ -28,7 +28,8 @@ from gptkit.data.text_on_disk import index_files
 from gptkit.errors import CorpusError, CorpusWarning
 from gptkit.experiment import Experiment
 from gptkit.models import Bigram, Decoder
-from gptkit.train.loop import Training, batches_of
+from gptkit.train.loop import Training
+from gptkit.train.step import batches_of
 from gptkit_tokenizers import LossyTokenizer, TokenizerError, get_tokenizer, token_lengths
 from gptkit_tokenizers.byte import ByteTokenizer
 

@@ -117,7 +117,7 @@ def test_more_processes_than_windows_give_the_same_sums():
     starts = np.arange(2)
     assert [Group(rank, 3).share(starts).tolist() for rank in range(3)] == [[0], [1], []]
     from gptkit.config import OptimConfig
-    from gptkit.train.loop import take_shared_step
+    from gptkit.train.step import take_shared_step
 
     model = build_model(
         RECIPES["bigram"]().model,

@@ -19,8 +19,8 @@ from gptkit.engines.process_memory import keep_freed_memory
 from gptkit.models import Decoder, build_model
 from gptkit.plan.matching import Request, match_bytes
 from gptkit.plan.recipes import decoder
-from gptkit.train.loop import batches_of, take_step
 from gptkit.train.optim import make_optimizers
+from gptkit.train.step import batches_of, take_step
 
 MAX_DIFFERENCE = 1e-4  # nats: the losses of both, which are the same function in exact arithmetic
 

@@ -55,10 +55,12 @@ def _facts() -> dict[str, JsonObject]:
     import torch
 
     from gptkit.data.corpus import cache_folder
+    from gptkit.engines.device import choose_device, describe_device
     from gptkit_tokenizers import available
     from gptkit_tokenizers.reachability import reachable
 
-    cuda = torch.cuda.is_available()
+    choice = choose_device()
+    passed_over = (f"{name}: {reason}" for name, reason in choice.passed_over.items())
     with ThreadPoolExecutor() as pool:
         answers = list(pool.map(reachable, HOSTS))
     return {
@@ -67,7 +69,8 @@ def _facts() -> dict[str, JsonObject]:
             **{name: _version(name) for name in PACKAGES},
         },
         "device": {
-            "device": torch.cuda.get_device_name() if cuda else "cpu",
+            "device": describe_device(choice.device),
+            "why": "; ".join(passed_over) or "a small model trains on it as on a CPU",
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
         },

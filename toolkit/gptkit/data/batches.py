@@ -116,7 +116,8 @@ def make_batch(
         return batch[:, :-1], batch[:, 1:]
     windows = ids[starts[:, None] + np.arange(block_size + 1)].astype(np.int64)  # (B, T + 1)
     batch = torch.from_numpy(windows)
-    if device.type == "cuda":
-        batch = batch.pin_memory()  # so that the copy runs during the step before
-    batch = batch.to(device, non_blocking=True)
+    if device.type == "cuda":  # the copy runs during the step before
+        batch = batch.pin_memory().to(device, non_blocking=True)
+    else:
+        batch = batch.to(device)
     return batch[:, :-1], batch[:, 1:]

@@ -14,10 +14,10 @@ from gptkit.data.batches import ids_read
 from gptkit.data.encoding import EncodedCorpus
 from gptkit.engines.checkpoint import Checkpoints, remove_checkpoints
 from gptkit.engines.claims import GRACE_SECONDS, claim
+from gptkit.engines.device import find_device
 from gptkit.engines.job import Job
 from gptkit.engines.resume import finished_run
 from gptkit.engines.run_folder import Sampling, record_sha256, write_run
-from gptkit.errors import ConfigError
 from gptkit.eval.evaluation import Evaluation, evaluate
 from gptkit.eval.group import ALONE, Group
 from gptkit.eval.sampling import sample_text
@@ -33,21 +33,6 @@ from gptkit.train.loop import Training
 from gptkit.train.state import Metric, Scored
 
 log = logging.getLogger("gptkit")
-
-
-def find_device(name: str) -> torch.device:
-    """Return the torch device with this name; `auto` is CUDA if there is one, else the CPU."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.ones(1, dtype=torch.float64, device=device).item()
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        raise ConfigError(
-            f"device {name!r} cannot be used here.\n"
-            "Give auto, cpu, or cuda on a machine that has it."
-        ) from error
-    return device
 
 
 def fresh_model(arm: Arm, encoded: EncodedCorpus, device: torch.device) -> Model:

@@ -20,6 +20,7 @@ import msgspec
 import torch
 from torch import Tensor
 
+from gptkit.engines.device import describe_device
 from gptkit.engines.run_folder import RunConfig
 from gptkit.errors import GptkitError
 from gptkit.eval.evaluation import Evaluation
@@ -272,7 +273,7 @@ def this_machine(device: torch.device) -> Machine:
     """Describe this machine and the threads of this process."""
     return Machine(
         torch=str(torch.__version__),
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        device=describe_device(device),
         cpu=torch.backends.cpu.get_cpu_capability(),
         threads=torch.get_num_threads(),
     )

@@ -13,6 +13,7 @@ from gptkit.config import Arm
 from gptkit.data.parity import compare_tokens
 from gptkit.data.prepare import Prepared
 from gptkit.engines.after_training import measure_marginals, measure_perturbed
+from gptkit.engines.device import describe_device
 from gptkit.events.losses import Baseline
 from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.plan.ladder import ladder_preset
@@ -100,7 +101,7 @@ def describe_machine(device: torch.device, arms_at_a_time: int) -> Machine:
     """Describe the machine that an experiment runs on."""
     return Machine(
         torch=str(torch.__version__),
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        device=describe_device(device),
         threads=torch.get_num_threads(),
         arms_at_a_time=arms_at_a_time,
     )

@@ -18,8 +18,8 @@ from gptkit.eval.evaluation import evaluate
 from gptkit.models import Model
 from gptkit.plan.matching import training_flops
 from gptkit.results.cost import ArmCost, ExperimentCost
-from gptkit.train.loop import batches_of, take_step
 from gptkit.train.optim import make_optimizers
+from gptkit.train.step import batches_of, take_step
 
 CALIBRATION_SECONDS = 2.0  # for all arms together
 MAX_STEP_TOKENS = 2048  # of a larger step, only a part is timed

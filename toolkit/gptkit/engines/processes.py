@@ -20,7 +20,8 @@ import torch
 
 from gptkit.config import Arm
 from gptkit.data.encoding import EncodedCorpus
-from gptkit.engines.arm import find_device, run_arm
+from gptkit.engines.arm import run_arm
+from gptkit.engines.device import find_device
 from gptkit.engines.job import Job
 from gptkit.engines.worker import COMMAND, READY
 from gptkit.errors import ArmTaken, TrainingError
@@ -115,7 +116,7 @@ def choose_processes(
     if execution.jobs is not None:
         return min(execution.jobs, len(arms))
     by_clock = arms[0].schedule.seconds is not None
-    if by_clock or find_device(execution.device).type == "cuda":
+    if by_clock or find_device(execution.device).type != "cpu":
         return 1
     flops = sum(training_flops(arm, texts[arm.tokenizer]) for arm in arms)
     return min(len(arms), torch.get_num_threads()) if flops > MIN_FLOPS_FOR_PROCESSES else 1

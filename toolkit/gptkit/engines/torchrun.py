@@ -15,7 +15,8 @@ from datetime import timedelta
 import torch
 
 from gptkit.data.encoding import EncodedCorpus
-from gptkit.engines.arm import evaluate_test, find_device, fresh_model, run_arm
+from gptkit.engines.arm import evaluate_test, fresh_model, run_arm
+from gptkit.engines.device import find_device
 from gptkit.engines.job import Job
 from gptkit.errors import TrainingError
 from gptkit.eval.group import ALONE, Group

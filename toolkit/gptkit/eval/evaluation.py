@@ -129,7 +129,7 @@ def sweep(
             windows = reach.unfold(0, block_size + 1, stride)  # (R, T + 1)
             scored = model.nll(windows[:, :-1], windows[:, 1:])[:, lead:]
             share = slice(first * stride, (first + count) * stride)
-            nats[share] = scored.double().flatten().cpu().numpy()
+            nats[share] = scored.cpu().double().flatten().numpy()
     finally:
         model.train(was_training)
     return group.add(torch.from_numpy(nats[: len(ids)])).numpy()

@@ -15,10 +15,10 @@ import torch
 
 from gptkit.data.corpus import Corpus, load_corpus
 from gptkit.data.prepare import Prepared, name_tokenizers, prepare
-from gptkit.engines.arm import find_device
 from gptkit.engines.claims import claim, remove_claims
 from gptkit.engines.compose import compose_results, describe_machine, describe_tuning
 from gptkit.engines.cost import ExperimentCost, estimate_cost
+from gptkit.engines.device import find_device
 from gptkit.engines.engine import Engine
 from gptkit.engines.experiment_folder import make_folder, remove_if_unused
 from gptkit.engines.job import Job, assign_threads, make_jobs

@@ -49,7 +49,9 @@ class ExecutionConfig:
     ray_address: str | None = option(
         None, "Address of the Ray cluster, or auto for a running one.", shown="one on this machine"
     )
-    device: str = option("auto", "Device: auto, cpu or cuda.")
+    device: str = option(
+        "auto", "Device: auto, cuda, mps or cpu; gptkit doctor says what auto chooses."
+    )
     jobs: int | None = option(
         None, "Number of arms to train at a time; they share the cores.", shown="automatic"
     )
