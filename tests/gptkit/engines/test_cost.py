@@ -62,5 +62,6 @@ def test_the_command_prints_a_table_or_a_document(text_file, tmp_path, monkeypat
     assert "What it would cost" in table.stdout
     assert "one arm at a time." in table.stdout
     document = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
-    assert document.keys() == {"arms", "device", "processes", "memory_bytes", "seconds"}
+    keys = {"arms", "device", "processes", "memory_bytes", "seconds", "cluster"}
+    assert document.keys() == keys
     assert list(tmp_path.glob("runs")) == []

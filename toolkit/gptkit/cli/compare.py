@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gptkit.cli.config_options import with_config_options
-from gptkit.cli.options import ConfigFile, DryRun, Full, Preset, PrintConfig, ResultsJson
+from gptkit.cli.options import Cluster, ConfigFile, DryRun, Full, Preset, PrintConfig, ResultsJson
 from gptkit.errors import check_known
 from gptkit.plan.experiment_config import PRESETS, Options
 from gptkit.plan.options_file import merge_options, read_options
@@ -20,6 +20,7 @@ def compare(
     config: ConfigFile = None,
     print_config: PrintConfig = False,
     dry_run: DryRun = False,
+    cluster: Cluster = None,
     full: Full = False,
     as_json: ResultsJson = False,
 ) -> None:
@@ -40,4 +41,11 @@ def compare(
             return terminal.comparison(results)
         return [one_screen.comparison(results, console)]
 
-    run_and_show(*configs, show=show, print_config=print_config, dry_run=dry_run, as_json=as_json)
+    run_and_show(
+        *configs,
+        show=show,
+        print_config=print_config,
+        dry_run=dry_run,
+        cluster=cluster,
+        as_json=as_json,
+    )

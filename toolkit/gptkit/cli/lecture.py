@@ -12,6 +12,7 @@ import typer
 from gptkit.cli.config_options import with_config_options
 from gptkit.cli.log import log
 from gptkit.cli.options import (
+    Cluster,
     ConfigFile,
     DryRun,
     Full,
@@ -82,6 +83,7 @@ def ladder(
     config: ConfigFile = None,
     print_config: PrintConfig = False,
     dry_run: DryRun = False,
+    cluster: Cluster = None,
     full: Full = False,
     as_json: ResultsJson = False,
 ) -> None:
@@ -101,7 +103,14 @@ def ladder(
 
         return terminal.walk(results) if full else [one_screen.walk(results, console)]
 
-    run_and_show(*configs, show=show, print_config=print_config, dry_run=dry_run, as_json=as_json)
+    run_and_show(
+        *configs,
+        show=show,
+        print_config=print_config,
+        dry_run=dry_run,
+        cluster=cluster,
+        as_json=as_json,
+    )
 
 
 @app.command()

@@ -20,6 +20,15 @@ PrintConfig = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Estimate time and memory, and train nothing.")
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        help="With --dry-run, nodes to plan for: 4xcpu:16 are four nodes of 16 cores, 2xgpu:90 two "
+        "GPUs that train at 90 TFLOP/s. Without a number they are like this machine.",
+        show_default="none",
+    ),
+]
 Full = Annotated[
     bool,
     typer.Option("--full", help="Show everything, also baselines, matching and all warnings."),

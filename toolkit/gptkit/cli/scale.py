@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import nullcontext
 from typing import Annotated, Any, cast
 
 import typer
 
 from gptkit.cli.config_options import with_config_options
-from gptkit.cli.log import is_follower, is_quiet, log
-from gptkit.cli.options import ConfigFile, DryRun, PrintConfig
+from gptkit.cli.log import is_follower, log
+from gptkit.cli.options import Cluster, ConfigFile, DryRun, PrintConfig
 from gptkit.plan.experiment_config import Options
 from gptkit.plan.options_file import merge_options, read_options, to_toml
 
@@ -36,13 +35,16 @@ def scale(
     config: ConfigFile = None,
     print_config: PrintConfig = False,
     dry_run: DryRun = False,
+    cluster: Cluster = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print scale.json, or what --dry-run estimates.")
     ] = False,
 ) -> None:
     """Train a ladder of budgets or sizes, and say where the order of the tokenizers flips."""
+    from gptkit.cli.run_experiment import nodes_to_plan
     from gptkit.plan.scale import SCALE_DEFAULTS, ScaleConfig, rung_configs
 
+    nodes = nodes_to_plan(cluster, dry_run=dry_run)
     steps = ScaleConfig(rungs=rungs, factor=factor, axis=cast(Any, axis), extrapolate=extrapolate)
     file = {} if config is None else read_options(config)
     configs = merge_options(SCALE_DEFAULTS, file, given)
@@ -57,47 +59,37 @@ def scale(
 
         find_folder(experiment.tokenizer_names, execution)
     rung_configs(experiment, steps)
-    _run(steps, configs, dry_run=dry_run, as_json=as_json)
+    _run(steps, configs, dry_run=dry_run, nodes=nodes, as_json=as_json)
 
 
-def _run(steps: Any, configs: Any, *, dry_run: bool, as_json: bool) -> None:
-    from rich.console import Console
+def _run(steps: Any, configs: Any, *, dry_run: bool, nodes: Any, as_json: bool) -> None:
     from rich.text import Text
 
-    from gptkit.cli.progress import encode_shown, estimate_time, run_live, run_plain
+    from gptkit.cli.progress import estimate_time, run_live, run_plain
+    from gptkit.cli.run_experiment import load, open_consoles, say_stopped
 
-    console, err = (
-        Console(highlight=False, emoji=False),
-        Console(stderr=True, highlight=False, emoji=False),
-    )
-    live = sys.stdout.isatty() and sys.stderr.isatty() and not is_quiet()
+    console, err, live = open_consoles()
     with err.status("Loading PyTorch, the text and the tokenizers") if live else nullcontext():
-        from gptkit.cli.run_experiment import say_stopped
-        from gptkit.engines.process_memory import keep_freed_memory
-        from gptkit.engines.torchrun import dismiss, follow, join_group
+        from gptkit.engines.torchrun import dismiss
         from gptkit.errors import Stopped
-        from gptkit.eval.group import ALONE
         from gptkit.experiment import ScaleLadder
         from gptkit.files import to_json
+        from gptkit.report.cluster import cluster_table
         from gptkit.report.formatting import printable
         from gptkit.report.scale import cost_table, pair_table, rung_table
         from gptkit.report.scale_strip import strip_table
         from gptkit.report.table import to_rich
 
-        keep_freed_memory()
-        ladder = ScaleLadder.from_configs(steps, *configs)
-        group = ALONE if dry_run else join_group(ladder.execution.device)
-    if group.rank:
-        follow(ladder.prepare().texts, group)
-        return
-    ladder.use_group(group)
-    encode_shown(ladder, err, live=live)
+    ladder = load(lambda: ScaleLadder.from_configs(steps, *configs), err, live=live, alone=dry_run)
     if dry_run:
-        costs = ladder.cost()
+        costs = ladder.cost(nodes)
         if as_json:
             typer.echo(to_json(costs), nl=False)
         else:
             console.print(to_rich(cost_table(costs)))
+            if nodes:
+                console.print()
+                console.print(to_rich(cluster_table([*costs.values()])))
         return
 
     left = estimate_time([*ladder.experiments().values()])
@@ -111,7 +103,7 @@ def _run(steps: Any, configs: Any, *, dry_run: bool, as_json: bool) -> None:
     except Stopped as stopped:
         say_stopped(stopped.folder.parent)
         raise typer.Exit(128 + stopped.number) from None
-    dismiss(group)
+    dismiss(ladder.group)
     if as_json:
         typer.echo(to_json(result.data), nl=False)
         return

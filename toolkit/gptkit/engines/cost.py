@@ -28,7 +28,7 @@ WEIGHT_COPIES = 5  # a weight, its gradient, two moments, and its best value so 
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Measured:
+class Measured:
     """One arm's cost; `seconds` by number of threads."""
 
     flops: float | None
@@ -46,15 +46,7 @@ def estimate_cost(
 ) -> ExperimentCost:
     """Estimate the cost of each arm and of the experiment; seeds of one arm are measured once."""
     threads = torch.get_num_threads()
-    first = {(arm.tokenizer, arm.recipe): arm for arm in reversed(arms)}
-    share = CALIBRATION_SECONDS / len(first)
-    measured = {
-        key: _cost(
-            arm, texts[arm.tokenizer], device, {threads, max(1, threads // processes)}, share
-        )
-        for key, arm in first.items()
-    }
-    costs = [measured[arm.tokenizer, arm.recipe] for arm in arms]
+    costs = measure_arms(arms, texts, device, {threads, max(1, threads // processes)})
     largest = peak_memory()
     return ExperimentCost(
         arms=[
@@ -78,13 +70,34 @@ def estimate_cost(
     )
 
 
+def measure_arms(
+    arms: Sequence[Arm],
+    texts: Mapping[str, EncodedCorpus],
+    device: torch.device,
+    thread_counts: set[int],
+) -> list[Measured]:
+    """Measure each arm for a part of two seconds; arms that differ in their seed only once."""
+    first = {(arm.tokenizer, arm.recipe): arm for arm in reversed(arms)}
+    share = CALIBRATION_SECONDS / len(first)
+    measured = {
+        key: _cost(arm, texts[arm.tokenizer], device, thread_counts, share)
+        for key, arm in first.items()
+    }
+    return [measured[arm.tokenizer, arm.recipe] for arm in arms]
+
+
+def seconds_with(cost: Measured, threads: float) -> float:
+    """Return an arm's seconds with a number of threads, between those that were measured."""
+    return float(np.interp(threads, [*cost.seconds], [*cost.seconds.values()]))
+
+
 def _cost(
     arm: Arm,
     encoded: EncodedCorpus,
     device: torch.device,
     thread_counts: set[int],
     seconds: float,
-) -> _Measured:
+) -> Measured:
     model = fresh_model(arm, encoded, device)
     threads = torch.get_num_threads()
     took = {}
@@ -95,7 +108,7 @@ def _cost(
     finally:
         torch.set_num_threads(threads)
     by_clock = arm.schedule.seconds is not None
-    return _Measured(
+    return Measured(
         flops=None if by_clock else training_flops(arm, encoded),
         params=model.num_params().total,
         memory=WEIGHT_COPIES * sum(p.numel() * p.element_size() for p in model.parameters()),
@@ -132,7 +145,7 @@ def _seconds(arm: Arm, encoded: EncodedCorpus, model: Model, seconds: float) -> 
     return training + sweeps * one_sweep
 
 
-def _makespan(costs: Sequence[_Measured], *, processes: int, threads: int) -> float:
+def _makespan(costs: Sequence[Measured], *, processes: int, threads: int) -> float:
     """Estimate the seconds until the last arm is done; arms with the most FLOPs start first.
 
     With fewer arms left than processes, each arm has more threads. Its speed is then interpolated
@@ -140,7 +153,7 @@ def _makespan(costs: Sequence[_Measured], *, processes: int, threads: int) -> fl
     """
     fewest = max(1, threads // processes)
     waiting = sorted(costs, key=lambda cost: -(cost.flops or 0))
-    busy: list[tuple[_Measured, float]] = []  # with what is left of each, from 1 to 0
+    busy: list[tuple[Measured, float]] = []  # with what is left of each, from 1 to 0
     elapsed = 0.0
     while waiting or busy:
         while waiting and len(busy) < processes:
@@ -148,9 +161,8 @@ def _makespan(costs: Sequence[_Measured], *, processes: int, threads: int) -> fl
         mine = threads / len(busy)
         paces = []
         for cost, _ in busy:
-            slow, fast = cost.seconds[fewest], cost.seconds[threads]
             core = min(1.0, mine / fewest)  # less than one each, with more processes than cores
-            paces.append(core / float(np.interp(mine, [fewest, threads], [slow, fast])))
+            paces.append(core / seconds_with(cost, mine))
         step = min(left / pace for (_, left), pace in zip(busy, paces, strict=True))
         elapsed += step
         after = [(cost, left - step * pace) for (cost, left), pace in zip(busy, paces, strict=True)]

@@ -11,6 +11,7 @@ from gptkit.config import Arm
 from gptkit.data.encoding import EncodedCorpus
 from gptkit.data.prepare import Prepared
 from gptkit.engines.run_folder import RunConfig, Sampling
+from gptkit.errors import ConfigError
 from gptkit.plan.execution_config import ExecutionConfig, SaveEvery
 from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.plan.matching import training_flops
@@ -41,6 +42,19 @@ class Job:
     @property
     def arm(self) -> Arm:
         return self.record.arm
+
+
+def check_one_clock(arms: Sequence[Arm], nodes: int) -> None:
+    """Refuse to train arms that are matched by time on several nodes.
+
+    Raises:
+        ConfigError: it was asked for.
+    """
+    if nodes > 1 and any(arm.schedule.seconds is not None for arm in arms):
+        raise ConfigError(
+            f"matched by time, arms must be trained on one machine, and the cluster has {nodes}"
+            " nodes: a second buys more training on a faster one.\nMatch by bytes or by FLOPs."
+        )
 
 
 def make_jobs(

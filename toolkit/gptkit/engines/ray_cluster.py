@@ -24,7 +24,7 @@ from gptkit.engines import checkpoint
 from gptkit.engines.arm import run_arm
 from gptkit.engines.checkpoint import checkpoint_folder, remove_checkpoints
 from gptkit.engines.claims import FOLDER as CLAIMS
-from gptkit.engines.job import Job
+from gptkit.engines.job import Job, check_one_clock
 from gptkit.engines.room import WEIGHT_COPIES, weights_bytes
 from gptkit.errors import ConfigError, TrainingError
 from gptkit.events import Event, OnEvent
@@ -72,7 +72,8 @@ class RayEngine:
         """
         ray = self._ray
         jobs = [self._fitted(job) for job in jobs]
-        self._check_clocks(jobs)
+        nodes = sum(bool(node["Alive"]) for node in ray.nodes())
+        check_one_clock([job.arm for job in jobs], nodes)
         texts = {
             name: ray.put(pickle.dumps(self.texts[name]))
             for name in dict.fromkeys(job.arm.tokenizer for job in jobs)
@@ -130,14 +131,6 @@ class RayEngine:
             has_gpu = any(node.get("GPU", 0) >= 1 for node in nodes)
             job = replace(job, device="cuda" if has_gpu else "cpu")
         return job
-
-    def _check_clocks(self, jobs: Sequence[Job]) -> None:
-        nodes = sum(bool(node["Alive"]) for node in self._ray.nodes())
-        if nodes > 1 and any(job.arm.schedule.seconds is not None for job in jobs):
-            raise ConfigError(
-                f"matched by time, arms must be trained on one machine, and the cluster has {nodes}"
-                " nodes: a second buys more training on a faster one.\nMatch by bytes or by FLOPs."
-            )
 
     def _say_lost(self, job: Job, n: int, error: Exception) -> None:
         reason = type(error).__name__

@@ -17,6 +17,7 @@ from gptkit.eval.group import Group
 from gptkit.events import OnEvent, ignore
 from gptkit.experiment.single import Experiment
 from gptkit.files import write_json
+from gptkit.plan.cluster import Nodes
 from gptkit.plan.execution_config import ExecutionConfig
 from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.plan.scale import SCALE_DEFAULTS, Axis, ScaleConfig, check_epochs, rung_configs
@@ -64,8 +65,13 @@ class ScaleLadder:
         """Where and how all rungs run."""
         return self._top.execution
 
-    def use_group(self, group: Group) -> None:
-        """Train each arm of each rung with several processes."""
+    @property
+    def group(self) -> Group:
+        """The processes that train each arm of each rung together."""
+        return self._top.group
+
+    @group.setter
+    def group(self, group: Group) -> None:
         self._top.group = group
 
     def prepare(self, on_bytes: Callable[[str, int, int], None] = lambda *_: None) -> Prepared:
@@ -91,9 +97,13 @@ class ScaleLadder:
             for name, config in self._rungs.items()
         }
 
-    def cost(self) -> dict[str, ExperimentCost]:
-        """Estimate the time and memory of each rung. No arm is trained."""
-        return {name: rung.cost() for name, rung in self.experiments().items()}
+    def cost(self, cluster: Sequence[Nodes] = ()) -> dict[str, ExperimentCost]:
+        """Estimate the time and memory of each rung. No arm is trained.
+
+        Args:
+            cluster: nodes to estimate the time on, too; see `gptkit.plan.cluster`.
+        """
+        return {name: rung.cost(cluster) for name, rung in self.experiments().items()}
 
     def run(self, on_event: OnEvent = ignore, *, run_rung: RunRung | None = None) -> ScaleResult:
         """Train every rung, judge the ladder, and write `out/<name>/` with a folder for each rung.

@@ -11,11 +11,13 @@ from copy import copy
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
 import torch
 
 from gptkit.data.corpus import Corpus, load_corpus
 from gptkit.data.prepare import Prepared, name_tokenizers, prepare
 from gptkit.engines.claims import claim, remove_claims
+from gptkit.engines.cluster_cost import estimate_on_cluster
 from gptkit.engines.compose import compose_results, describe_machine, describe_tuning
 from gptkit.engines.cost import ExperimentCost, estimate_cost
 from gptkit.engines.device import find_device
@@ -36,6 +38,7 @@ from gptkit.events import ArmDone, OnEvent, ignore
 from gptkit.events.log import Status
 from gptkit.events.losses import Baseline
 from gptkit.files import write_json
+from gptkit.plan.cluster import Nodes
 from gptkit.plan.execution_config import ExecutionConfig
 from gptkit.plan.experiment_config import ExperimentConfig, split_options
 from gptkit.plan.make import Plan, make_plan
@@ -129,12 +132,21 @@ class Experiment:
             self._tuned = tune_all(untuned.arms, self.prepare(), device, on_event, record=record)
         return untuned.with_rates({key: tuned.factor for key, tuned in self._tuned.items()})
 
-    def cost(self) -> ExperimentCost:
-        """Estimate time and memory from two seconds of calibration steps. No arm is trained."""
+    def cost(self, cluster: Sequence[Nodes] = ()) -> ExperimentCost:
+        """Estimate time and memory from two seconds of calibration steps. No arm is trained.
+
+        Args:
+            cluster: nodes to estimate the time on, too; see `gptkit.plan.cluster`.
+
+        Raises:
+            ConfigError: the time on the cluster cannot be estimated.
+        """
         arms, texts = self.untuned_plan().arms, self.prepare().texts
         processes = choose_processes(arms, texts, self.execution)
         device = find_device(self.execution.device)
-        return estimate_cost(arms, texts, processes=processes, device=device)
+        there = estimate_on_cluster(cluster, arms, texts, processes=processes) if cluster else []
+        here = estimate_cost(arms, texts, processes=processes, device=device)
+        return msgspec.structs.replace(here, cluster=there)
 
     def run(self, on_event: OnEvent = ignore, *, engine: Engine | None = None) -> Result:
         """Train every arm and write `out/<name>/`.

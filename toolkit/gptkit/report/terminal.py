@@ -10,6 +10,7 @@ from rich.text import Text
 from gptkit.plan.experiment_config import to_command_line
 from gptkit.report.after_training import marginal_table, perturbed_table
 from gptkit.report.by_text import parity_table, shown_verdicts, text_loss_table
+from gptkit.report.cluster import cluster_table
 from gptkit.report.formatting import duration, printable, short
 from gptkit.report.ladder import SAMPLED_STAGES, bits_table, stage_table
 from gptkit.report.sentences import headline, tuning_note, verdict_note
@@ -107,4 +108,5 @@ def costs(cost: ExperimentCost) -> list[RenderableType]:
     memory = "" if cost.memory_bytes is None else f" and {cost.memory_bytes / 1e9:.1f} GB"
     at_a_time = "one arm" if cost.processes == 1 else f"{cost.processes} arms"
     total = f"In all about {took}{memory} on this machine's {cost.device}, {at_a_time} at a time."
-    return [to_rich(table), Text(total)]
+    there = [Text(), to_rich(cluster_table([cost]))] if cost.cluster else []
+    return [to_rich(table), Text(total), *there]

@@ -24,12 +24,37 @@ class ArmCost(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
+class NodesCost(msgspec.Struct, frozen=True, kw_only=True):
+    """The estimated cost of an experiment on equal nodes of a cluster.
+
+    Attributes:
+        kind: "cpu" or "gpu".
+        nodes: how many nodes, or GPUs.
+        cores: of each node; None for GPUs.
+        tflops: the rate that was given for a GPU; None if it was measured.
+        arms_at_a_time: on all nodes together.
+        seconds: from the start of the first arm to the end of the last.
+        one_node_seconds: the same on one such node.
+        busy_share: the part of the cores' or GPUs' time in which they train.
+    """
+
+    kind: str
+    nodes: int
+    cores: int | None
+    tflops: float | None
+    arms_at_a_time: int
+    seconds: float
+    one_node_seconds: float
+    busy_share: float
+
+
 class ExperimentCost(msgspec.Struct, frozen=True, kw_only=True):
     """The estimated cost of an experiment, without the trials of tuning.
 
     Attributes:
         memory_bytes: memory of all processes together; None on Windows.
         seconds: time from the start of the first arm to the end of the last.
+        cluster: the cost on the nodes that were asked for.
     """
 
     arms: list[ArmCost]
@@ -37,3 +62,4 @@ class ExperimentCost(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     memory_bytes: int | None
     seconds: float
+    cluster: list[NodesCost] = []

@@ -1,0 +1,159 @@
+"""Estimate what an experiment would cost on a cluster: a schedule on paper.
+
+The Ray engine's rules are applied: an arm takes as many cores as it would here, or one GPU. Arms
+wait in one line, the longest first, and the next one goes to the node with the most free cores.
+Every arm begins in a fresh process.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from gptkit.config import Arm
+from gptkit.data.encoding import EncodedCorpus
+from gptkit.engines.cost import Measured, measure_arms, seconds_with
+from gptkit.engines.device import fault
+from gptkit.engines.job import check_one_clock, thread_shares
+from gptkit.errors import ConfigError
+from gptkit.plan.cluster import Nodes
+from gptkit.plan.matching import flops_per_token, training_flops
+from gptkit.results.cost import NodesCost
+
+FORWARD_SHARE = 1 / 3  # of a training step's FLOPs; the backward pass has twice as many
+
+
+@dataclass(frozen=True)
+class Task:
+    """An arm on a node: the cores that it takes, and for how long."""
+
+    cores: int
+    seconds: float
+
+
+def estimate_on_cluster(
+    cluster: Sequence[Nodes],
+    arms: Sequence[Arm],
+    texts: Mapping[str, EncodedCorpus],
+    *,
+    processes: int,
+) -> list[NodesCost]:
+    """Estimate the cost on each kind of nodes; all arms are trained on one kind.
+
+    Args:
+        processes: how many arms this machine trains at a time. It decides an arm's cores.
+
+    Raises:
+        ConfigError: arms are matched by time on several nodes, or a GPU's speed is not known.
+    """
+    check_one_clock(arms, max(nodes.count for nodes in cluster))
+    start = _start_seconds()
+    order = sorted(arms, key=lambda arm: -training_flops(arm, texts[arm.tokenizer]))
+    shares = thread_shares(
+        [training_flops(arm, texts[arm.tokenizer]) for arm in order],
+        processes=processes,
+        threads=torch.get_num_threads(),
+    )
+    found = []
+    for nodes in cluster:
+        if nodes.kind == "cpu":
+            cores = nodes.cores or os.cpu_count() or 1
+            wanted = [min(share, cores) for share in shares]
+            costs = measure_arms(order, texts, torch.device("cpu"), {*wanted})
+            tasks = [
+                Task(n, start + seconds_with(cost, n))
+                for n, cost in zip(wanted, costs, strict=True)
+            ]
+        else:
+            cores = 1
+            seconds = _gpu_seconds(nodes, texts)
+            tasks = [Task(1, start + took) for took in seconds(order)]
+        found.append(
+            NodesCost(
+                kind=nodes.kind,
+                nodes=nodes.count,
+                cores=cores if nodes.kind == "cpu" else None,
+                tflops=nodes.tflops,
+                arms_at_a_time=nodes.count * (cores // max(task.cores for task in tasks)),
+                seconds=makespan(tasks, nodes=nodes.count, cores=cores),
+                one_node_seconds=makespan(tasks, nodes=1, cores=cores),
+                busy_share=sum(task.cores * task.seconds for task in tasks)
+                / (nodes.count * cores * makespan(tasks, nodes=nodes.count, cores=cores)),
+            )
+        )
+    return found
+
+
+def makespan(tasks: Sequence[Task], *, nodes: int, cores: int) -> float:
+    """Return the seconds from the start of the first task to the end of the last.
+
+    >>> makespan([Task(1, 5.0), Task(1, 3.0), Task(1, 2.0)], nodes=2, cores=1)
+    5.0
+    >>> makespan([Task(2, 5.0), Task(1, 3.0), Task(1, 2.0)], nodes=1, cores=2)
+    8.0
+    """
+    free = [cores] * nodes
+    most = [(-cores, node) for node in range(nodes)]  # a heap; an entry may be out of date
+    running: list[tuple[float, int, int]] = []  # end, node, cores
+    now = 0.0
+    for task in tasks:
+        while True:
+            while -most[0][0] != free[most[0][1]]:
+                heapq.heappop(most)
+            if free[most[0][1]] >= task.cores:
+                break
+            now, node, freed = heapq.heappop(running)
+            free[node] += freed
+            heapq.heappush(most, (-free[node], node))
+        node = most[0][1]
+        free[node] -= task.cores
+        heapq.heappush(most, (-free[node], node))
+        heapq.heappush(running, (now + task.seconds, node, task.cores))
+    return max((end for end, _, _ in running), default=now)
+
+
+def _start_seconds() -> float:
+    """Measure how long a fresh process takes until it can train an arm."""
+    began = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-P", "-c", "import gptkit.engines.ray_cluster"],
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+    return time.perf_counter() - began
+
+
+def _gpu_seconds(
+    nodes: Nodes, texts: Mapping[str, EncodedCorpus]
+) -> Callable[[Sequence[Arm]], list[float]]:
+    if nodes.tflops is not None:
+        rate = nodes.tflops * 1e12
+        return lambda arms: [_flops(arm, texts[arm.tokenizer]) / rate for arm in arms]
+    if (reason := fault("cuda")) is not None:
+        raise ConfigError(
+            f"there is no GPU here to time the arms on: {reason}.\n"
+            f"Give the rate that yours train at, as in {nodes.count}xgpu:90 for 90 TFLOP/s, which "
+            "an H200 reaches with the recipe large (small models reach less)."
+        )
+    threads = torch.get_num_threads()
+
+    def measured(arms: Sequence[Arm]) -> list[float]:
+        costs: list[Measured] = measure_arms(arms, texts, torch.device("cuda"), {threads})
+        return [seconds_with(cost, threads) for cost in costs]
+
+    return measured
+
+
+def _flops(arm: Arm, encoded: EncodedCorpus) -> float:
+    """Return the FLOPs of an arm's training and of its evaluations."""
+    n_test = 0 if encoded.test is None else len(encoded.test.ids)
+    scored = arm.schedule.evaluations * len(encoded.val.ids) + n_test
+    forward = FORWARD_SHARE * flops_per_token(arm, encoded)
+    return training_flops(arm, encoded) + scored * forward
