@@ -11,6 +11,7 @@ import msgspec
 
 from gptkit.files import write_bytes, write_json, write_text
 from gptkit.report.ladder import bits_table
+from gptkit.report.loss_table import loss_table
 from gptkit.report.markdown import markdown
 from gptkit.report.plots import PLOTS, figure_name, to_svg
 from gptkit.report.scale import page
@@ -19,7 +20,6 @@ from gptkit.report.scale_result import load_scale
 from gptkit.report.sentences import headline
 from gptkit.report.studies import study_page
 from gptkit.report.table import to_markdown
-from gptkit.report.tables import loss_table
 from gptkit.results.schema import Results
 from gptkit.results.studies import Study
 

@@ -16,6 +16,7 @@ from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.report.calibration import markdown as calibration_markdown
 from gptkit.report.command import command_line
 from gptkit.report.ladder import SAMPLED_STAGES, bits_table
+from gptkit.report.loss_table import loss_table
 from gptkit.report.markdown import markdown
 from gptkit.report.plots import PLOTS, figure_name, to_svg
 from gptkit.report.rates import markdown as rates_markdown
@@ -24,7 +25,6 @@ from gptkit.report.sentences import headline
 from gptkit.report.speed import markdown as speed_markdown
 from gptkit.report.studies import study_page
 from gptkit.report.table import to_markdown
-from gptkit.report.tables import loss_table
 from gptkit.results.json_schema import json_schema
 from gptkit.results.read import read_checked
 from gptkit.results.scale_schema import Scale

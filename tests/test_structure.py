@@ -155,6 +155,7 @@ def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
 
 
+@pytest.mark.slow
 def test_the_api_reference_is_built_without_a_warning(tmp_path):
     command = [sys.executable, str(ROOT / "tests" / "write_reference.py"), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -38,6 +38,7 @@ def run(*words, cwd, path):
     )
 
 
+@pytest.mark.slow
 def test_it_passes_its_tests_and_is_compared(tmp_path, text_file):
     folder = new_plug_in("my-words", under=tmp_path)
     install(folder, tmp_path / "site")

@@ -80,7 +80,7 @@ def test_a_tokenizer_that_drops_every_second_letter_does_not_win(every_second, t
         data=str(text_file),
         lossy_ok=True,
         out=tmp_path,
-        budget="60KB",
+        budget="30KB",
     ).run()
     honest, lossy = (arm.val.bits_per_byte for arm in result.arms)
     assert result.arms[1].val.lost_bytes == result.arms[1].val.bytes // 2

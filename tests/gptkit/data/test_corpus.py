@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 
 import gptkit.data.corpus as corpus_module
 import gptkit.data.download as download_module
-from gptkit.data.corpus import cache_folder, load_corpus
+from gptkit.data import named_texts as named_module
+from gptkit.data.corpus import load_corpus
+from gptkit.data.named_texts import cache_folder
 from gptkit.errors import ConfigError, CorpusError, CorpusWarning
 
 TEXT = "First Citizen:\nBefore we proceed any further, hear me speak.\n" * 500
@@ -70,9 +72,9 @@ def server(monkeypatch):
     with Server(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/input.txt"
-        monkeypatch.setattr(corpus_module, "TINY_SHAKESPEARE_URL", url)
+        monkeypatch.setattr(named_module, "TINY_SHAKESPEARE_URL", url)
         digest = hashlib.sha256(TEXT.encode()).hexdigest()
-        monkeypatch.setattr(corpus_module, "TINY_SHAKESPEARE_SHA256", digest)
+        monkeypatch.setattr(named_module, "TINY_SHAKESPEARE_SHA256", digest)
         monkeypatch.setattr(download_module, "SILENCE_SECONDS", 1.0)
         yield server
         server.shutdown()

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from gptkit.engines import cluster_cost
+from gptkit.engines import cluster_cost, cost
 from gptkit.engines.cluster_cost import Task, estimate_on_cluster, makespan
 from gptkit.errors import ConfigError
 from gptkit.experiment import Experiment
@@ -67,8 +67,8 @@ def experiment(text_file, **options):
 
 def known_speed(monkeypatch, seconds):
     """Let each arm take some seconds by its number of cores, and a fresh process one second."""
-    cost = SimpleNamespace(seconds=seconds)
-    monkeypatch.setattr(cluster_cost, "measure_arms", lambda arms, *_: [cost] * len(arms))
+    measured = SimpleNamespace(seconds=seconds)
+    monkeypatch.setattr(cluster_cost, "measure_arms", lambda arms, *_: [measured] * len(arms))
     monkeypatch.setattr(cluster_cost, "_start_seconds", lambda: 1.0)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
 
@@ -113,6 +113,13 @@ def test_arms_matched_by_time_are_refused_on_several_nodes(text_file):
         estimate(made, "2xcpu:1")
 
 
+@pytest.fixture
+def soon(monkeypatch):
+    """Time a step or three of each arm, no more."""
+    monkeypatch.setattr(cost, "CALIBRATION_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("soon")
 def test_the_command_adds_it_to_the_estimate(text_file, gptkit):
     words = ("compare", "-d", text_file, "--budget", "20KB", "--dry-run", "--seeds", "2")
     code, out, _ = gptkit(*words, "--cluster", "2xcpu:1,1xgpu:90")
@@ -127,8 +134,21 @@ def test_the_command_adds_it_to_the_estimate(text_file, gptkit):
     assert "--cluster is for --dry-run" in err
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_ladder_adds_up_its_rungs(text_file, gptkit):
-    words = ("scale", "-t", "char,byte", "-d", text_file, "--budget", "16KB", "--rungs", "3")
+    words = (
+        "scale",
+        "-t",
+        "char,byte",
+        "-m",
+        "bigram",
+        "-d",
+        text_file,
+        "--budget",
+        "16KB",
+        "--rungs",
+        "3",
+    )
     words += ("--dry-run", "--cluster", "2xcpu:1")
     code, out, _ = gptkit(*words)
     assert code == 0

@@ -32,7 +32,14 @@ def test_busy_processes_share_the_cores(arms, processes, seconds):
 
 
 def test_a_cost_is_counted_without_training(text_file, tmp_path):
-    experiment = Experiment(data=str(text_file), seeds=2, budget="20KB", out=tmp_path / "runs")
+    experiment = Experiment(
+        data=str(text_file),
+        seeds=2,
+        budget="20KB",
+        evaluations=1,
+        sample_bytes=9,
+        out=tmp_path / "runs",
+    )
     found = experiment.cost()
     assert not (tmp_path / "runs").exists()
     arms = experiment.plan().arms

@@ -55,10 +55,21 @@ def numbers(result):
     return [(arm.val, arm.samples, [p.val_bits_per_byte for p in arm.curve]) for arm in result.arms]
 
 
+@pytest.fixture(params=[2, 3])
+def nodes(request, cluster):
+    """So many nodes of one core."""
+    extra = [cluster.add_node(num_cpus=1) for _ in range(request.param - 2)]
+    cluster.wait_for_nodes()
+    yield request.param
+    for node in extra:
+        cluster.remove_node(node)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
-def test_a_cluster_trains_what_this_machine_trains(cluster, text_file, tmp_path):
-    alone = gptkit.compare(data=str(text_file), out=tmp_path, name="alone", **SMALL)
+def test_a_cluster_trains_what_this_machine_trains(nodes, text_file, tmp_path):
+    options = SMALL | {"seeds": 2}  # four arms
+    alone = gptkit.compare(data=str(text_file), out=tmp_path, name="alone", **options)
     heard = []
     there = gptkit.compare(
         data=str(text_file),
@@ -66,7 +77,7 @@ def test_a_cluster_trains_what_this_machine_trains(cluster, text_file, tmp_path)
         name="there",
         engine="ray",
         on_event=lambda arm, event: heard.append((arm.id, type(event))),
-        **SMALL,
+        **options,
     )
     assert numbers(there) == numbers(alone)
     for arm in there.arms:

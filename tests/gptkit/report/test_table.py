@@ -17,6 +17,7 @@ from gptkit.plan.ladder import ladder
 from gptkit.report.formatting import printable
 from gptkit.report.html.fragments import result_fragment
 from gptkit.report.ladder import bits_table, stage_table
+from gptkit.report.loss_table import loss_table
 from gptkit.report.table import (
     Cell,
     Column,
@@ -30,7 +31,6 @@ from gptkit.report.table import (
     to_rich,
 )
 from gptkit.report.tables import (
-    loss_table,
     match_table,
     model_table,
     seed_table,

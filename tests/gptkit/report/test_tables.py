@@ -10,10 +10,11 @@ from rich.console import Console, Group
 from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.report.command import command_line
 from gptkit.report.formatting import printable
+from gptkit.report.loss_table import loss_table
 from gptkit.report.markdown import markdown
 from gptkit.report.sentences import headline
 from gptkit.report.table import Cell, to_rich
-from gptkit.report.tables import loss_table, match_table, model_table, sample_table, stretch_table
+from gptkit.report.tables import match_table, model_table, sample_table, stretch_table
 from gptkit.report.terminal import comparison
 from gptkit.results.robustness import assess_robustness
 from gptkit.results.schema import Best, Robustness, Trial, Tuning

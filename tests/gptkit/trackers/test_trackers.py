@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import gptkit
+from gptkit.cli import app
 from gptkit.errors import ConfigError, RunError
 from gptkit.events import ArmDone, Evaluated, StepDone
 from gptkit.events.losses import Loss
@@ -43,7 +45,14 @@ def command(*words, **environment):
     return done
 
 
-def track_twice(place, trackers):
+def here(*words, **environment):
+    """Call the command in this process: TensorBoard's files need no process of their own."""
+    done = CliRunner().invoke(app, [*map(str, words)])
+    assert done.exit_code == 0, done.stderr
+    return done
+
+
+def track_twice(place, trackers, call):
     """An experiment that tells trackers while it runs, and one that they are told of afterwards."""
     text = place / "text.txt"
     text.write_text("To be, or not to be, that is the question.\n" * 200, encoding="utf-8")
@@ -54,9 +63,9 @@ def track_twice(place, trackers):
     }
     options = ["-t", "char,byte", "-m", "bigram", "-d", text, "--budget", "8steps"]
     options += ["--bytes-per-step", 256, "--context-bytes", 32, "--out", place, "--sample-bytes", 9]
-    command("compare", *options, "--name", "live", "--track", trackers, **environment)
-    command("compare", *options, "--name", "later", **environment)
-    told = command("track", place / "later", "--to", trackers, **environment).stdout
+    call("compare", *options, "--name", "live", "--track", trackers, **environment)
+    call("compare", *options, "--name", "later", **environment)
+    told = call("track", place / "later", "--to", trackers, **environment).stdout
     assert told.splitlines() == [
         f"{name} has 2 arms of {place / 'later'}" for name in trackers.split(",")
     ]
@@ -66,14 +75,14 @@ def track_twice(place, trackers):
 @pytest.fixture(scope="module")
 def tracked_by_one(tmp_path_factory):
     pytest.importorskip("tensorboardX")
-    return track_twice(tmp_path_factory.mktemp("tracked"), "tensorboard")
+    return track_twice(tmp_path_factory.mktemp("tracked"), "tensorboard", here)
 
 
 @pytest.fixture(scope="module")
 def tracked(tmp_path_factory):
     for package in ("wandb", "mlflow", "trackio"):
         pytest.importorskip(package)
-    return track_twice(tmp_path_factory.mktemp("tracked"), "wandb,mlflow,trackio")
+    return track_twice(tmp_path_factory.mktemp("tracked"), "wandb,mlflow,trackio", command)
 
 
 def curve(folder, arm):

@@ -23,7 +23,7 @@ from typing import Any
 
 from gptkit.data.corpus import load_corpus
 from gptkit.engines.run_folder import load_run
-from gptkit.errors import GptkitError
+from gptkit.errors import GptkitError, check_known
 from gptkit.files import write_text
 from gptkit.results.byte_losses import read_losses
 from gptkit.results.stress_schema import KillRow
@@ -126,6 +126,7 @@ def measure_kills(
     folder: Path,
     *,
     kills: int,
+    only: str | None = None,
     seed: int = 0,
     at_a_time: int = 2,
     on_kill: Callable[[], None] = lambda: None,
@@ -134,19 +135,24 @@ def measure_kills(
 
     Args:
         folder: an empty folder for inputs and outputs.
+        only: the name of a scenario, which gets all kills.
         at_a_time: commands that run side by side.
     """
+    if only is not None:
+        check_known("command", only, [scenario.name for scenario in SCENARIOS])
     inputs = folder / "inputs"
     write_text(inputs / "small.toml", RECIPE)
     write_text(inputs / "text.txt", load_corpus(None).train[:TEXT_CHARS])
     _run(_compare(1)(inputs, inputs / "runs"))
     rows = []
     for scenario in SCENARIOS:
+        if only not in (None, scenario.name):
+            continue
         began = time.monotonic()
         alone = folder / "alone" / scenario.name
         _run(scenario.words(inputs, alone))
         trial = _Trial(scenario, inputs, alone, time.monotonic() - began, on_kill)
-        wanted = max(1, round(kills * scenario.share))
+        wanted = max(1, round(kills * (1.0 if only else scenario.share)))
         rng, number = random.Random(seed), 0
         done: list[KillRow] = []
         with ThreadPoolExecutor(at_a_time) as pool:

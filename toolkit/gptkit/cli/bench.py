@@ -15,8 +15,9 @@ def bench(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="time-to-loss, compact, parallel, generate, encode, sweep or startup; or gpu.",
-            show_default="all but gpu",
+            help="time-to-loss, compact, parallel, generate, encode, sweep, startup, gpu or "
+            "cluster.",
+            show_default="all but gpu and cluster",
         ),
     ] = None,
     rounds: Annotated[
@@ -37,11 +38,11 @@ def bench(
     from gptkit.report.speed import markdown
     from gptkit.results.studies import Speed
 
-    if name == "gpu":
-        _bench_gpu(out, as_json=as_json)
+    if name in ("gpu", "cluster"):
+        _bench_study(name, rounds, out, as_json=as_json)
         return
     if name is not None:
-        check_known("measurement", name, (*NAMES, "gpu"))
+        check_known("measurement", name, (*NAMES, "gpu", "cluster"))
     keep_freed_memory()
     rows = []
     for each in NAMES if name is None else (name,):
@@ -65,13 +66,24 @@ def bench(
         typer.echo(to_json({"name": name, "tightest": tightest(rows), "parts": rows}), nl=False)
 
 
-def _bench_gpu(out: Path | None, *, as_json: bool) -> None:
-    from gptkit.bench.gpu import measure_gpu
+def _bench_study(name: str, rounds: int, out: Path | None, *, as_json: bool) -> None:
     from gptkit.files import to_json, write_json, write_text
-    from gptkit.report.gpu_speed import gpu_page
+    from gptkit.report.studies import study_page
+    from gptkit.results.studies import Study
 
-    found = measure_gpu(on_run=lambda what: log.info("measuring %s", what))
+    def say(what: str) -> None:
+        log.info("measuring %s", what)
+
+    found: Study
+    if name == "gpu":
+        from gptkit.bench.gpu import measure_gpu
+
+        found = measure_gpu(on_run=say)
+    else:
+        from gptkit.bench.cluster import measure_cluster
+
+        found = measure_cluster(rounds=rounds, on_run=say)
     if out is not None:
-        write_text(out / "report.md", gpu_page(found))
+        write_text(out / "report.md", study_page(found))
         write_json(out / "results.json", found)
-    typer.echo(to_json(found) if as_json else gpu_page(found), nl=False)
+    typer.echo(to_json(found) if as_json else study_page(found), nl=False)

@@ -54,7 +54,7 @@ def _facts() -> dict[str, JsonObject]:
 
     import torch
 
-    from gptkit.data.corpus import cache_folder
+    from gptkit.data.named_texts import cache_folder
     from gptkit.engines.device import choose_device, describe_device
     from gptkit_tokenizers import available
     from gptkit_tokenizers.reachability import reachable
@@ -88,7 +88,7 @@ def _facts() -> dict[str, JsonObject]:
 
 
 def _copy_of_shakespeare() -> str:
-    from gptkit.data.corpus import tiny_shakespeare_copy
+    from gptkit.data.named_texts import tiny_shakespeare_copy
     from gptkit.errors import CorpusError
 
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable
@@ -39,7 +40,9 @@ def stress(
     ] = None,
     only: Annotated[
         str | None,
-        typer.Option(help="Only this kind of file, or this tokenizer.", show_default="all"),
+        typer.Option(
+            help="Only this command, this kind of file, or this tokenizer.", show_default="all"
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for report.md and results.json.")] = None,
@@ -84,7 +87,7 @@ def _run(
     if name == "kills":
         from gptkit.bench.kills import measure_kills
 
-        parts[name] = measure_kills(folder, kills=n, seed=seed, on_kill=on_done)
+        parts[name] = measure_kills(folder, kills=n, only=only, seed=seed, on_kill=on_done)
     elif name == "files":
         from gptkit.bench.hostile_files import measure_files
 
@@ -93,7 +96,7 @@ def _run(
         from gptkit.bench.random_texts import measure_texts
 
         parts[name] = measure_texts(texts=n, only=only, seed=seed)
-    again = f"gptkit stress {name} --count {n}" + (f" --only {only}" if only else "")
+    again = f"gptkit stress {name} --count {n}" + (f" --only {shlex.quote(only)}" if only else "")
     return Durability(
         gptkit=version("gptkit"),
         command=again,

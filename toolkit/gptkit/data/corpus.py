@@ -6,34 +6,23 @@ Files of more than `LARGE_TEXT_BYTES` are not read into memory: their training t
 
 from __future__ import annotations
 
-import difflib
-import glob
 import hashlib
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate, pairwise
-from pathlib import Path
-
-import platformdirs
 
 from gptkit.config import split_shares
 from gptkit.data.corpus_facts import CorpusFacts, TextPart
-from gptkit.data.download import download_text
 from gptkit.data.hf_datasets import dataset_text
 from gptkit.data.markov import markov_text
+from gptkit.data.named_texts import cache_folder, python_docs, tiny_shakespeare
 from gptkit.data.several_texts import describe_parts, join_parts, named_texts
-from gptkit.data.text_files import decode_text, join_files
+from gptkit.data.text_files import decode_text, find_files, join_files
 from gptkit.data.text_on_disk import LargeText, index_files
 from gptkit.errors import CorpusError, CorpusWarning, DownloadError
 
-TINY_SHAKESPEARE_URL = (
-    "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
-)
-TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
-CORPUS_NAMES = ("tinyshakespeare", "python-docs")
 LARGE_TEXT_BYTES = 256_000_000  # a text with more bytes stays on disk
 MAX_HELD_OUT_CHARS = 1_000_000  # the most characters of val, and of test, in a large text
 
@@ -261,12 +250,12 @@ class _Loaded:
 def _load_text(spec: str | None) -> _Loaded:
     if spec is None:
         try:
-            return _Loaded(spec="tinyshakespeare", text=_tiny_shakespeare())
+            return _Loaded(spec="tinyshakespeare", text=tiny_shakespeare())
         except DownloadError as error:
             reason = str(error).splitlines()[0]
             note = f"using python-docs, not tinyshakespeare: {reason}"
             warnings.warn(note, CorpusWarning, stacklevel=3)
-            return _Loaded(spec="python-docs", text=_python_docs())
+            return _Loaded(spec="python-docs", text=python_docs())
     if spec.startswith("markov:"):
         text, entropy = markov_text(spec)
         return _Loaded(spec=spec, text=text, entropy=entropy)
@@ -319,16 +308,16 @@ def _held_out_cuts(cuts: Sequence[int], n: int) -> list[int]:
 
 def _text_of(spec: str) -> _Loaded:
     if spec == "tinyshakespeare":
-        return _Loaded(spec=spec, text=_tiny_shakespeare())
+        return _Loaded(spec=spec, text=tiny_shakespeare())
     if spec == "python-docs":
-        return _Loaded(spec=spec, text=_python_docs())
+        return _Loaded(spec=spec, text=python_docs())
     if spec.startswith("hf:"):
         found = dataset_text(spec, cache=cache_folder() / "texts", large=LARGE_TEXT_BYTES)
         if isinstance(found, str):
             return _Loaded(spec=spec, text=found)
         text, digest = index_files(found)
         return _Loaded(spec=spec, text=text, digest=digest)
-    files = _files(spec)
+    files = find_files(spec)
     if odd := [path for path in files if not path.is_file()]:
         raise CorpusError(
             f"{odd[0]} is not a regular file. Write its text to a file, and give that."
@@ -339,87 +328,3 @@ def _text_of(spec: str) -> _Loaded:
     texts = {str(path): decode_text(path.read_bytes(), str(path)) for path in files}
     lengths = {name: len(text) for name, text in texts.items()}
     return _Loaded(spec=spec, text=join_files(texts.values()), lengths=lengths)
-
-
-def cache_folder() -> Path:
-    return Path(platformdirs.user_cache_dir("gptkit", appauthor=False))
-
-
-def tiny_shakespeare_copy() -> Path | None:
-    """Return the checked copy in the folder GPTKIT_DATA or in the user's cache, or None.
-
-    Raises:
-        CorpusError: the copy in GPTKIT_DATA is another text.
-    """
-    named = os.environ.get("GPTKIT_DATA")
-    given = Path(named) / "tinyshakespeare.txt" if named else None
-    for path in (given, cache_folder() / "tinyshakespeare.txt"):
-        if path is None or not path.is_file():
-            continue
-        if hashlib.sha256(path.read_bytes()).hexdigest() == TINY_SHAKESPEARE_SHA256:
-            return path
-        if path == given:
-            raise CorpusError(
-                f"{path} is not tiny Shakespeare: its sha256 is not "
-                f"{TINY_SHAKESPEARE_SHA256[:16]}….\n"
-                "Replace it, or remove it and let gptkit download the text."
-            )
-    return None
-
-
-def _tiny_shakespeare() -> str:
-    if copy := tiny_shakespeare_copy():
-        return copy.read_bytes().decode()
-    cached = cache_folder() / "tinyshakespeare.txt"
-    try:
-        data = download_text(TINY_SHAKESPEARE_URL, sha256=TINY_SHAKESPEARE_SHA256, to=cached)
-    except DownloadError as error:
-        raise DownloadError(
-            f"tinyshakespeare cannot be downloaded: {error}\n"
-            "Put the text as tinyshakespeare.txt in a folder and name the folder in GPTKIT_DATA,\n"
-            'or use any file of your own, or python-docs: data="FILE", data="python-docs".\n'
-            f"It is at {TINY_SHAKESPEARE_URL}"
-        ) from error
-    return data.decode()
-
-
-def _python_docs() -> str:
-    try:
-        from pydoc_data.topics import topics
-    except ImportError:
-        raise CorpusError(
-            "this Python was installed without its reference text (pydoc_data).\n"
-            'Use a file instead: data="FILE".'
-        ) from None
-    return "\n\n".join(topics[name] for name in sorted(topics))
-
-
-def _files(spec: str) -> list[Path]:
-    path = Path(os.path.expanduser(spec))
-    if not spec.strip():
-        raise CorpusError(
-            f"the corpus has no name. Give {', '.join(CORPUS_NAMES)}, hf:NAME, or a file."
-        )
-    if path.exists() and not path.is_dir():
-        return [path]
-    if path.is_dir():
-        found = sorted(p for p in path.rglob("*.txt") if not _is_hidden(p.relative_to(path)))
-        if not found:
-            raise CorpusError(
-                f"the folder {spec} has no .txt file. Name others by a glob: '{path / '**/*.md'}'."
-            )
-        return found
-    found = sorted({p for p in map(Path, glob.glob(spec, recursive=True)) if p.is_file()})
-    if not found:
-        near = difflib.get_close_matches(spec, CORPUS_NAMES, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise CorpusError(
-            f"there is no corpus or file {spec!r}.{hint}\n"
-            f"Give {', '.join(CORPUS_NAMES)}, hf:NAME, markov:ORDER, "
-            "or a file, folder or glob that exists."
-        )
-    return found
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)

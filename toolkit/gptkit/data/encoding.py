@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from gptkit.data.corpus import Corpus, cache_folder
+from gptkit.data.corpus import Corpus
 from gptkit.data.freed_memory import return_freed_memory
 from gptkit.data.id_array import EndsArray, IdArray
+from gptkit.data.named_texts import cache_folder
 from gptkit.data.shards import OnBytes, encode_shards
 from gptkit.data.text_on_disk import LargeText
 from gptkit.data.used_ids import used_ids

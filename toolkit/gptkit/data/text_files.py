@@ -1,9 +1,14 @@
-"""Decode text files, and say what a file is that is not text."""
+"""Find and decode text files, and say what a file is that is not text."""
 
 from __future__ import annotations
 
+import difflib
+import glob
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
+from gptkit.data.named_texts import CORPUS_NAMES
 from gptkit.errors import CorpusError
 
 KINDS = {
@@ -61,3 +66,39 @@ def join_files(texts: Iterable[str]) -> str:
             parts.append("\n")
         parts.append(text)
     return "".join(parts)
+
+
+def find_files(spec: str) -> list[Path]:
+    """Return the files that a path, a folder or a glob names, in order.
+
+    Raises:
+        CorpusError: there are none.
+    """
+    path = Path(os.path.expanduser(spec))
+    if not spec.strip():
+        raise CorpusError(
+            f"the corpus has no name. Give {', '.join(CORPUS_NAMES)}, hf:NAME, or a file."
+        )
+    if path.exists() and not path.is_dir():
+        return [path]
+    if path.is_dir():
+        found = sorted(p for p in path.rglob("*.txt") if not _is_hidden(p.relative_to(path)))
+        if not found:
+            raise CorpusError(
+                f"the folder {spec} has no .txt file. Name others by a glob: '{path / '**/*.md'}'."
+            )
+        return found
+    found = sorted({p for p in map(Path, glob.glob(spec, recursive=True)) if p.is_file()})
+    if not found:
+        near = difflib.get_close_matches(spec, CORPUS_NAMES, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise CorpusError(
+            f"there is no corpus or file {spec!r}.{hint}\n"
+            f"Give {', '.join(CORPUS_NAMES)}, hf:NAME, markov:ORDER, "
+            "or a file, folder or glob that exists."
+        )
+    return found
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

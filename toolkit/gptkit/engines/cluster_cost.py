@@ -12,14 +12,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 
 import torch
 
 from gptkit.config import Arm
 from gptkit.data.encoding import EncodedCorpus
-from gptkit.engines.cost import Measured, measure_arms, seconds_with
+from gptkit.engines.cost import measure_arms, seconds_with
 from gptkit.engines.device import fault
 from gptkit.engines.job import check_one_clock, thread_shares
 from gptkit.errors import ConfigError
@@ -54,6 +56,8 @@ def estimate_on_cluster(
         ConfigError: arms are matched by time on several nodes, or a GPU's speed is not known.
     """
     check_one_clock(arms, max(nodes.count for nodes in cluster))
+    for nodes in cluster:
+        _check_speed_is_known(nodes)
     start = _start_seconds()
     order = sorted(arms, key=lambda arm: -training_flops(arm, texts[arm.tokenizer]))
     shares = thread_shares(
@@ -73,8 +77,7 @@ def estimate_on_cluster(
             ]
         else:
             cores = 1
-            seconds = _gpu_seconds(nodes, texts)
-            tasks = [Task(1, start + took) for took in seconds(order)]
+            tasks = [Task(1, start + took) for took in _gpu_seconds(nodes, order, texts)]
         found.append(
             NodesCost(
                 kind=nodes.kind,
@@ -119,36 +122,38 @@ def makespan(tasks: Sequence[Task], *, nodes: int, cores: int) -> float:
     return max((end for end, _, _ in running), default=now)
 
 
+@cache
 def _start_seconds() -> float:
-    """Measure how long a fresh process takes until it can train an arm."""
+    """Measure how long a fresh process takes until it can train an arm; on Ray, if it is here."""
+    modules = ["ray"] if find_spec("ray") else []
     began = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-P", "-c", "import gptkit.engines.ray_cluster"],
+        [sys.executable, "-P", "-c", f"import {', '.join([*modules, 'gptkit.engines.arm'])}"],
         check=True,
         stdin=subprocess.DEVNULL,
     )
     return time.perf_counter() - began
 
 
-def _gpu_seconds(
-    nodes: Nodes, texts: Mapping[str, EncodedCorpus]
-) -> Callable[[Sequence[Arm]], list[float]]:
-    if nodes.tflops is not None:
-        rate = nodes.tflops * 1e12
-        return lambda arms: [_flops(arm, texts[arm.tokenizer]) / rate for arm in arms]
+def _check_speed_is_known(nodes: Nodes) -> None:
+    if nodes.kind == "cpu" or nodes.tflops is not None:
+        return
     if (reason := fault("cuda")) is not None:
         raise ConfigError(
             f"there is no GPU here to time the arms on: {reason}.\n"
             f"Give the rate that yours train at, as in {nodes.count}xgpu:90 for 90 TFLOP/s, which "
             "an H200 reaches with the recipe large (small models reach less)."
         )
+
+
+def _gpu_seconds(
+    nodes: Nodes, arms: Sequence[Arm], texts: Mapping[str, EncodedCorpus]
+) -> list[float]:
+    if nodes.tflops is not None:
+        return [_flops(arm, texts[arm.tokenizer]) / (nodes.tflops * 1e12) for arm in arms]
     threads = torch.get_num_threads()
-
-    def measured(arms: Sequence[Arm]) -> list[float]:
-        costs: list[Measured] = measure_arms(arms, texts, torch.device("cuda"), {threads})
-        return [seconds_with(cost, threads) for cost in costs]
-
-    return measured
+    costs = measure_arms(arms, texts, torch.device("cuda"), {threads})
+    return [seconds_with(cost, threads) for cost in costs]
 
 
 def _flops(arm: Arm, encoded: EncodedCorpus) -> float:

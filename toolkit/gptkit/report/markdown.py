@@ -10,10 +10,10 @@ from gptkit.report.by_text import parity_table, text_loss_table
 from gptkit.report.command import command_line
 from gptkit.report.formatting import printable
 from gptkit.report.ladder import ladder_tables
+from gptkit.report.loss_table import loss_table
 from gptkit.report.sentences import headline, match_summary, verdict_note
 from gptkit.report.table import Table, escape_markdown, to_markdown
 from gptkit.report.tables import (
-    loss_table,
     match_table,
     model_table,
     seed_table,

@@ -14,9 +14,10 @@ from gptkit.report.after_training import marginal_table, perturbed_table
 from gptkit.report.by_text import text_loss_table
 from gptkit.report.formatting import printable
 from gptkit.report.ladder import SAMPLED_STAGES, bits_table, stage_table
+from gptkit.report.loss_table import loss_table
 from gptkit.report.sentences import headline, next_step
 from gptkit.report.table import Table, to_rich
-from gptkit.report.tables import MAX_SIDE_BY_SIDE, loss_table, model_table, sample_table
+from gptkit.report.tables import MAX_SIDE_BY_SIDE, model_table, sample_table
 from gptkit.results.schema import Results
 from gptkit.results.summary import best_arm
 

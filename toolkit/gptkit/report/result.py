@@ -107,8 +107,8 @@ class Result:
 
     def table(self) -> RenderableType:
         """Return the table of losses, for a console of rich: `rich.print(result.table())`."""
+        from gptkit.report.loss_table import loss_table
         from gptkit.report.table import to_rich
-        from gptkit.report.tables import loss_table
 
         return to_rich(loss_table(self.data))
 

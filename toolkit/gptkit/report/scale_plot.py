@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gptkit.errors import check_known
 from gptkit.report.plots import new_figure
-from gptkit.results.scale_schema import Rung, Scale
+from gptkit.results.scale_schema import Crossover, Rung, Scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,37 +32,14 @@ def plot_scale(scale: Scale, *, model: str | None = None) -> Axes:
     names = list(dict.fromkeys(rung.tokenizer for rung in rungs))
     for i, name in enumerate(names):
         mine = [rung for rung in rungs if rung.tokenizer == name]
-        upper.errorbar(
-            [budget(rung, scale) for rung in mine],
-            [rung.bits_per_byte for rung in mine],
-            yerr=[rung.std or 0.0 for rung in mine],
-            color=COLOURS[i % len(COLOURS)],
-            marker=MARKERS[i % len(MARKERS)],
-            capsize=3,
-            label=name,
-        )
+        _draw_losses(upper, scale, mine, color=COLOURS[i % len(COLOURS)], marker=_marker(i))
     leader = min(rungs[-len(names) :], key=lambda rung: rung.bits_per_byte)
     top = budget(leader, scale)
     for pair in scale.crossovers:
         if pair.model != model or pair.a != leader.tokenizer or pair.text is not None:
             continue
-        colour = COLOURS[names.index(pair.b) % len(COLOURS)]
-        at, low, middle, high = zip(*pair.band, strict=True)
-        lower.fill_between(at, low, high, color=colour, alpha=0.2, linewidth=0)
-        lower.plot(at, middle, color=colour, linestyle="--")
-        mine = [r for r in rungs if r.tokenizer == pair.b]
-        best = [r.bits_per_byte for r in rungs if r.tokenizer == pair.a]
-        lower.plot(
-            [budget(r, scale) for r in mine],
-            [r.bits_per_byte - b for r, b in zip(mine, best, strict=True)],
-            color=colour,
-            marker=MARKERS[names.index(pair.b) % len(MARKERS)],
-            linestyle="none",
-            label=f"{pair.b} - {pair.a}",
-        )
-        if pair.status == "crossover" and pair.set_bytes:
-            ends = [pair.set_bytes[0] or at[0], pair.set_bytes[1] or at[-1]]
-            lower.plot(ends, [0, 0], color=colour, linewidth=5, solid_capstyle="butt", alpha=0.6)
+        i = names.index(pair.b)
+        _draw_pair(lower, scale, pair, color=COLOURS[i % len(COLOURS)], marker=_marker(i))
     lower.axhline(0, color="black", linewidth=0.8)
     seen = [b - a for a, b in lead_range(scale, model, leader.tokenizer)]
     room = 0.5 * max(map(abs, seen)) if seen else 0.1
@@ -80,6 +58,45 @@ def plot_scale(scale: Scale, *, model: str | None = None) -> Axes:
         axes.grid(alpha=0.3)
         axes.legend()
     return upper
+
+
+def _marker(i: int) -> str:
+    return MARKERS[i % len(MARKERS)]
+
+
+def _draw_losses(
+    axes: Axes, scale: Scale, rungs: Sequence[Rung], *, color: str, marker: str
+) -> None:
+    """Draw a tokenizer's losses, with their standard deviations over seeds."""
+    axes.errorbar(
+        [budget(rung, scale) for rung in rungs],
+        [rung.bits_per_byte for rung in rungs],
+        yerr=[rung.std or 0.0 for rung in rungs],
+        color=color,
+        marker=marker,
+        capsize=3,
+        label=rungs[0].tokenizer,
+    )
+
+
+def _draw_pair(axes: Axes, scale: Scale, pair: Crossover, *, color: str, marker: str) -> None:
+    """Draw a pair's differences, the fitted law with its band, and the crossover's set."""
+    at, low, middle, high = zip(*pair.band, strict=True)
+    axes.fill_between(at, low, high, color=color, alpha=0.2, linewidth=0)
+    axes.plot(at, middle, color=color, linestyle="--")
+    of_model = [rung for rung in scale.rungs if rung.model == pair.model]
+    a, b = ([r for r in of_model if r.tokenizer == name] for name in (pair.a, pair.b))
+    axes.plot(
+        [budget(rung, scale) for rung in b],
+        [y.bits_per_byte - x.bits_per_byte for x, y in zip(a, b, strict=True)],
+        color=color,
+        marker=marker,
+        linestyle="none",
+        label=f"{pair.b} - {pair.a}",
+    )
+    if pair.status == "crossover" and pair.set_bytes:
+        ends = [pair.set_bytes[0] or at[0], pair.set_bytes[1] or at[-1]]
+        axes.plot(ends, [0, 0], color=color, linewidth=5, solid_capstyle="butt", alpha=0.6)
 
 
 def budget(rung: Rung, scale: Scale) -> float:

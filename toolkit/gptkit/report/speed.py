@@ -12,7 +12,7 @@ COLUMNS: list[Spec[MeasuredRow]] = [
     Spec(Column("ours"), lambda m: f"{m.ours:.3g}"),
     Spec(Column("ratio"), lambda m: Cell(f"{m.ratio:.2f}", "best")),
     Spec(Column("lowest to highest"), lambda m: f"{m.lowest:.2f} to {m.highest:.2f}"),
-    Spec(Column("goal"), lambda m: f"{m.goal:.3g}"),
+    Spec(Column("goal"), lambda m: f"{m.goal:.3g}" + ("" if m.ratio >= m.goal else ", missed")),
 ]
 
 

@@ -114,6 +114,11 @@ class Spec(Generic[T]):
     shown: Callable[[Sequence[T]], bool] = lambda items: True
 
 
+def number_cell(value: float, form: str) -> Cell:
+    """Make a cell that is sorted by its number."""
+    return Cell(f"{value:{form}}", value=value)
+
+
 def build_rows(specs: Sequence[Spec[T]], items: Sequence[T]) -> tuple[list[Column], list[Row]]:
     """Return the columns that are shown for these items, and a row for each item."""
     used = [spec for spec in specs if spec.shown(items)]

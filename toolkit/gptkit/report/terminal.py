@@ -13,10 +13,10 @@ from gptkit.report.by_text import parity_table, shown_verdicts, text_loss_table
 from gptkit.report.cluster import cluster_table
 from gptkit.report.formatting import duration, printable, short
 from gptkit.report.ladder import SAMPLED_STAGES, bits_table, stage_table
+from gptkit.report.loss_table import loss_table
 from gptkit.report.sentences import headline, tuning_note, verdict_note
 from gptkit.report.table import Column, Row, Section, Table, to_rich
 from gptkit.report.tables import (
-    loss_table,
     match_table,
     model_table,
     sample_table,

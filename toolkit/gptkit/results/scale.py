@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
@@ -65,7 +66,7 @@ def compose_scale(
         found=[pair for found in judged.values() for pair in found.found],
         crossovers=[p for found in judged.values() for p in found.crossovers] + by_text,
         says=says,
-        warnings=warnings,
+        warnings=warnings + warnings_of_rungs([results.warnings for results in rungs]),
         seconds=seconds,
     )
 
@@ -162,6 +163,22 @@ def _with_words(
         ),
         text,
     )
+
+
+def warnings_of_rungs(warnings: Sequence[Sequence[str]]) -> list[str]:
+    """Say each kind of warning once, in the words of the largest rung that has it.
+
+    Args:
+        warnings: of each rung, the smallest first. They are of one kind if only numbers differ.
+
+    >>> warnings_of_rungs([["2 epochs"], ["3 epochs", "few seeds"]])
+    ['at 2 of 2 rungs: 3 epochs', 'at 1 of 2 rungs: few seeds']
+    """
+    kinds: dict[str, list[str]] = {}
+    for of_rung in warnings:
+        for warning in of_rung:
+            kinds.setdefault(re.sub(r"[0-9][0-9.,]*", "", warning), []).append(warning)
+    return [f"at {len(same)} of {len(warnings)} rungs: {same[-1]}" for same in kinds.values()]
 
 
 def _warnings(judgement: Judgement, ladder: Ladder, model: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from gptkit.data.corpus_facts import CorpusFacts
+from gptkit.results.cluster_schema import ClusterSpeed
 from gptkit.results.gpu_schema import GpuSpeed
 from gptkit.results.schema import Machine, Record
 from gptkit.results.stress_schema import Durability
@@ -281,7 +282,8 @@ class PublishedLaws(Record, frozen=True, kw_only=True, tag_field="kind", tag="pu
 
 
 Study = (
-    Durability
+    ClusterSpeed
+    | Durability
     | GpuSpeed
     | Speed
     | RatesStudy

@@ -23,10 +23,10 @@ from gptkit.report.html.loss_map import loss_map
 from gptkit.report.html.svg import Chart, Series, draw, legend
 from gptkit.report.html.text import exact_html
 from gptkit.report.ladder import ladder_tables, stage_rows
+from gptkit.report.loss_table import loss_table
 from gptkit.report.sentences import headline, next_step, verdict_note
 from gptkit.report.table import escape_html
 from gptkit.report.tables import (
-    loss_table,
     match_table,
     model_table,
     seed_table,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
+from gptkit.report.loss_table import loss_table
 from gptkit.report.running import Running, running_table
 from gptkit.report.scale import pair_table, rung_table
 from gptkit.report.sentences import headline
 from gptkit.report.table import Table, to_html
-from gptkit.report.tables import loss_table
 from gptkit.results.scale_schema import Scale
 from gptkit.results.schema import Results
 
