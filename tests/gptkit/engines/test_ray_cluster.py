@@ -166,3 +166,32 @@ def test_a_task_sends_events_checkpoints_and_the_run(text_file, tmp_path):
     ray_cluster._write_run(job.folder, messages[-1].run)
     assert gptkit.load_run(job.folder).result == messages[-1].result
     assert not (tmp_path / "x" / ".claims").exists()
+
+
+def test_each_event_is_sent_once_though_the_arm_ends_between_two_messages(tmp_path, monkeypatch):
+    import pickle
+    from types import SimpleNamespace
+
+    first_sent, ended = threading.Event(), threading.Event()
+
+    def run_arm(job, text, on_event):
+        on_event(None, "first")
+        assert first_sent.wait(20)
+        on_event(None, "last")
+        ended.set()
+        return "the result"
+
+    monkeypatch.setattr(ray_cluster, "run_arm", run_arm)
+    monkeypatch.setattr(ray_cluster, "replace", lambda job, folder: SimpleNamespace(folder=folder))
+    monkeypatch.setattr(ray_cluster, "SEND_SECONDS", 0.01)
+    job = SimpleNamespace(arm=SimpleNamespace(id="a"))
+    task = ray_cluster.train(job, pickle.dumps(None), {})
+    messages = [next(task)]
+    first_sent.set()
+    assert ended.wait(20)
+    for thread in threading.enumerate():
+        if thread.name.endswith("(work)"):
+            thread.join()
+    messages += task
+    assert [event for message in messages for event in message.events] == ["first", "last"]
+    assert messages[-1].result == "the result"

@@ -208,14 +208,16 @@ def train(job: Job, text: bytes, checkpoints: Files) -> Iterator[Message]:
         sent = set(checkpoints)
         while worker.is_alive():
             worker.join(SEND_SECONDS)
+            if not worker.is_alive():
+                break
             new = {n: d for n, d in _read(checkpoint_folder(here.folder)).items() if n not in sent}
             sent |= new.keys()
             message = Message(events=_drained(events), checkpoints=new)
-            if worker.is_alive() and (message.events or message.checkpoints):
+            if message.events or message.checkpoints:
                 yield message
         if isinstance(done[0], BaseException):
             raise done[0]
-        yield Message(events=message.events, run=_read(Path(place)), result=done[0])
+        yield Message(events=_drained(events), run=_read(Path(place)), result=done[0])
 
 
 def _drained(events: queue.SimpleQueue[Event]) -> list[Event]:
