@@ -18,16 +18,18 @@ from gptkit.results.cost import NodesCost
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "'' is no number of nodes"),
-        ("4cpu", "'4cpu' is no number of nodes"),
-        ("2xcpu,", "'' is no number of nodes"),
-        ("2xtpu", "'2xtpu' is no number of nodes"),
-        ("2xcpu:1.5", "is no number of nodes"),
-        ("٤xcpu", "is no number of nodes"),
+        ("", "cluster '' names no nodes"),
+        ("4cpu", "cluster '4cpu' names no nodes"),
+        ("2xcpu,", "'' in cluster '2xcpu,' names no nodes"),
+        ("2xtpu", "cluster '2xtpu' names no nodes"),
+        ("2xcpu:1.5", "names no nodes"),
+        ("٤xcpu", "names no nodes"),
         ("0xcpu", "must have from 1 to 100,000 nodes"),
         ("100001xgpu", "must have from 1 to 100,000 nodes"),
-        ("2xcpu:0", "the number after the colon in '2xcpu:0' is 0"),
-        ("2xgpu:0.0", "the number after the colon"),
+        ("999999999xcpu:16", "must have from 1 to 100,000 nodes"),
+        ("1xcpu,2xcpu:10000", "'2xcpu:10000' in cluster '1xcpu,2xcpu:10000' must have from 1 to"),
+        ("2xcpu:0", "'2xcpu:0' must have from 1 to 9,999 cores in a node"),
+        ("2xgpu:0.0", "must have a rate above 0 TFLOP/s"),
     ],
 )
 def test_what_is_no_cluster_is_refused(text, says):
@@ -124,7 +126,7 @@ def test_the_command_adds_it_to_the_estimate(text_file, gptkit):
     words = ("compare", "-d", text_file, "--budget", "20KB", "--dry-run", "--seeds", "2")
     code, out, _ = gptkit(*words, "--cluster", "2xcpu:1,1xgpu:90")
     assert code == 0
-    assert "2 of 1 core" in out
+    assert "2 nodes of 1 core" in out
     assert "1 GPU, 90 TFLOP/s" in out
     found = json.loads(gptkit(*words, "--cluster", "3xcpu:1", "--json")[1])["cluster"]
     assert [(nodes["nodes"], nodes["cores"]) for nodes in found] == [(3, 1)]
@@ -166,7 +168,9 @@ def test_experiments_follow_one_another_in_the_table():
             tflops=None,
             arms_at_a_time=8,
             seconds=seconds,
+            start_seconds=3.0,
             one_node_seconds=3 * seconds,
+            node_hours=4 * seconds / 3600,
             busy_share=busy,
         )
 
@@ -175,4 +179,4 @@ def test_experiments_follow_one_another_in_the_table():
         SimpleNamespace(cluster=[part(2700, 0.6)]),
     ]
     (row,) = cluster_table(costs).sections[0].rows
-    assert row == ["4 of 2 cores", "8", "60 min", "3.0 h", "3.0", "4", "70%"]
+    assert row == ["4 nodes of 2 cores", "8", "60 min", "3.0 h", "3.0", "4", "70%"]

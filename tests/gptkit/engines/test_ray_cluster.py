@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import threading
 from itertools import pairwise
 
@@ -135,6 +136,25 @@ def test_ray_that_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"pip install 'gptkit\[ray\]'"):
         ray_cluster.connect(None)
+
+
+@pytest.mark.parametrize(
+    "address", ["nonsense", "host:", "http://host:1", "ray://", "host:99999999"]
+)
+def test_what_is_no_address_is_refused(address):
+    with pytest.raises(ConfigError, match=r"is no address\. Give auto, HOST:PORT"):
+        ray_cluster._check_address(address)
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_an_address_where_nothing_answers_is_refused_soon(scheme):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))  # bound and not listening
+        address = f"{scheme}127.0.0.1:{free.getsockname()[1]}"
+        with pytest.raises(ConfigError, match="nothing answers at the Ray address"):
+            ray_cluster._check_address(address)
+        free.listen()
+        ray_cluster._check_address(address)
 
 
 def test_an_address_needs_the_engine():

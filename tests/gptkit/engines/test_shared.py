@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 import gptkit
-from gptkit.engines.claims import claim
+from gptkit.engines.claims import claim, claimed_by
 from gptkit.engines.experiment_folder import make_folder
 from gptkit.engines.shared import SharedEngine
 from gptkit.errors import ArmTaken, ConfigError
@@ -119,6 +120,49 @@ def test_another_experiment_of_that_name_is_refused(share):
     share().run()
     with pytest.raises(ConfigError, match="was trained with other options"):
         share(sample_bytes=11).run()
+
+
+def test_an_arm_that_another_command_trains_with_other_options_is_refused(share, tmp_path):
+    folder = make_folder(["char", "byte"], share().execution)
+    with (
+        claim(folder / "char-bigram-s0", purpose="another training"),
+        pytest.raises(ConfigError, match=r"is being trained by process .* with other options"),
+    ):
+        share().run()
+    assert not list(folder.glob("*-s0"))  # nothing was trained beside it
+
+
+def test_an_arm_finished_meanwhile_with_other_options_is_never_replaced(
+    share, tmp_path, monkeypatch
+):
+    """Both commands have looked at an empty folder; the other one was faster."""
+    share().run()
+    arms = [tmp_path / "a" / f"{name}-bigram-s0" for name in ("char", "byte")]
+    before = [(arm / "weights.safetensors").stat().st_mtime_ns for arm in arms]
+    monkeypatch.setattr("gptkit.experiment.single.kept_arms", lambda *_: {})
+    with pytest.raises(ConfigError, match="was trained with other options"):
+        share(sample_bytes=11).run()
+    assert [(arm / "weights.safetensors").stat().st_mtime_ns for arm in arms] == before
+
+
+@pytest.mark.slow
+def test_a_second_command_with_other_options_ends_and_the_first_goes_on(text_file, tmp_path):
+    first = start(text_file, tmp_path, "--claim", "--budget", "400steps")
+    arm = tmp_path / "a" / "char-bigram-s0"
+    until = time.monotonic() + 60
+    while claimed_by(arm) is None and time.monotonic() < until:
+        time.sleep(0.01)
+    second = start(text_file, tmp_path, "--claim", "--budget", "60steps")
+    _, err = second.communicate(timeout=120)
+    assert second.returncode == 2
+    assert "with other options" in err
+    _, err = first.communicate(timeout=120)
+    assert first.returncode == 0, err
+    found = json.loads((tmp_path / "a" / "results.json").read_text(encoding="utf-8"))
+    for arm in found["arms"]:
+        run = gptkit.load_run(tmp_path / "a" / arm["id"])
+        assert run.config.schedule.steps == 400
+        assert arm["val"]["bits_per_byte"] == run.result.val.bits_per_byte
 
 
 def test_without_claim_a_held_arm_is_an_error(share, tmp_path):

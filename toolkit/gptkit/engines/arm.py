@@ -68,12 +68,14 @@ def run_arm(
     Raises:
         Interrupted: a signal asked for it.
         ArmTaken: another process trains the arm.
+        ConfigError: another command has trained it with other options.
         RunError: it cannot be written.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(job.threads or threads)
     try:
-        with claim(job.folder, timeout=0.0 if job.shared else GRACE_SECONDS):
+        patience = 0.0 if job.shared else GRACE_SECONDS
+        with claim(job.folder, purpose=job.record.sha256(), timeout=patience):
             finished = finished_run(job, encoded.tokenizer)
             if finished is None:
                 return _train_and_record(job, encoded, on_event, group)

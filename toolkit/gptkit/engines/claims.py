@@ -22,15 +22,18 @@ class _Removed(Exception):
 
 
 @contextmanager
-def claim(arm_folder: Path, *, timeout: float = GRACE_SECONDS) -> Iterator[None]:
+def claim(arm_folder: Path, *, purpose: str = "", timeout: float = GRACE_SECONDS) -> Iterator[None]:
     """Hold the claim of an arm.
+
+    Args:
+        purpose: a line that `claimed_for` returns to others.
 
     Raises:
         ArmTaken: another process holds it.
         ConfigError: the file system has no locks.
     """
     path = _lock_path(arm_folder)
-    lock = _acquire(path, arm_folder, timeout)
+    lock = _acquire(path, arm_folder, purpose, timeout)
     try:
         yield
     finally:
@@ -39,12 +42,13 @@ def claim(arm_folder: Path, *, timeout: float = GRACE_SECONDS) -> Iterator[None]
         lock.release()
 
 
-def _acquire(path: Path, arm_folder: Path, timeout: float) -> BaseFileLock:
+def _acquire(path: Path, arm_folder: Path, purpose: str, timeout: float) -> BaseFileLock:
     def sign(descriptor: int) -> None:
         if not path.exists() or not os.path.samestat(os.fstat(descriptor), path.stat()):
             raise _Removed
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        owner = f"process {os.getpid()} on {socket.gethostname()}"
+        os.write(descriptor, f"{owner}\n{purpose}".encode())
 
     until = time.monotonic() + timeout
     while True:
@@ -71,7 +75,7 @@ def claimed_by(arm_folder: Path) -> str | None:
     """Return who trains an arm, as in "process 123 on host"; None if nobody does."""
     path = _lock_path(arm_folder)
     try:
-        owner = path.read_text(encoding="utf-8", errors="replace").strip()
+        owner = _read_lines(path)[0]
         with FileLock(path, timeout=0):
             path.unlink(missing_ok=True)  # left by a process that was killed
             return None
@@ -81,10 +85,23 @@ def claimed_by(arm_folder: Path) -> str | None:
         return owner or "another process"
 
 
+def claimed_for(arm_folder: Path) -> str:
+    """Return the purpose of the claim of an arm; empty if there is none."""
+    try:
+        return _read_lines(_lock_path(arm_folder))[1]
+    except FileNotFoundError:
+        return ""
+
+
 def remove_claims(experiment: Path) -> None:
     """Remove the folder of the claims if nobody trains an arm of the experiment."""
     with suppress(OSError):
         (experiment / FOLDER).rmdir()
+
+
+def _read_lines(path: Path) -> tuple[str, str]:
+    owner, _, purpose = path.read_text(encoding="utf-8", errors="replace").partition("\n")
+    return owner.strip(), purpose.strip()
 
 
 def _lock_path(arm_folder: Path) -> Path:

@@ -65,33 +65,42 @@ def estimate_on_cluster(
         processes=processes,
         threads=torch.get_num_threads(),
     )
+    taken = {nodes: [min(share, _cores(nodes)) for share in shares] for nodes in cluster}
+    counts = {n for nodes, wanted in taken.items() if nodes.kind == "cpu" for n in wanted}
+    on_cpu = measure_arms(order, texts, torch.device("cpu"), counts) if counts else []
     found = []
-    for nodes in cluster:
+    for nodes, wanted in taken.items():
         if nodes.kind == "cpu":
-            cores = nodes.cores or os.cpu_count() or 1
-            wanted = [min(share, cores) for share in shares]
-            costs = measure_arms(order, texts, torch.device("cpu"), {*wanted})
-            tasks = [
-                Task(n, start + seconds_with(cost, n))
-                for n, cost in zip(wanted, costs, strict=True)
-            ]
+            seconds = [seconds_with(cost, n) for cost, n in zip(on_cpu, wanted, strict=True)]
         else:
-            cores = 1
-            tasks = [Task(1, start + took) for took in _gpu_seconds(nodes, order, texts)]
-        found.append(
-            NodesCost(
-                kind=nodes.kind,
-                nodes=nodes.count,
-                cores=cores if nodes.kind == "cpu" else None,
-                tflops=nodes.tflops,
-                arms_at_a_time=nodes.count * (cores // max(task.cores for task in tasks)),
-                seconds=makespan(tasks, nodes=nodes.count, cores=cores),
-                one_node_seconds=makespan(tasks, nodes=1, cores=cores),
-                busy_share=sum(task.cores * task.seconds for task in tasks)
-                / (nodes.count * cores * makespan(tasks, nodes=nodes.count, cores=cores)),
-            )
-        )
+            seconds = _gpu_seconds(nodes, order, texts)
+        tasks = [Task(n, start + took) for n, took in zip(wanted, seconds, strict=True)]
+        found.append(_cost_on(nodes, tasks, start))
     return found
+
+
+def _cores(nodes: Nodes) -> int:
+    """Return how many cores a node has for arms; a GPU counts as one."""
+    return nodes.cores or os.cpu_count() or 1 if nodes.kind == "cpu" else 1
+
+
+def _cost_on(nodes: Nodes, tasks: Sequence[Task], start: float) -> NodesCost:
+    cores = _cores(nodes)
+    seconds = makespan(tasks, nodes=nodes.count, cores=cores)
+    room = nodes.count * (cores // max(task.cores for task in tasks))
+    return NodesCost(
+        kind=nodes.kind,
+        nodes=nodes.count,
+        cores=cores if nodes.kind == "cpu" else None,
+        tflops=nodes.tflops,
+        arms_at_a_time=min(len(tasks), room),
+        start_seconds=start,
+        seconds=seconds,
+        one_node_seconds=makespan(tasks, nodes=1, cores=cores),
+        node_hours=nodes.count * seconds / 3600,
+        busy_share=sum(task.cores * task.seconds for task in tasks)
+        / (nodes.count * cores * seconds),
+    )
 
 
 def makespan(tasks: Sequence[Task], *, nodes: int, cores: int) -> float:
@@ -141,8 +150,8 @@ def _check_speed_is_known(nodes: Nodes) -> None:
     if (reason := fault("cuda")) is not None:
         raise ConfigError(
             f"there is no GPU here to time the arms on: {reason}.\n"
-            f"Give the rate that yours train at, as in {nodes.count}xgpu:90 for 90 TFLOP/s, which "
-            "an H200 reaches with the recipe large (small models reach less)."
+            f"Give the rate that yours train at, as in {nodes.count}xgpu:90 for 90 TFLOP/s.\n"
+            "An H200 reaches that with the recipe large, and less with small models."
         )
 
 

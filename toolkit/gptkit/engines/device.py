@@ -53,7 +53,7 @@ def choose_device() -> Choice:
     """Return the first of CUDA, MPS and the CPU on which models can be trained."""
     passed_over: dict[str, str] = {}
     for name in ("cuda", "mps"):
-        reason = _absence(name) or fault(name)
+        reason = fault(name)
         if reason is None:
             return Choice(device=torch.device(name), passed_over=passed_over)
         passed_over[name] = reason
@@ -65,13 +65,13 @@ def describe_device(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def _absence(name: str) -> str | None:
-    if name == "cuda":
+def _absence(kind: str) -> str | None:
+    if kind == "cuda":
         if torch.cuda.is_available():
             return None
         built = torch.version.cuda is not None or torch.version.hip is not None
         return "no such GPU was found" if built else "this PyTorch is built without it"
-    if torch.backends.mps.is_available():
+    if kind != "mps" or torch.backends.mps.is_available():
         return None
     built = torch.backends.mps.is_built()
     return "macOS 14 or later is needed" if built else "this PyTorch is built without it"
@@ -91,6 +91,8 @@ def fault(name: str) -> str | None:
         device = torch.device(name)
     except RuntimeError:
         return "PyTorch knows no such device"
+    if (reason := _absence(device.type)) is not None:
+        return reason
     try:
         found = _loss_after_a_step(device)
     except Exception as error:  # a device may lack anything, and each says so in its own way

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from gptkit.data.encoding import EncodedCorpus
 from gptkit.engines import checkpoint
@@ -30,6 +31,7 @@ from gptkit.errors import ConfigError, TrainingError
 from gptkit.events import Event, OnEvent
 from gptkit.files import rename_patiently, temporary_name, write_bytes
 from gptkit.results.schema import ArmResult
+from gptkit_tokenizers.reachability import reachable
 
 log = logging.getLogger("gptkit")
 
@@ -166,14 +168,38 @@ def connect(address: str | None) -> Any:
     except ImportError:
         raise ConfigError("engine 'ray' needs Ray: pip install 'gptkit[ray]'.") from None
     if not ray.is_initialized():
+        if address is not None:
+            _check_address(address)
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # Ray raises several kinds
+            reason = "" if address == "auto" else f": {error}".rstrip(".")
             raise ConfigError(
-                f"there is no Ray cluster at {address!r}: {error}.\n"
-                "Start one: ray start --head; or leave ray_address out."
+                f"there is no Ray cluster at {address!r}{reason}.\n"
+                "Start one with `ray start --head`, or leave ray_address out."
             ) from error
     return ray
+
+
+def _check_address(address: str) -> None:
+    """Refuse an address that nobody answers at; Ray itself would try for minutes."""
+    if address == "auto":
+        return
+    url = address if "://" in address else f"ray://{address}"
+    try:
+        parts = urlsplit(url)
+        whole = bool(parts.scheme == "ray" and parts.hostname and parts.port)
+    except ValueError:
+        whole = False
+    if not whole:
+        raise ConfigError(
+            f"ray_address {address!r} is no address. Give auto, HOST:PORT or ray://HOST:PORT."
+        )
+    if not reachable(url):
+        raise ConfigError(
+            f"nothing answers at the Ray address {address!r}.\n"
+            "Give auto for a cluster on this machine, or start one with `ray start --head`."
+        )
 
 
 def _cause(error: Any) -> BaseException:

@@ -16,7 +16,7 @@ from gptkit.engines.checkpoint import (
     read_header,
     remove_checkpoints,
 )
-from gptkit.engines.claims import claim, claimed_by
+from gptkit.engines.claims import claim, claimed_by, claimed_for
 from gptkit.engines.job import Job
 from gptkit.engines.run_folder import Run, load_run, record_sha256
 from gptkit.errors import ArmTaken, ConfigError, RunError
@@ -61,7 +61,12 @@ def kept_arms(
         )
     kept = {}
     for job in jobs:
-        if claimed[job.arm.id] is not None:
+        if (owner := claimed[job.arm.id]) is not None:
+            if claimed_for(job.folder) not in ("", job.record.sha256()):
+                raise ConfigError(
+                    f"{job.folder} is being trained by {owner} with other options or on another "
+                    "text.\nGive this command the same options, or another name."
+                )
             continue
         if not job.folder.exists():
             _check_checkpoints(job, texts[job.arm.tokenizer].tokenizer)
@@ -80,14 +85,21 @@ def kept_arms(
 
 
 def finished_run(job: Job, tokenizer: Tokenizer) -> Run | None:
-    """Return the arm's run if its folder has it, whole and with these options; else None."""
+    """Return the arm's run if its folder has it whole; else None. Its claim must be held.
+
+    Raises:
+        ConfigError: another command has trained it, or begun to, with other options.
+    """
     if not job.folder.exists():
+        _check_checkpoints(job, tokenizer)
         return None
     try:
         run = _load_whole(job.folder, tokenizer)
     except (RunError, TokenizerError):
         return None
-    return run if _is_same(run, job, tokenizer) else None
+    if not _is_same(run, job, tokenizer):
+        raise _other_options(job.folder)
+    return run
 
 
 def _is_same(run: Run, job: Job, tokenizer: Tokenizer) -> bool:

@@ -77,11 +77,14 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def is_same(self, other: RunConfig) -> bool:
         """Return whether both describe the same training; a text is told by its hash."""
-        a, b = (
-            msgspec.structs.replace(record, corpus=record.corpus.without_names())
-            for record in (self, other)
-        )
-        return a == b
+        return self._without_names() == other._without_names()
+
+    def sha256(self) -> str:
+        """Return a hash that two records share if they describe the same training."""
+        return hashlib.sha256(msgspec.json.encode(self._without_names())).hexdigest()
+
+    def _without_names(self) -> RunConfig:
+        return msgspec.structs.replace(self, corpus=self.corpus.without_names())
 
 
 def write_run(

@@ -9,6 +9,7 @@ from typing import Literal
 from gptkit.errors import ConfigError
 
 MAX_NODES = 100_000
+MAX_CORES = 9999
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,22 +44,26 @@ def parse_cluster(text: str) -> tuple[Nodes, ...]:
 
 def _parse_nodes(part: str, text: str) -> Nodes:
     match = re.fullmatch(
-        r"([0-9]{1,6})[x×](?:(cpu)(?::([0-9]{1,4}))?|(gpu)(?::([0-9]{1,6}(?:\.[0-9]{1,6})?))?)",
+        r"([0-9]{1,9})[x×](?:(cpu)(?::([0-9]{1,6}))?|(gpu)(?::([0-9]{1,6}(?:\.[0-9]{1,6})?))?)",
         part,
         re.ASCII | re.IGNORECASE,
     )
+    where = f"cluster {text!r}" if part == text else f"{part!r} in cluster {text!r}"
     if match is None:
         raise ConfigError(
-            f"cluster {text!r}: {part!r} is no number of nodes.\n"
-            "Give 4xcpu for four nodes like this machine, 4xcpu:16 for nodes of 16 cores, 2xgpu "
-            "for two GPUs like this machine's, 2xgpu:90 for GPUs that train at 90 TFLOP/s; "
-            "several are separated by commas."
+            f"{where} names no nodes.\n"
+            "Give 4xcpu for four nodes like this machine, or 4xcpu:16 for nodes of 16 cores;\n"
+            "2xgpu for two GPUs like this machine's, or 2xgpu:90 for GPUs that train at 90 "
+            "TFLOP/s;\n"
+            "several with commas, as in 4xcpu:16,2xgpu:90."
         )
     count, _, cores, gpu, tflops = match.groups()
     if not 1 <= int(count) <= MAX_NODES:
-        raise ConfigError(f"cluster {text!r}: {part!r} must have from 1 to {MAX_NODES:,} nodes.")
-    if any(rate is not None and not float(rate) for rate in (cores, tflops)):
-        raise ConfigError(f"cluster {text!r}: the number after the colon in {part!r} is 0.")
+        raise ConfigError(f"{where} must have from 1 to {MAX_NODES:,} nodes.")
+    if cores is not None and not 1 <= int(cores) <= MAX_CORES:
+        raise ConfigError(f"{where} must have from 1 to {MAX_CORES:,} cores in a node.")
+    if tflops is not None and not float(tflops):
+        raise ConfigError(f"{where} must have a rate above 0 TFLOP/s.")
     return Nodes(
         kind="gpu" if gpu else "cpu",
         count=int(count),

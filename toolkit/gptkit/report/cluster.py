@@ -17,14 +17,18 @@ def cluster_table(costs: Sequence[ExperimentCost]) -> Table:
         title="What it would cost on a cluster",
         columns=[
             Column("nodes", "left"),
-            *map(Column, ("arms at a time", "time", "on one", "times", "node-hours", "busy")),
+            *map(
+                Column,
+                ("arms at \na time", "time", "time on \none", "times \nfaster", "hours", "busy"),
+            ),
         ],
         sections=[Section(rows)],
         notes=[
-            "Each row trains all arms. Time is from the first arm's start to the last one's end, "
-            "with a fresh process for each arm; times is how often faster that is than on one such "
-            "node. Node-hours, or GPU-hours, are nodes times time. Busy is the part in which their "
-            "cores train." + (" At a given rate a GPU's time is a lower bound." if rated else "")
+            "Each row trains all arms, from the first arm's start to the last one's end. Every arm "
+            f"has a fresh process, whose start takes {costs[0].cluster[0].start_seconds:.1f} s. "
+            "Hours are nodes, or GPUs, times time. Busy is the part of their time that arms take. "
+            "The speeds were timed for two seconds: small differences are chance."
+            + (" At a given rate a GPU's time is a lower bound." if rated else "")
         ],
     )
 
@@ -36,11 +40,11 @@ def _row(parts: Sequence[NodesCost]) -> Row:
     busy = sum(part.busy_share * part.seconds for part in parts) / seconds
     return [
         _name(first),
-        str(max(part.arms_at_a_time for part in parts)),
+        f"{max(part.arms_at_a_time for part in parts):,}",
         duration(seconds),
         duration(alone),
         f"{alone / seconds:.1f}",
-        _hours(first.nodes * seconds / 3600),
+        _hours(sum(part.node_hours for part in parts)),
         f"{busy:.0%}",
     ]
 
@@ -49,7 +53,8 @@ def _name(nodes: NodesCost) -> str:
     if nodes.kind == "gpu":
         rate = "" if nodes.tflops is None else f", {nodes.tflops:g} TFLOP/s"
         return f"{nodes.nodes:,} GPU{'s' if nodes.nodes > 1 else ''}{rate}"
-    return f"{nodes.nodes:,} of {nodes.cores} core{'s' if nodes.cores != 1 else ''}"
+    plural = "s" if nodes.nodes > 1 else ""
+    return f"{nodes.nodes:,} node{plural} of {nodes.cores} core{'s' if nodes.cores != 1 else ''}"
 
 
 def _hours(hours: float) -> str:

@@ -33,9 +33,11 @@ class NodesCost(msgspec.Struct, frozen=True, kw_only=True):
         cores: of each node; None for GPUs.
         tflops: the rate that was given for a GPU; None if it was measured.
         arms_at_a_time: on all nodes together.
+        start_seconds: of each arm's fresh process; it is a part of the arm's time.
         seconds: from the start of the first arm to the end of the last.
         one_node_seconds: the same on one such node.
-        busy_share: the part of the cores' or GPUs' time in which they train.
+        node_hours: nodes, or GPUs, times the time.
+        busy_share: the part of the cores' or GPUs' time that arms take.
     """
 
     kind: str
@@ -43,8 +45,10 @@ class NodesCost(msgspec.Struct, frozen=True, kw_only=True):
     cores: int | None
     tflops: float | None
     arms_at_a_time: int
+    start_seconds: float
     seconds: float
     one_node_seconds: float
+    node_hours: float
     busy_share: float
 
 
