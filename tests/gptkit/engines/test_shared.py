@@ -122,7 +122,8 @@ def test_another_experiment_of_that_name_is_refused(share):
         share(sample_bytes=11).run()
 
 
-def test_an_arm_that_another_command_trains_with_other_options_is_refused(share, tmp_path):
+def test_an_arm_that_another_command_trains_with_other_options_is_refused(share, monkeypatch):
+    monkeypatch.setattr(SharedEngine, "run", lambda *_: pytest.fail("it was to be refused before"))
     folder = make_folder(["char", "byte"], share().execution)
     with (
         claim(folder / "char-bigram-s0", purpose="another training"),
