@@ -82,4 +82,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
-    return f"{hint}\nThere are: {', '.join(known)}."
+    between = "; " if any("," in each for each in known) else ", "
+    return f"{hint}\nThere are: {between.join(known)}."

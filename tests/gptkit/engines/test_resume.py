@@ -94,9 +94,15 @@ def test_an_arm_of_another_tokenizer_of_that_name_is_not_kept(text_file, tmp_pat
 def test_an_arm_that_another_command_trains_is_left_to_it(text_file, tmp_path):
     asked = {"tokenizers": ("char",), "models": ("bigram",), "data": str(text_file), "name": "x"}
     folder = Experiment(**asked, **SMALL, out=tmp_path).run().folder
-    with (
-        claim(folder / "char-bigram-s0"),
-        pytest.raises(ConfigError, match="char-bigram-s0 is being trained by process "),
+    log = (folder / "events.jsonl").read_bytes()
+    for again, message in (
+        ({"resume": True}, "x cannot be resumed yet. It is being trained by process "),
+        ({}, "x exists already. It is being trained by process "),
     ):
-        Experiment(**asked, **SMALL, out=tmp_path, resume=True).run()
+        with (
+            claim(folder / "char-bigram-s0"),
+            pytest.raises(ConfigError, match=message),
+        ):
+            Experiment(**asked, **SMALL, **again, out=tmp_path).run()
+    assert (folder / "events.jsonl").read_bytes() == log  # it is the other command's
     assert gptkit.load_run(folder / "char-bigram-s0").model is not None

@@ -107,6 +107,8 @@ def test_torchrun_trains_what_one_process_trains(text_file, tmp_path, processes)
         bits = [getattr(run.result, split).bits_per_byte for run in (one, several)]
         assert bits[1] == pytest.approx(bits[0], abs=1e-4)
     assert one.result.train.tokens == several.result.train.tokens
+    machine = gptkit.load_result(tmp_path / "all").data.machine
+    assert machine.processes_per_arm == processes
     assert [p.name for p in tmp_path.iterdir() if p.name not in ("one", "all")] in (
         [],
         [text_file.name],

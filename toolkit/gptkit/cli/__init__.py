@@ -16,6 +16,8 @@ from gptkit.cli.commands import Commands
 from gptkit.cli.log import is_follower, log, set_up
 from gptkit.errors import CorpusWarning, GptkitError
 
+SHARED = ("compare", "scale", "lecture")  # commands that all processes of torchrun run together
+
 app = typer.Typer(
     cls=Commands,
     help="Which tokenizer should I train with? Train the same models on the same text under each, "
@@ -37,6 +39,7 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def options(
+    ctx: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -51,6 +54,8 @@ def options(
     ] = False,
 ) -> None:
     set_up(verbose=verbose, quiet=quiet)
+    if is_follower() and ctx.invoked_subcommand not in SHARED:
+        raise typer.Exit
 
 
 def main() -> None:
@@ -62,6 +67,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a character: a "?"
             stream.reconfigure(errors="replace")
     warnings.showwarning = _show_warning
+    if is_follower():
+        sys.stdout = io.StringIO()  # the first process prints
     try:
         app()
     except Exception as error:

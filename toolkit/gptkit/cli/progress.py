@@ -174,7 +174,7 @@ def run_plain(experiment: Experiment, left: TimeLeft | None = None) -> Result:
             log.info(_resumed(arm, event))
         elif isinstance(event, ArmDone) and event.kept:
             bits = event.loss.bits_per_byte
-            log.info(f"{arm.id}  kept, {bits:.3f} bits/byte")
+            log.info(f"{arm.id}  finished before, {bits:.3f} bits/byte")
         elif isinstance(event, StepDone):
             latest[arm.id] = event
         elif isinstance(event, Evaluated):

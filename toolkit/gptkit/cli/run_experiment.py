@@ -78,7 +78,7 @@ def run_and_show(
         left = estimate_time([experiment])
         result = run_live(experiment, err, left) if live else run_plain(experiment, left)
     except Stopped as stopped:
-        say_stopped(stopped.folder)
+        say_stopped(stopped.folder, execution)
         raise typer.Exit(128 + stopped.number) from None
     dismiss(experiment.group)
     if as_json:
@@ -127,7 +127,7 @@ def load(make: Callable[[], T], err: Console, *, live: bool, alone: bool) -> T:
         keep_freed_memory()
         experiment = make()
         if not alone:
-            experiment.group = join_group(experiment.execution.device)
+            experiment.group = join_group(experiment.execution)
     if experiment.group.rank:
         follow(experiment.prepare().texts, experiment.group)
         raise typer.Exit
@@ -135,12 +135,12 @@ def load(make: Callable[[], T], err: Console, *, live: bool, alone: bool) -> T:
     return experiment
 
 
-def say_stopped(folder: Path) -> None:
+def say_stopped(folder: Path, execution: ExecutionConfig) -> None:
     """Say on stderr how to continue what is in a folder."""
     if folder.exists():
+        with_this = "" if execution.claim else f" with --resume --name {folder.name}"
         message = (
-            f"what is done is saved in {folder}; to continue, give the same command with "
-            f"--resume --name {folder.name}"
+            f"what is done is saved in {folder}; to continue, give the same command{with_this}"
         )
     else:
         message = "nothing was done"

@@ -80,6 +80,7 @@ def _run(steps: Any, configs: Any, *, dry_run: bool, nodes: Any, as_json: bool) 
         from gptkit.report.scale_strip import strip_table
         from gptkit.report.table import to_rich
 
+    _, execution = configs
     ladder = load(lambda: ScaleLadder.from_configs(steps, *configs), err, live=live, alone=dry_run)
     if dry_run:
         costs = ladder.cost(nodes)
@@ -101,7 +102,7 @@ def _run(steps: Any, configs: Any, *, dry_run: bool, nodes: Any, as_json: bool) 
     try:
         result = ladder.run(run_rung=run_rung)
     except Stopped as stopped:
-        say_stopped(stopped.folder.parent)
+        say_stopped(stopped.folder.parent, execution)
         raise typer.Exit(128 + stopped.number) from None
     dismiss(ladder.group)
     if as_json:

@@ -85,6 +85,13 @@ def claimed_by(arm_folder: Path) -> str | None:
         return owner or "another process"
 
 
+def any_claim(experiment: Path) -> str | None:
+    """Return who trains in the folder of an experiment or a ladder; None if nobody does."""
+    paths = (path for part in ("", "*/") for path in experiment.glob(f"{part}{FOLDER}/*.lock"))
+    owners = (claimed_by(path.parent.parent / path.stem) for path in paths)
+    return next((owner for owner in owners if owner), None)
+
+
 def claimed_for(arm_folder: Path) -> str:
     """Return the purpose of the claim of an arm; empty if there is none."""
     try:

@@ -97,13 +97,16 @@ def _by_text(folder: Path, arms: list[ArmResult], prepared: Prepared, level: flo
     )
 
 
-def describe_machine(device: torch.device, arms_at_a_time: int) -> Machine:
+def describe_machine(
+    device: torch.device, *, arms_at_a_time: int, processes_per_arm: int
+) -> Machine:
     """Describe the machine that an experiment runs on."""
     return Machine(
         torch=str(torch.__version__),
         device=describe_device(device),
         threads=torch.get_num_threads(),
         arms_at_a_time=arms_at_a_time,
+        processes_per_arm=processes_per_arm,
     )
 
 

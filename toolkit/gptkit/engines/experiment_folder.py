@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gptkit.config import slug
+from gptkit.engines.claims import any_claim
 from gptkit.errors import ConfigError
 from gptkit.events.log import FILE
 from gptkit.plan.execution_config import ExecutionConfig
@@ -19,7 +20,7 @@ def find_folder(tokenizers: Sequence[str], execution: ExecutionConfig) -> Path:
     """Return the folder of the experiment that is resumed.
 
     Raises:
-        ConfigError: it does not exist.
+        ConfigError: it does not exist, or another command trains in it.
     """
     folder = Path(execution.out) / _folder_name(tokenizers, execution)
     if not folder.is_dir():
@@ -27,6 +28,8 @@ def find_folder(tokenizers: Sequence[str], execution: ExecutionConfig) -> Path:
             f"{folder} does not exist: there is nothing to resume.\n"
             "Name another folder, or start it without resume=True."
         )
+    if owner := any_claim(folder):
+        raise ConfigError(f"{folder} cannot be resumed yet. {_taken(owner)}")
     return folder
 
 
@@ -65,7 +68,19 @@ def make_folder(tokenizers: Sequence[str], execution: ExecutionConfig) -> Path:
             raise ConfigError(f"{folder} cannot be written: {error.strerror}.") from error
         return folder
     raise ConfigError(
-        f"{out / name} exists already. Give another name, remove it, or continue it: resume=True."
+        f"{out / name} exists already. "
+        + (
+            _taken(owner)
+            if (owner := any_claim(out / name))
+            else "Give another name, remove it, or continue it: resume=True."
+        )
+    )
+
+
+def _taken(owner: str) -> str:
+    return (
+        f"It is being trained by {owner}.\nWait until that command ends, or give this one another "
+        "name. To share the arms, start both with claim=True."
     )
 
 

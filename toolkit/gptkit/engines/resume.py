@@ -33,19 +33,13 @@ def kept_arms(
 ) -> dict[str, ArmResult]:
     """Return the results of the finished arms in the folder, by id.
 
-    Shared arms that another command trains are not among them. Neither is an arm whose files
-    cannot be read, so it is trained again; a message says so.
+    Arms that another command trains are not among them. Neither is an arm whose files cannot be
+    read, so it is trained again; a message says so.
 
     Raises:
         ConfigError: the folder has other arms, or arms with other options.
     """
     claimed = {job.arm.id: claimed_by(job.folder) for job in jobs}
-    for job in jobs:
-        if not job.shared and (owner := claimed[job.arm.id]):
-            raise ConfigError(
-                f"{job.folder} is being trained by {owner}.\n"
-                "Wait until that command ends, or give this one another name."
-            )
     for left in folder.glob(".*.tmp"):
         if not jobs[0].shared:
             _take_or_remove(left)

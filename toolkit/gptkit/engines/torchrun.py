@@ -18,9 +18,10 @@ from gptkit.data.encoding import EncodedCorpus
 from gptkit.engines.arm import evaluate_test, fresh_model, run_arm
 from gptkit.engines.device import find_device
 from gptkit.engines.job import Job
-from gptkit.errors import TrainingError
+from gptkit.errors import ConfigError, TrainingError
 from gptkit.eval.group import ALONE, Group
 from gptkit.events import OnEvent
+from gptkit.plan.execution_config import ExecutionConfig
 from gptkit.results.schema import ArmResult
 from gptkit.train.interrupts import NAMES
 from gptkit.train.loop import Training
@@ -34,11 +35,21 @@ def is_under_torchrun() -> bool:
     return all(name in os.environ for name in ENVIRONMENT)
 
 
-def join_group(device_name: str) -> Group:
-    """Connect this process with the others that torchrun has started; alone if there is none."""
+def join_group(execution: ExecutionConfig) -> Group:
+    """Connect this process with the others that torchrun has started; alone if there is none.
+
+    Raises:
+        ConfigError: an option asks for several arms at a time.
+    """
     if not is_under_torchrun() or int(os.environ["WORLD_SIZE"]) == 1:
         return ALONE
-    device = find_device(device_name)
+    if execution.jobs not in (None, 1) or execution.engine != "local":
+        given = f"jobs={execution.jobs}" if execution.engine == "local" else "engine='ray'"
+        raise ConfigError(
+            f"{given} trains several arms at a time, and under torchrun all processes train one "
+            "arm together. Leave it out, or start the command without torchrun."
+        )
+    device = find_device(execution.device)
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)

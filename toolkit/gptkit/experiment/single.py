@@ -272,7 +272,11 @@ class Experiment:
                 for arm in self.untuned_plan().arms
                 if arm.schedule.seed == 0 and self._tuned
             ],
-            machine=describe_machine(find_device(self.execution.device), processes),
+            machine=describe_machine(
+                find_device(self.execution.device),
+                arms_at_a_time=processes,
+                processes_per_arm=self.group.size,
+            ),
             looks=looks,
             began=began,
         )

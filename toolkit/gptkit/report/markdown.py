@@ -11,7 +11,7 @@ from gptkit.report.command import command_line
 from gptkit.report.formatting import printable
 from gptkit.report.ladder import ladder_tables
 from gptkit.report.loss_table import loss_table
-from gptkit.report.sentences import headline, match_summary, verdict_note
+from gptkit.report.sentences import headline, machine_notes, match_summary, verdict_note
 from gptkit.report.table import Table, escape_markdown, to_markdown
 from gptkit.report.tables import (
     match_table,
@@ -153,13 +153,12 @@ def _beside(results: Results, main: Results) -> list[str]:
 
 
 def _again(results: Results) -> list[str]:
-    machine = results.machine
     return [
         "## Run this again",
         "",
         f"    {command_line(results) or NO_COMMAND}",
         "",
-        f"gptkit {results.gptkit}, torch {machine.torch} on {machine.device} with "
-        f"{machine.threads} threads, {results.seconds:.0f} s in all. "
+        f"gptkit {results.gptkit}, {machine_notes(results.machine)}, {results.seconds:.0f} s in "
+        "all. "
         f"Corpus sha256 {results.corpus.sha256}.",
     ]

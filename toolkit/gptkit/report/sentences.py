@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gptkit.report.formatting import printable, short
 from gptkit.results.balance import EQUAL_RATIO
-from gptkit.results.schema import ArmResult, Results, Verdict
+from gptkit.results.schema import ArmResult, Machine, Results, Verdict
 from gptkit.results.summary import best_arm, group_by_model, mean_bits
 
 SPLIT_NAMES = {"val": "validation", "test": "test"}
@@ -104,6 +104,13 @@ def tokenizer_label(arm: ArmResult) -> str:
 def match_summary(results: Results) -> str:
     """Say in one line how the arms were matched, with remarks."""
     return "; ".join([f"Matched by {results.match.by}", *results.match.notes])
+
+
+def machine_notes(machine: Machine) -> str:
+    """Say on what an experiment ran, as in "torch 2.13.0 on cpu with 2 threads"."""
+    several = machine.processes_per_arm
+    together = f", {several} processes for each arm" if several > 1 else ""
+    return f"torch {machine.torch} on {machine.device} with {machine.threads} threads{together}"
 
 
 def cost_notes(results: Results) -> str:

@@ -86,7 +86,7 @@ def costs(cost: ExperimentCost) -> list[RenderableType]:
             "by time" if arm.steps is None else f"{arm.steps:,}",
             short(arm.params),
             "" if arm.flops is None else short(arm.flops),
-            f"{arm.memory_bytes / 1e6:,.0f}",
+            "under 1" if arm.memory_bytes < 1e6 else f"{arm.memory_bytes / 1e6:,.0f}",
             f"{arm.seconds:,.1f}",
         ]
         for arm in reversed(arms.values())

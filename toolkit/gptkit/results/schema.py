@@ -195,12 +195,18 @@ class Match(Record, frozen=True, kw_only=True):
 
 
 class Machine(Record, frozen=True, kw_only=True):
-    """The machine that computed the results."""
+    """The machine that computed the results.
+
+    Attributes:
+        threads: those of the process that wrote the results.
+        processes_per_arm: how many processes of torchrun trained each arm together.
+    """
 
     torch: str
     device: str
     threads: int
     arms_at_a_time: int
+    processes_per_arm: int = 1
 
 
 class Trial(Record, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from gptkit.report.html.svg import Chart, Series, draw, legend
 from gptkit.report.html.text import exact_html
 from gptkit.report.ladder import ladder_tables, stage_rows
 from gptkit.report.loss_table import loss_table
-from gptkit.report.sentences import headline, next_step, verdict_note
+from gptkit.report.sentences import headline, machine_notes, next_step, verdict_note
 from gptkit.report.table import escape_html
 from gptkit.report.tables import (
     match_table,
@@ -323,10 +323,10 @@ def _equal(results: Results) -> str:
 
 
 def _again(results: Results) -> str:
-    machine, corpus = results.machine, results.corpus
+    corpus = results.corpus
     command = escape_html(command_line(results) or NO_COMMAND)
     return f'<pre class="command">{command}</pre>' + paragraph(
-        f"gptkit {results.gptkit}, torch {machine.torch} on {machine.device} with "
-        f"{machine.threads} threads, {duration(results.seconds)} in all. {corpus.name}, sha256 "
-        f"{corpus.sha256}. All numbers are in results.json beside this page."
+        f"gptkit {results.gptkit}, {machine_notes(results.machine)}, {duration(results.seconds)} "
+        f"in all. {corpus.name}, sha256 {corpus.sha256}. All numbers are in results.json beside "
+        "this page."
     )
