@@ -116,7 +116,7 @@ def test_a_study_is_written_and_can_be_resumed(gptkit, text_file, tmp_path):
     assert f"| char over bpe:300 | {text_file}, training text | {pair.own_best:+.3f} |" in page
     code, out, err = gptkit(*WORDS, *where, "--json", "--resume")
     assert code == 0
-    assert err.count("kept") == 2 * 2 * 5
+    assert err.count("finished before") == 2 * 2 * 5
     assert msgspec.json.decode(out, type=RatesStudy) == study
 
 
