@@ -8,7 +8,7 @@ import pytest
 import regex
 import sentencepiece
 import tokenizers
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
 
@@ -17,6 +17,7 @@ from gptkit_tokenizers.bytelevel import CHAR_OF
 from gptkit_tokenizers.chunking import cut_text
 from gptkit_tokenizers.cuts import json_cuts, next_space, next_word, pattern_cuts
 from gptkit_tokenizers.pattern_cuts import stays_within_words
+from gptkit_tokenizers.word_cache import WordCache
 from gptkit_tokenizers.word_patterns import LEARNED_PATTERNS, PATTERNS
 
 # three parts of the pre-tokeniser of DeepSeek V3, from its tokenizer.json
@@ -58,6 +59,7 @@ WORDS = "a be naïve Wort 日本 привет 1 12345 ! ?! 's 'LL é \u0301 ▁ 
 BLANKS = (" ", "  ", "\n", "\n\n", "\r\n", "\t", "\u3000", "\xa0", "x y")
 pieces = st.sampled_from([*WORDS.split(" "), *BLANKS])
 texts = st.lists(pieces, max_size=40).map("".join)
+ODD_BLANKS = "be▁ be  be\n\n be\u3000 be\n be\xa0 be or be or"
 
 
 @pytest.mark.parametrize("pattern", sorted(PROVED))
@@ -143,12 +145,21 @@ UNSAFE = {
 @pytest.mark.parametrize("kind", SAFE)
 @settings(max_examples=60, deadline=None)
 @given(text=texts)
+@example(text=ODD_BLANKS)
 def test_ids_are_the_same_in_pieces_where_it_is_proved(kind, text):
     tokenizer = get_tokenizer(SAFE[kind])
     cut = tokenizer._pieces.next_cut
     assert cut is not None
     whole = tokenizer.encode(text)
     assert [i for part in cut_text(text, cut, 1) for i in tokenizer.encode(part)] == whole
+    assert by_words(tokenizer, text) == [whole, whole]
+
+
+def by_words(tokenizer, text):
+    """Return the ids by a table of words: at first, and when it knows them."""
+    line_breaks = tokenizer._pieces.next_cut is next_word
+    cache = WordCache(tokenizer, tokenizer._encode_piece, line_breaks=line_breaks)
+    return [cache.encode(text).tolist() for _ in range(2)]
 
 
 @pytest.mark.parametrize("kind", UNSAFE)
@@ -177,12 +188,14 @@ def test_a_special_token_is_ordinary_text():
 
 @settings(max_examples=60, deadline=None)
 @given(text=texts)
+@example(text=ODD_BLANKS)
 def test_a_model_without_words_is_cut_where_no_token_crosses(text):
     tokenizer = without_words()
     cut = tokenizer._pieces.next_cut
     assert cut is next_word
     whole = tokenizer.encode(text)
     assert [i for part in cut_text(text, cut, 1) for i in tokenizer.encode(part)] == whole
+    assert by_words(tokenizer, text) == [whole, whole]
 
 
 def test_a_model_without_words_is_not_cut_through_a_token():
@@ -221,6 +234,7 @@ def test_a_plain_sentencepiece_model_gives_the_same_ids_in_pieces(text, plain_mo
     assert cut is next_word
     whole = plain_model.encode(text)
     assert [i for part in cut_text(text, cut, 1) for i in plain_model.encode(part)] == whole
+    assert by_words(plain_model, text) == [whole, whole]
 
 
 @pytest.fixture(scope="module")

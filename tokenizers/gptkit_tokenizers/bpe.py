@@ -24,7 +24,7 @@ from gptkit_tokenizers.word_patterns import GPT2, PATTERNS, library_pattern
 if TYPE_CHECKING:
     import numpy as np
 
-PIECE_CHARS = 1_000_000
+PIECE_CHARS = 250_000
 OFFLINE_ENCODINGS = ("gpt2", "r50k_base")  # one table of ranks, two names
 BLANK_WINDOW_CHARS = 100_000  # tiktoken fails from about a million blanks in a row
 RANKS_SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"

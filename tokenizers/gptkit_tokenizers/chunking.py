@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gptkit_tokenizers.fast import FastEncoder
+    from gptkit_tokenizers.word_cache import WordCache
 
 NextCut: TypeAlias = Callable[[str, int], int]  # text, index -> the first safe cut at or after it
 Encode: TypeAlias = "Callable[[str], np.ndarray]"  # text -> ids (N,)
@@ -53,7 +54,8 @@ def encode_in_chunks(
 
 
 class PieceEncoder:
-    """How a borrowed tokenizer encodes: a large text in pieces, by a faster engine if there is one.
+    """How a borrowed tokenizer encodes: a large text in pieces, by a faster engine if there is one,
+    else with a table of the words that were met before.
 
     Args:
         tokenizer: the tokenizer.
@@ -83,11 +85,19 @@ class PieceEncoder:
         ids = self._fast.encode(text, self.next_cut)
         if ids is not None:
             return ids
-        return encode_in_chunks(text, self._encode, next_cut=self.next_cut, chunk=self._chunk)
+        return encode_in_chunks(text, self._words.encode, next_cut=self.next_cut, chunk=self._chunk)
 
     @cached_property
     def next_cut(self) -> NextCut | None:
         return self._find_cuts()
+
+    @cached_property
+    def _words(self) -> WordCache:
+        from gptkit_tokenizers.cuts import next_word
+        from gptkit_tokenizers.word_cache import WordCache
+
+        line_breaks = self.next_cut is next_word
+        return WordCache(self._tokenizer, self._encode, line_breaks=line_breaks)
 
     @cached_property
     def _fast(self) -> FastEncoder:

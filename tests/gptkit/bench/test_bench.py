@@ -101,7 +101,7 @@ def corpus_of_chars():
         (lambda: generate.measure(1, n_tokens=20), ["generate"]),
         (
             lambda: encode.measure(1, n_bytes=1),
-            ["encode-char", "encode-gpt2", "encode-shards"],
+            ["encode-char", "encode-gpt2", "encode-gpt2-fast", "encode-shards"],
         ),
         (lambda: sweep.measure(1), ["sweep"]),
         (lambda: startup.measure(1), ["startup-help", "startup-encode"]),
