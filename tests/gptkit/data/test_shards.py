@@ -261,7 +261,7 @@ def test_an_experiment_from_disk_is_the_one_from_memory(
     small, text_file, tmp_path, monkeypatch, english
 ):
     asked = {
-        "tokenizers": ("char", "gpt2"),
+        "tokenizers": ("char", "bpe:300"),
         "data": str(text_file),
         "budget": "12steps",
         "bytes_per_step": 256,
@@ -275,7 +275,7 @@ def test_an_experiment_from_disk_is_the_one_from_memory(
     with pytest.warns(CorpusWarning):
         from_disk.prepare(lambda *said: heard.append(said))
     found = from_disk.run()
-    assert {spec for spec, *_ in heard} == {"char", "gpt2"}
+    assert {spec for spec, *_ in heard} == {"char", "bpe:300"}
     monkeypatch.setattr(corpus_module, "LARGE_TEXT_BYTES", 10**9)
     split = 1 - 500 / len(english)
     known = Experiment(**asked, split=split, out=tmp_path / "memory").run()

@@ -34,7 +34,6 @@ def test_busy_processes_share_the_cores(arms, processes, seconds):
 def test_a_cost_is_counted_without_training(text_file, tmp_path):
     experiment = Experiment(
         data=str(text_file),
-        seeds=2,
         budget="20KB",
         evaluations=1,
         sample_bytes=9,
