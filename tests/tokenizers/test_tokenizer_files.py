@@ -7,7 +7,7 @@ from base64 import b64encode
 import pytest
 import tiktoken
 import tokenizers
-from tokenizers import models, pre_tokenizers, trainers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from gptkit_tokenizers import TokenizerError, audit, get_tokenizer, tokenizer_from_dict
 from gptkit_tokenizers.base import TokenizerWarning
@@ -263,6 +263,22 @@ def test_an_added_token_spells_its_own_text(tmp_path):
     n = tokenizer.vocab_size  # the library gives added tokens the next free ids
     assert (ids[0], ids[-1]) == (n - 2, n - 1)
     check(tokenizer, "Öl to đem")
+
+
+def test_an_added_token_that_the_model_makes_of_spaces_spells_them():
+    # As in Gemma 3's file: "▁▁" is in the vocabulary, and an added token as well.
+    tokens = ["<unk>", "▁", "a", "b", "▁▁"]
+    made = tokenizers.Tokenizer(
+        models.BPE({t: i for i, t in enumerate(tokens)}, [("▁", "▁")], unk_token="<unk>")
+    )
+    made.normalizer = normalizers.Replace(" ", "▁")
+    made.decoder = decoders.Replace("▁", " ")
+    made.add_tokens([tokenizers.AddedToken(t, normalized=False) for t in ("▁▁", "a▁b")])
+    tokenizer = get_tokenizer(made)
+    assert tokenizer.encode("a  b") == [2, 4, 3]
+    assert tokenizer.decode_bytes([2, 4, 3]) == b"a  b"
+    (own,) = tokenizer.encode("a▁b")
+    assert tokenizer.token_bytes(own) == "a▁b".encode()  # the model does not make it
 
 
 @pytest.mark.parametrize("flag", ["lstrip", "rstrip", "single_word"])

@@ -103,10 +103,10 @@ class HuggingFaceTokenizer(Tokenizer):
         spelled = [b""] * self.vocab_size
         for token, i in self._vocab.items():
             spelled[i] = self._spell(token)
-        for entry in self._saved.get("added_tokens") or []:  # matched in the text as they are
-            at = self._tokenizer.token_to_id(entry["content"])
+        for token in self._matched_as_they_are():
+            at = self._tokenizer.token_to_id(token)
             if at is not None:
-                spelled[at] = entry["content"].encode()
+                spelled[at] = token.encode()
         model = self._saved["model"]
         unknown = model.get("unk_token")
         at = None if unknown is None else self._tokenizer.token_to_id(unknown)
@@ -115,6 +115,18 @@ class HuggingFaceTokenizer(Tokenizer):
         if model["type"] == "Unigram" and model.get("unk_id") is not None:
             spelled[model["unk_id"]] = b""
         return spelled
+
+    def _matched_as_they_are(self) -> list[str]:
+        """Return the added tokens that stand for their own text.
+
+        The others have the sign for a space, and the model makes them of spaces, too. They are
+        spaces, as the library decodes them.
+        """
+        model = self._tokenizer.model
+        added = [entry["content"] for entry in self._saved.get("added_tokens") or []]
+        if self._space is None:
+            return added
+        return [t for t in added if self._space not in t or model.token_to_id(t) is None]
 
     def _spell(self, token: str) -> bytes:
         model = self._saved["model"]
