@@ -121,7 +121,8 @@ def test_a_script_without_a_main_guard_may_compare(text_file, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         f"import gptkit\ngptkit.compare(data={str(text_file)!r}, models=['bigram'], "
-        f"tokenizers=['char', 'byte'], out={str(tmp_path)!r}, jobs=2, budget='20KB', sample_bytes=20)\nprint('once')\n"
+        f"tokenizers=['char', 'byte'], out={str(tmp_path)!r}, jobs=2, budget='20KB', "
+        "sample_bytes=20)\nprint('once')\n"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (0, "once\n"), done.stderr

@@ -145,6 +145,18 @@ def test_the_predicted_top_is_not_from_the_top():
     assert one[0].delta_bits_per_byte == pytest.approx(other[0].delta_bits_per_byte)
 
 
+def test_the_predicted_top_has_the_part_of_the_band_that_is_enough():
+    ladder = make_ladder(CROSSING)
+    predicted = judge_ladder(ladder, model="m").predicted[0]
+    ahead = draw_trends(rungs_of(ladder, [(1, 0)]).below_top(), BUDGETS[-1:])[:, 0, 0]
+    low, middle, high = np.quantile(ahead, [0.025, 0.5, 0.975])
+    assert predicted.delta_bits_per_byte == pytest.approx(middle)
+    # 0.55 is calibrated; `gptkit calibrate scale` checks it on other sources.
+    assert predicted.ci95 == pytest.approx(
+        (middle - 0.55 * (middle - low), middle + 0.55 * (high - middle))
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
