@@ -152,9 +152,8 @@ def test_the_predicted_top_has_the_part_of_the_band_that_is_enough():
     low, middle, high = np.quantile(ahead, [0.025, 0.5, 0.975])
     assert predicted.delta_bits_per_byte == pytest.approx(middle)
     # 0.55 is calibrated; `gptkit calibrate scale` checks it on other sources.
-    assert predicted.ci95 == pytest.approx(
-        (middle - 0.55 * (middle - low), middle + 0.55 * (high - middle))
-    )
+    half = 0.55 * (high - low) / 2
+    assert predicted.ci95 == pytest.approx((middle - half, middle + half))
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,9 @@ def judge_ladder(
     for i, (a, b) in enumerate(pairs):
         names = {"model": model, "a": ladder.tokenizers[a], "b": ladder.tokenizers[b]}
         low, middle, high = map(float, np.quantile(ahead[:, i], TAILS))
-        low, high = (middle + ONE_RUNG_AHEAD * (end - middle) for end in (low, high))
-        predicted.append(PairAtTop(**names, delta_bits_per_byte=middle, ci95=(low, high)))
+        half = ONE_RUNG_AHEAD * (high - low) / 2
+        ci95 = (middle - half, middle + half)
+        predicted.append(PairAtTop(**names, delta_bits_per_byte=middle, ci95=ci95))
         found.append(_found(names, rungs, i))
         crossovers.append(
             _crossover(names, ladder, grid, bands[:, i], axis, worth_of_lead(ladder, a, b))
