@@ -169,8 +169,8 @@ def read_results(path: str | Path) -> Results | Study:
     if not file.is_file():
         raise RunError(
             f"{folder} has no results.json: it is no experiment, or one that was not finished.\n"
-            "Give the folder of a finished one, as in runs/char-vs-gpt2, or finish it: resume=True. "
-            "gptkit watch shows one that runs."
+            "Give the folder of a finished one, as in runs/char-vs-gpt2, or finish it: "
+            "resume=True. gptkit watch shows one that runs."
         )
     try:
         found = read_checked(file)
