@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 if TYPE_CHECKING:  # importing numpy takes 0.2 s, and `gptkit encode` does not need it
@@ -59,6 +60,11 @@ class Tokenizer(ABC):
     @abstractmethod
     def token_bytes(self, token: int) -> bytes:
         """Return the bytes of one id; empty for an id that the vocabulary does not use."""
+
+    @cached_property
+    def all_token_bytes(self) -> list[bytes]:
+        """The bytes of each id (V,)."""
+        return [self.token_bytes(i) for i in range(self.vocab_size)]
 
     def encode_array(self, text: str) -> np.ndarray:
         """Return the ids of `encode` as an array (N,) in `id_dtype(vocab_size)`."""
@@ -154,6 +160,4 @@ def token_lengths(tokenizer: Tokenizer) -> np.ndarray:
     """Return the number of bytes that each id spells (V,)."""
     import numpy as np
 
-    return np.array(
-        [len(tokenizer.token_bytes(i)) for i in range(tokenizer.vocab_size)], dtype=np.int64
-    )
+    return np.array(list(map(len, tokenizer.all_token_bytes)), dtype=np.int64)

@@ -96,10 +96,10 @@ class HuggingFaceTokenizer(Tokenizer):
     def token_bytes(self, token: int) -> bytes:
         if not 0 <= token < self.vocab_size:
             raise unknown_id(self, token)
-        return self._spelled[token]
+        return self.all_token_bytes[token]
 
     @cached_property
-    def _spelled(self) -> list[bytes]:
+    def all_token_bytes(self) -> list[bytes]:
         spelled = [b""] * self.vocab_size
         for token, i in self._vocab.items():
             spelled[i] = self._spell(token)

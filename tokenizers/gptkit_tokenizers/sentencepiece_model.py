@@ -80,10 +80,10 @@ class SentencePieceTokenizer(Tokenizer):
     def token_bytes(self, token: int) -> bytes:
         if not 0 <= token < self.vocab_size:
             raise unknown_id(self, token)
-        return self._spelled[token]
+        return self.all_token_bytes[token]
 
     @cached_property
-    def _spelled(self) -> list[bytes]:
+    def all_token_bytes(self) -> list[bytes]:
         model = self._processor
         spelled = []
         for i in range(self.vocab_size):

@@ -158,7 +158,7 @@ class TokenBytes:
     """The bytes of all tokens of a vocabulary in one array, to spell ids at array speed."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        tokens = [tokenizer.token_bytes(i) for i in range(tokenizer.vocab_size)]
+        tokens = tokenizer.all_token_bytes
         self._bytes = np.frombuffer(b"".join(tokens), np.uint8)
         self.lengths = np.array([len(token) for token in tokens], dtype=np.int32)
         self._first = self.lengths.cumsum(dtype=np.int64) - self.lengths

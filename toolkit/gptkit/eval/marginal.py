@@ -50,7 +50,7 @@ class Lattice:
     """The tokens of a vocabulary by their bytes; ids without bytes are in no tokenization."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self.pieces = [tokenizer.token_bytes(i) for i in range(tokenizer.vocab_size)]
+        self.pieces = tokenizer.all_token_bytes
         self.ids: dict[bytes, int] = {}
         for i, piece in enumerate(self.pieces):
             if piece:
