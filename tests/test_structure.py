@@ -109,6 +109,15 @@ def test_a_report_is_written_without_torch(tmp_path):
     assert not loaded & (HEAVY - {"numpy"})
 
 
+def test_a_training_imports_no_compiler_and_no_scipy_stats(tmp_path, text_file):
+    words = ["-t", "char", "-m", "decoder", "-d", text_file, "--out", tmp_path, "--name", "a"]
+    words += ["--budget", "2steps", "--bytes-per-step", "256", "--context-bytes", "32"]
+    words += ["--save-every", "1steps", "--jobs", "1"]
+    loaded = modules_after(call("compare", *map(str, words)))
+    assert "gptkit.train.optim" in loaded
+    assert not loaded & {"torch._dynamo", "scipy.stats"}  # more than a second each
+
+
 def test_hugging_face_tokenizers_imports_as_itself_from_the_repo_root():
     code = "import tokenizers; assert tokenizers.Tokenizer, tokenizers"
     assert "tokenizers.models" in modules_after(code)

@@ -1,9 +1,11 @@
+import inspect
+
 import pytest
 import torch
 
 from gptkit.config import ModelConfig, OptimConfig
 from gptkit.models import Decoder
-from gptkit.train.optim import POLAR_EXPRESS, Muon, make_optimizers, orthogonalise
+from gptkit.train.optim import POLAR_EXPRESS, AdamW, Muon, make_optimizers, orthogonalise
 
 
 @pytest.mark.parametrize("shape", [(3, 6, 6), (2, 4, 10), (2, 10, 4)])
@@ -29,6 +31,39 @@ def test_singular_values_land_where_the_docstring_says(iterations, lowest, highe
     matrices[:, 0, 0], matrices[:, 1, 1] = values, (1 - values**2).clamp(min=0).sqrt()
     landed = orthogonalise(matrices, iterations)[:, 0, 0]
     assert lowest < landed.min() < landed.max() < highest
+
+
+def test_adamw_is_pytorchs():
+    start = torch.randn(16, 8)
+    ours, theirs = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
+    options = {"lr": 0.1, "betas": (0.9, 0.95), "weight_decay": 0.1, "fused": True}
+    optimizers = AdamW([ours], **options), torch.optim.AdamW([theirs], **options)
+    for _ in range(3):
+        gradient = torch.randn(16, 8)
+        for p, optimizer in zip((ours, theirs), optimizers, strict=True):
+            p.grad = gradient.clone()
+            optimizer.step()
+            optimizer.zero_grad()
+            assert p.grad is None
+        assert torch.equal(ours, theirs)
+    state, same = (optimizer.state_dict() for optimizer in optimizers)
+    assert state["state"][0].keys() == same["state"][0].keys()
+    fresh = AdamW([ours], lr=1.0)
+    fresh.load_state_dict(state)
+    assert torch.equal(fresh.state[ours]["exp_avg"], optimizers[1].state[theirs]["exp_avg"])
+    assert fresh.param_groups[0]["lr"] == 0.1
+
+
+@pytest.mark.parametrize("ours", [AdamW, Muon])
+def test_no_method_is_one_that_imports_the_compiler(ours):
+    wrapper = torch._compile.__file__
+    wrapped = [
+        name
+        for name, method in vars(torch.optim.Optimizer).items()
+        if inspect.isfunction(method) and method.__code__.co_filename == wrapper
+    ]
+    assert "load_state_dict" in wrapped
+    assert not [name for name in wrapped if hasattr(getattr(ours, name), "__wrapped__")]
 
 
 def test_muon_is_pytorchs_rule():

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from gptkit.results.ladder_laws import LAWS
 from gptkit.results.scale_schema import Axis, Crossover, Fit, PairAtTop, Status
-from gptkit.results.statistics import CONFIDENCE
+from gptkit.results.statistics import CONFIDENCE, t_quantile
 from gptkit.results.trend import Rungs, draw_trends
 
 BAND_POINTS = 96
@@ -126,7 +125,7 @@ def rungs_of(ladder: Ladder, pairs: Sequence[tuple[int, int]]) -> Rungs:
 def _found(names: dict[str, str], rungs: Rungs, i: int) -> PairAtTop:
     mean = float(rungs.means[i, -1])
     error = float(np.sqrt(rungs.text[i, -1, -1] + rungs.seeds[i, -1]))
-    half = error * float(stats.t.ppf(TAILS[2], rungs.degrees or math.inf))
+    half = error * t_quantile(TAILS[2], rungs.degrees or math.inf)
     return PairAtTop(**names, delta_bits_per_byte=mean, ci95=(mean - half, mean + half))
 
 

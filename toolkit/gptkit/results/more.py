@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy import stats
+from scipy import special
 
-from gptkit.results.statistics import ALPHA, CONFIDENCE, Difference, add_errors
+from gptkit.results.statistics import ALPHA, CONFIDENCE, Difference, add_errors, t_quantile
 
 MAX_MORE_SEEDS = 200
 MAX_MORE_TEXT = 100.0
@@ -47,18 +47,18 @@ def plan_more(difference: Difference, *, n_seeds: int, n_pairs: int = 1) -> More
     if difference.text is None or difference.seeds is None or difference.mean <= 0:
         return More()
     tail = 1 - ALPHA / n_pairs / 2
-    text = difference.text / float(stats.norm.ppf((1 + CONFIDENCE) / 2))
-    needed = text * float(stats.norm.ppf(tail)) / difference.mean
+    text = difference.text / float(special.ndtri((1 + CONFIDENCE) / 2))
+    needed = text * float(special.ndtri(tail)) / difference.mean
     if needed >= 1:
         times = needed**2
         return More(text=times) if times <= MAX_MORE_TEXT else More()
     degrees = n_seeds - 1
-    deviation = difference.seeds / float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees))
+    deviation = difference.seeds / t_quantile((1 + CONFIDENCE) / 2, degrees)
     deviation *= math.sqrt(n_seeds)  # of one seed
     for n in range(n_seeds + 1, n_seeds + MAX_MORE_SEEDS + 1):
         seeds = deviation / math.sqrt(n), float(n - 1)
         both = add_errors((text, math.inf), seeds)
-        widths = [error * float(stats.t.ppf(tail, df)) for error, df in (seeds, both)]
+        widths = [error * t_quantile(tail, df) for error, df in (seeds, both)]
         if max(widths) < difference.mean:
             return More(seeds=n - n_seeds)
     return More()

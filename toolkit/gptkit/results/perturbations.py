@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 from gptkit.results.byte_losses import ByteLosses
 from gptkit.results.schema import Interval
-from gptkit.results.statistics import CONFIDENCE, add_errors, block_bytes_for
+from gptkit.results.statistics import add_errors, block_bytes_for, half_width_of
 
 
 def cost_of_perturbation(
@@ -58,7 +57,7 @@ def cost_of_perturbation(
     if not errors:
         return mean, None
     error, degrees = errors[0] if len(errors) == 1 else add_errors(*errors)
-    half = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees))
+    half = half_width_of(error, degrees)
     return mean, (mean - half, mean + half)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 PATHS = 400_000  # simulated comparisons without a difference
 
@@ -44,10 +44,10 @@ def levels_of(p: np.ndarray, shares: np.ndarray, *, alpha: float) -> tuple[float
     Args:
         shares: (looks,), of the seeds that are trained.
     """
-    edge = stats.norm.isf(alpha / 4)
+    edge = -special.ndtri(alpha / 4)
     undecided = np.ones(len(p), dtype=bool)
     levels = []
-    for look, total in enumerate(4 * stats.norm.sf(edge / np.sqrt(shares))):
+    for look, total in enumerate(4 * special.ndtr(-edge / np.sqrt(shares))):
         left = np.sort(p[undecided, look])
         claims = int(total * len(p)) - int((~undecided).sum())
         levels.append(float(left[max(0, claims)]))
@@ -61,7 +61,7 @@ def _p_values(seeds: np.ndarray) -> np.ndarray:
     sums, squares = drawn.cumsum(axis=1), (drawn**2).cumsum(axis=1)
     means = sums[:, seeds - 1] / seeds
     variances = (squares[:, seeds - 1] - seeds * means**2) / (seeds - 1)
-    return np.asarray(2 * stats.t.sf(np.abs(means) / np.sqrt(variances / seeds), seeds - 1))
+    return np.asarray(2 * special.stdtr(seeds - 1, -np.abs(means) / np.sqrt(variances / seeds)))
 
 
 def sequential_level(n_seeds: int, *, first: int, most: int, n_pairs: int, alpha: float) -> float:

@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 EXPONENTS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.8)  # β; 0 stands for ln B
 DEVIATION_SCALE = 0.5  # of the range of the rungs: the half-Cauchy prior's scale
@@ -110,7 +110,7 @@ def _noise_scales(degrees: float | None) -> np.ndarray:
     """Return likely ratios of the true variance over seeds to the estimated one, equally likely."""
     if degrees is None:
         return np.ones(1)
-    return degrees / stats.chi2.ppf(NOISE_QUANTILES, degrees)
+    return degrees / special.chdtri(degrees, 1 - np.array(NOISE_QUANTILES))
 
 
 def _deviation_sizes(rungs: Rungs, range_: float) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable
+from inspect import unwrap
 
 import torch
 from torch import Tensor, nn
@@ -45,7 +46,25 @@ def orthogonalise(matrices: Tensor, iterations: int = 5) -> Tensor:
     return x if wide else x.mT
 
 
-class Muon(torch.optim.Optimizer):
+class EagerOptimizer(Optimizer):
+    """An optimizer that does not import PyTorch's compiler, which takes 1.5 seconds.
+
+    PyTorch keeps its compiler out of these methods by wrappers, which import it.
+    """
+
+    add_param_group = unwrap(Optimizer.add_param_group)
+    state_dict = unwrap(Optimizer.state_dict)
+    load_state_dict = unwrap(Optimizer.load_state_dict)
+    zero_grad = unwrap(Optimizer.zero_grad)
+
+
+class AdamW(EagerOptimizer, torch.optim.AdamW):
+    """PyTorch's AdamW, see `EagerOptimizer`."""
+
+    step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
+
+
+class Muon(EagerOptimizer):
     """Muon in batches: momentum with an orthogonal update, for the matrices of the body.
 
     `torch.optim.Muon` is the same rule, but it orthogonalises in bfloat16. A CPU without bf16
@@ -117,7 +136,7 @@ def make_optimizers(model: Model, config: OptimConfig) -> list[Optimizer]:
         {"params": decayed, "weight_decay": config.weight_decay},
     ]
     optimizers: list[Optimizer] = [
-        torch.optim.AdamW(
+        AdamW(
             [group for group in adamw_groups if group["params"]],
             lr=config.learning_rate,
             betas=config.betas,
