@@ -21,7 +21,8 @@ def cost(flops, slow, fast):
     [
         ([(1, 8, 5), (1, 4, 3)], 1, 8),  # one after another, each with both cores
         ([(1, 8, 5), (1, 8, 5)], 2, 8),  # side by side, a core each
-        ([(2, 8, 4), (1, 4, 2)], 2, 6),  # half of the first is left when the second is done
+        ([(2, 8, 4), (1, 4, 2)], 2, 8),  # an arm keeps its core when the other is done
+        ([(1, 4, 3)] * 3, 2, 7),  # the last one has both cores
         ([(1, 4, 3)] * 4, 4, 8),  # four processes on two cores: half a core each
         ([(1, 2, 1), (3, 6, 4), (2, 4, 2)], 2, 6),  # the longest first: 4 + 2 beside 6
     ],

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gptkit.data.encoding import EncodedCorpus
     from gptkit.events import Event
 
-OVERHEAD_FLOPS = 100_000  # of a token, that count for its share of what is no matrix product
+OVERHEAD_FLOPS = 150e6  # of a step: a bigram, without matrix products, takes 2 ms, as these do
 SCORED_SHARE = 1 / 3  # of a training step's FLOPs: a forward pass
 
 
@@ -121,12 +121,13 @@ def _plan(arm: Arm, encoded: EncodedCorpus) -> _Progress:
     from gptkit.plan.matching import flops_per_token
 
     schedule = arm.schedule
-    token = flops_per_token(arm, encoded) + OVERHEAD_FLOPS
+    step_tokens = schedule.block_size * schedule.batch_size
+    token = flops_per_token(arm, encoded) + OVERHEAD_FLOPS / step_tokens
     scored = len(encoded.val.ids) * (
         schedule.block_size / schedule.eval_stride if schedule.eval_stride else 1.0
     )
     return _Progress(
-        step_work=token * schedule.block_size * schedule.batch_size,
+        step_work=token * step_tokens,
         evaluation_work=SCORED_SHARE * token * scored,
         steps=schedule.steps or schedule.seconds or 0.0,
         evaluations=schedule.evaluations,

@@ -23,7 +23,7 @@ from gptkit.config import Arm
 from gptkit.data.encoding import EncodedCorpus
 from gptkit.engines.cost import measure_arms, seconds_with
 from gptkit.engines.device import fault
-from gptkit.engines.job import check_one_clock, thread_shares
+from gptkit.engines.job import check_one_clock, share_threads
 from gptkit.errors import ConfigError
 from gptkit.plan.cluster import Nodes
 from gptkit.plan.matching import flops_per_token, training_flops
@@ -60,7 +60,7 @@ def estimate_on_cluster(
         _check_speed_is_known(nodes)
     start = _start_seconds()
     order = sorted(arms, key=lambda arm: -training_flops(arm, texts[arm.tokenizer]))
-    shares = thread_shares(
+    shares, _ = share_threads(
         [training_flops(arm, texts[arm.tokenizer]) for arm in order],
         processes=processes,
         threads=torch.get_num_threads(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ import torch
 from gptkit.config import Arm
 from gptkit.data.encoding import EncodedCorpus, EncodedText
 from gptkit.engines.arm import fresh_model
+from gptkit.engines.job import share_threads
 from gptkit.engines.process_memory import peak_memory
 from gptkit.eval.evaluation import evaluate
 from gptkit.models import Model
@@ -146,25 +148,13 @@ def _seconds(arm: Arm, encoded: EncodedCorpus, model: Model, seconds: float) -> 
 
 
 def _makespan(costs: Sequence[Measured], *, processes: int, threads: int) -> float:
-    """Estimate the seconds until the last arm is done; arms with the most FLOPs start first.
-
-    With fewer arms left than processes, each arm has more threads. Its speed is then interpolated
-    between the measured speeds.
-    """
-    fewest = max(1, threads // processes)
-    waiting = sorted(costs, key=lambda cost: -(cost.flops or 0))
-    busy: list[tuple[Measured, float]] = []  # with what is left of each, from 1 to 0
-    elapsed = 0.0
-    while waiting or busy:
-        while waiting and len(busy) < processes:
-            busy.append((waiting.pop(0), 1.0))
-        mine = threads / len(busy)
-        paces = []
-        for cost, _ in busy:
-            core = min(1.0, mine / fewest)  # less than one each, with more processes than cores
-            paces.append(core / seconds_with(cost, mine))
-        step = min(left / pace for (_, left), pace in zip(busy, paces, strict=True))
-        elapsed += step
-        after = [(cost, left - step * pace) for (cost, left), pace in zip(busy, paces, strict=True)]
-        busy = [(cost, left) for cost, left in after if left > 1e-9]
-    return elapsed
+    """Estimate the seconds until the last arm is done, as `gptkit.engines.job` shares threads."""
+    longest_first = sorted(costs, key=lambda cost: -(cost.flops or 0))
+    shares, _ = share_threads(
+        [cost.flops or 0 for cost in longest_first], processes=processes, threads=threads
+    )
+    slower = max(1.0, processes / threads)  # with more processes than cores
+    free = [0.0] * processes
+    for cost, share in zip(longest_first, shares, strict=True):
+        heapq.heapreplace(free, free[0] + slower * seconds_with(cost, share))
+    return max(free)

@@ -16,6 +16,9 @@ from gptkit.plan.execution_config import ExecutionConfig, SaveEvery
 from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.plan.matching import training_flops
 
+# Two threads train the default models but the bigram 1.44 to 1.61 times as fast as one: 2 ** 0.6.
+SPEED_EXPONENT = 0.6
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -98,17 +101,23 @@ def assign_threads(
         return [replace(job, threads=threads) for job in jobs]
     costs = [training_flops(job.arm, texts[job.arm.tokenizer]) for job in jobs]
     order = sorted(range(len(jobs)), key=lambda i: -costs[i])
-    shares = thread_shares([costs[i] for i in order], processes=processes, threads=threads)
+    shares, _ = share_threads([costs[i] for i in order], processes=processes, threads=threads)
     return [replace(jobs[i], threads=share) for i, share in zip(order, shares, strict=True)]
 
 
-def thread_shares(costs: Sequence[float], *, processes: int, threads: int) -> list[int]:
-    """Return the threads of each arm, if they start in this order, each as soon as one ends.
+def share_threads(
+    costs: Sequence[float], *, processes: int, threads: int
+) -> tuple[list[int], list[float]]:
+    """Return each arm's threads and its end, if they start in this order, each as soon as one ends.
 
     An arm that starts when fewer arms are left than processes has a larger share.
 
-    >>> thread_shares([1, 1, 1], processes=2, threads=4)
-    [2, 2, 4]
+    Args:
+        costs: how long each arm takes with one thread.
+
+    >>> shares, ends = share_threads([1, 1, 1], processes=2, threads=4)
+    >>> shares, [round(end, 2) for end in ends]
+    ([2, 2, 4], [0.66, 0.66, 1.1])
     """
     ends: list[float] = []  # of the arms that have started
     busy: list[float] = []
@@ -117,6 +126,22 @@ def thread_shares(costs: Sequence[float], *, processes: int, threads: int) -> li
         now = 0.0 if len(busy) < processes else heapq.heappop(busy)
         left = len(costs) - i + sum(end > now for end in ends)
         shares.append(max(1, threads // min(processes, left)))
-        ends.append(now + cost)
-        heapq.heappush(busy, now + cost)
-    return shares
+        ends.append(now + cost / shares[-1] ** SPEED_EXPONENT)
+        heapq.heappush(busy, ends[-1])
+    return shares, ends
+
+
+def fastest_processes(costs: Sequence[float], *, threads: int) -> int:
+    """Return how many arms to train at a time, so that the last one ends the earliest.
+
+    One arm that takes longer than all others together has all threads.
+
+    >>> fastest_processes([5, 5], threads=2), fastest_processes([5, 1], threads=2)
+    (2, 1)
+    """
+    longest_first = sorted(costs, reverse=True)
+
+    def end(processes: int) -> float:
+        return max(share_threads(longest_first, processes=processes, threads=threads)[1])
+
+    return min(range(1, min(len(costs), threads) + 1), key=end)

@@ -22,7 +22,7 @@ from gptkit.config import Arm
 from gptkit.data.encoding import EncodedCorpus
 from gptkit.engines.arm import run_arm
 from gptkit.engines.device import find_device
-from gptkit.engines.job import Job
+from gptkit.engines.job import Job, fastest_processes
 from gptkit.engines.worker import COMMAND, READY
 from gptkit.errors import ArmTaken, TrainingError
 from gptkit.events import Event, OnEvent
@@ -118,8 +118,10 @@ def choose_processes(
     by_clock = arms[0].schedule.seconds is not None
     if by_clock or find_device(execution.device).type != "cpu":
         return 1
-    flops = sum(training_flops(arm, texts[arm.tokenizer]) for arm in arms)
-    return min(len(arms), torch.get_num_threads()) if flops > MIN_FLOPS_FOR_PROCESSES else 1
+    flops = [training_flops(arm, texts[arm.tokenizer]) for arm in arms]
+    if sum(flops) < MIN_FLOPS_FOR_PROCESSES:
+        return 1
+    return fastest_processes(flops, threads=torch.get_num_threads())
 
 
 class _Worker:

@@ -86,23 +86,29 @@ class CrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, n_unused: int, columns: Tensor) -> Tensor:
-        """Return the nats (N,) of the columns (N,), from x (N, C) and the head's weight."""
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, n_unused: int, columns: Tensor, keep: bool
+    ) -> Tensor:
+        """Return the nats (N,) of the columns (N,), from x (N, C) and the head's weight.
+
+        Args:
+            keep: whether a backward pass follows.
+        """
         target = (x * weight[columns]).sum(dim=-1)  # (N,): of a single id, without ln m
-        blocks, total = exponentials(x, weight, n_unused, offset=target)
+        blocks, total = exponentials(x, weight, n_unused, offset=target, keep=keep)
         nats = total.log()
         if total.isinf().any():  # a target below e^-88: subtract the largest logit instead
             offset = torch.stack(
                 [(w @ x.mT).amax(dim=0) for w in weight.split(HEAD_BLOCK_COLUMNS)]
             ).amax(0)
-            blocks, total = exponentials(x, weight, n_unused, offset=offset)
+            blocks, total = exponentials(x, weight, n_unused, offset=offset, keep=keep)
             nats = total.log() + offset - target
         ctx.n_unused = n_unused
         ctx.save_for_backward(x, weight, columns, total, *blocks)
         return nats
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         x, weight, columns, total, *blocks = ctx.saved_tensors
         (grad,) = grad_outputs  # (N,)
         grad_x = weight[columns] * -grad.unsqueeze(-1)
@@ -120,20 +126,27 @@ class CrossEntropy(torch.autograd.Function):
         grad_weight.index_add_(0, columns, x * -grad.unsqueeze(-1))
         if ctx.n_unused:
             grad_weight[-1] /= ctx.n_unused
-        return grad_x, grad_weight, None, None
+        return grad_x, grad_weight, None, None, None
 
 
 def exponentials(
-    x: Tensor, weight: Tensor, n_unused: int, *, offset: Tensor
+    x: Tensor, weight: Tensor, n_unused: int, *, offset: Tensor, keep: bool
 ) -> tuple[list[Tensor], Tensor]:
-    """Return exp(logit - offset) in blocks of columns, and their sum (N,) over all columns."""
-    blocks = []
+    """Return exp(logit - offset) in blocks of columns, and their sum (N,) over all columns.
+
+    Args:
+        keep: whether to return the blocks; without, each is freed once it is summed.
+    """
+    blocks, sums = [], []
     xT = x.mT.contiguous()  # (C, N)
-    for w in weight.split(HEAD_BLOCK_COLUMNS):
-        blocks.append(torch.addmm(-offset, w, xT).exp_())
-    if n_unused:
-        blocks[-1][-1] *= n_unused
-    return blocks, torch.stack([block.sum(dim=0) for block in blocks]).sum(dim=0)
+    for start in range(0, len(weight), HEAD_BLOCK_COLUMNS):
+        block = torch.addmm(-offset, weight[start : start + HEAD_BLOCK_COLUMNS], xT).exp_()
+        if n_unused and start + len(block) == len(weight):
+            block[-1] *= n_unused
+        sums.append(block.sum(dim=0))
+        if keep:
+            blocks.append(block)
+    return blocks, torch.stack(sums).sum(dim=0)
 
 
 class CompactHead(nn.Module):
@@ -159,7 +172,11 @@ class CompactHead(nn.Module):
         columns = self.column[targets]
         if x.device.type == "cpu" and len(self.weight) > HEAD_BLOCK_COLUMNS:
             loss = CrossEntropy.apply(
-                x.flatten(0, -2), self.weight, self.n_unused, columns.flatten()
+                x.flatten(0, -2),
+                self.weight,
+                self.n_unused,
+                columns.flatten(),
+                torch.is_grad_enabled(),
             )
             return loss.view_as(targets)
         weight = (
