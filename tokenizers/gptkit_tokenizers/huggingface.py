@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -101,8 +102,9 @@ class HuggingFaceTokenizer(Tokenizer):
     @cached_property
     def all_token_bytes(self) -> list[bytes]:
         spelled = [b""] * self.vocab_size
+        spell_token = self._speller()
         for token, i in self._vocab.items():
-            spelled[i] = self._spell(token)
+            spelled[i] = spell_token(token)
         for token in self._matched_as_they_are():
             at = self._tokenizer.token_to_id(token)
             if at is not None:
@@ -128,17 +130,25 @@ class HuggingFaceTokenizer(Tokenizer):
             return added
         return [t for t in added if self._space not in t or model.token_to_id(t) is None]
 
-    def _spell(self, token: str) -> bytes:
+    def _speller(self) -> Callable[[str], bytes]:
+        """Return what spells a token; a vocabulary has a quarter of a million of them."""
         model = self._saved["model"]
-        token = token.removeprefix(model.get("continuing_subword_prefix") or "")
-        token = token.removesuffix(model.get("end_of_word_suffix") or "")
-        if self._byte_level:
+        prefix = model.get("continuing_subword_prefix") or ""
+        suffix = model.get("end_of_word_suffix") or ""
+        byte_piece = _BYTE_PIECE.fullmatch if model.get("byte_fallback") else lambda token: None
+        space = " " if self._space is None else self._space
+
+        def spell_byte_level(token: str) -> bytes:
+            token = token.removeprefix(prefix).removesuffix(suffix)
             return spell(token) if BYTE_OF.keys() >= set(token) else token.encode()
-        if model.get("byte_fallback") and (found := _BYTE_PIECE.fullmatch(token)):
-            return bytes([int(found[1], 16)])
-        if self._space is not None:
-            token = token.replace(self._space, " ")
-        return token.encode()
+
+        def spell_plain(token: str) -> bytes:
+            token = token.removeprefix(prefix).removesuffix(suffix)
+            if found := byte_piece(token):
+                return bytes([int(found[1], 16)])
+            return token.replace(space, " ").encode()
+
+        return spell_byte_level if self._byte_level else spell_plain
 
     @cached_property
     def _byte_level(self) -> bool:
