@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,16 @@ def text_file(tmp_path: Path, english: str) -> Path:
     return path
 
 
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For an estimate, time a step or three of each arm, no more."""
+    monkeypatch.setattr("gptkit.engines.cost.CALIBRATION_SECONDS", 0.0)
+
+
 @pytest.fixture(autouse=True)
-def seeded() -> None:
+def seeded() -> Iterator[None]:
+    """The same random numbers for each test, and the threads that it has left as they were."""
+    threads = torch.get_num_threads()
     torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)

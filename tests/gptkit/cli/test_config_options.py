@@ -139,7 +139,7 @@ def recorded(config):
     return msgspec.structs.replace(make_results(), experiment=config, ladder=preset)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(experiments)
 @example(ExperimentConfig(prompt="--json"))
 @example(ExperimentConfig(prompt="-x 'y' \"z\"\n$HOME"))
@@ -186,7 +186,7 @@ def execution_words(execution):
     return words
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(experiments, executions)
 def test_a_printed_config_is_read_back(config, execution):
     words = [*shell_words(command_line(recorded(config)))[1:], *execution_words(execution)]
@@ -196,7 +196,7 @@ def test_a_printed_config_is_read_back(config, execution):
     assert read_back(printed.stdout) == asked
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(experiments, executions)
 def test_a_config_survives_toml(config, execution):
     assert read_back(to_toml(config, execution)) == (config, execution)

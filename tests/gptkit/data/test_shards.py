@@ -266,19 +266,18 @@ def test_an_experiment_from_disk_is_the_one_from_memory(
         "budget": "12steps",
         "bytes_per_step": 256,
         "context_bytes": 32,
+        "evaluations": 1,
         "sample_bytes": 30,
-        "tune": False,
-        "jobs": 2,
     }
     heard = []
-    from_disk = Experiment(**asked, out=tmp_path / "disk")
+    from_disk = Experiment(**asked, out=tmp_path / "disk", jobs=2)
     with pytest.warns(CorpusWarning):
         from_disk.prepare(lambda *said: heard.append(said))
     found = from_disk.run()
     assert {spec for spec, *_ in heard} == {"char", "bpe:300"}
     monkeypatch.setattr(corpus_module, "LARGE_TEXT_BYTES", 10**9)
     split = 1 - 500 / len(english)
-    known = Experiment(**asked, split=split, out=tmp_path / "memory").run()
+    known = Experiment(**asked, split=split, out=tmp_path / "memory", jobs=1).run()
     assert found.data.corpus.sha256 == known.data.corpus.sha256
     for a, b in zip(found.arms, known.arms, strict=True):
         # of a bigram on disk fewer pairs are kept: rounded otherwise

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from gptkit.engines import cluster_cost, cost
+from gptkit.engines import cluster_cost
 from gptkit.engines.cluster_cost import Task, estimate_on_cluster, makespan
 from gptkit.errors import ConfigError
 from gptkit.experiment import Experiment
@@ -113,12 +113,6 @@ def test_arms_matched_by_time_are_refused_on_several_nodes(text_file):
     made = experiment(text_file, match="time", budget="0.2s")
     with pytest.raises(ConfigError, match="must be trained on one machine"):
         estimate(made, "2xcpu:1")
-
-
-@pytest.fixture
-def soon(monkeypatch):
-    """Time a step or three of each arm, no more."""
-    monkeypatch.setattr(cost, "CALIBRATION_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("soon")

@@ -32,6 +32,7 @@ def test_busy_processes_share_the_cores(arms, processes, seconds):
     assert _makespan(costs, processes=processes, threads=2) == pytest.approx(seconds)
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_cost_is_counted_without_training(text_file, tmp_path):
     experiment = Experiment(
         data=str(text_file),
@@ -62,6 +63,7 @@ def test_a_cost_is_counted_without_training(text_file, tmp_path):
     assert found.memory_bytes > 50e6  # PyTorch alone takes more
 
 
+@pytest.mark.usefixtures("soon")
 def test_the_command_prints_a_table_or_a_document(text_file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ["compare", "-d", str(text_file), "--budget", "20KB", "--dry-run"]

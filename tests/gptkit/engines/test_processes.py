@@ -15,7 +15,7 @@ from gptkit.data.corpus import Corpus
 from gptkit.engines import processes
 from gptkit.engines.arm import run_arm
 from gptkit.engines.job import make_jobs
-from gptkit.engines.processes import LocalEngine
+from gptkit.engines.processes import LocalEngine, choose_processes
 from gptkit.errors import RunError, TrainingError
 from gptkit.events import ArmDone, Evaluated, StepDone
 from gptkit.experiment import Experiment
@@ -108,13 +108,24 @@ def test_an_error_of_a_worker_is_raised_here_and_stops_the_others(text_file, tmp
     assert started[0].wait(10) is not None
 
 
+def processes_for(text_file, **options):
+    experiment = Experiment(data=str(text_file), **options)
+    arms, texts = experiment.untuned_plan().arms, experiment.prepare().texts
+    return choose_processes(arms, texts, experiment.execution)
+
+
 def test_small_experiments_and_timed_ones_stay_in_one_process(text_file):
-    timed = Experiment(data=str(text_file), match="time", budget="60s", seeds=5)
-    assert timed.cost().processes == 1
-    small = Experiment(data=str(text_file), **SMALL)
-    assert small.cost().processes == 1
-    assert Experiment(data=str(text_file), jobs=2, **SMALL).cost().processes == 2
-    assert Experiment(data=str(text_file), jobs=9, **SMALL).cost().processes == 4
+    assert processes_for(text_file, match="time", budget="60s", seeds=5) == 1
+    assert processes_for(text_file, **SMALL) == 1
+    assert processes_for(text_file, jobs=2, **SMALL) == 2
+    assert processes_for(text_file, jobs=9, **SMALL) == 4
+
+
+def test_equal_arms_are_trained_side_by_side_and_a_long_one_has_all_threads(text_file, monkeypatch):
+    monkeypatch.setattr(processes, "MIN_FLOPS_FOR_PROCESSES", 0)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert processes_for(text_file, tokenizers=["char", "byte"], **SMALL) == 2
+    assert processes_for(text_file, tokenizers=["char"], **SMALL) == 1  # one, and a bigram
 
 
 def test_a_script_without_a_main_guard_may_compare(text_file, tmp_path):

@@ -31,7 +31,7 @@ def test_marginals_and_perturbations_are_recorded_and_shown(text_file, tmp_path,
     args = ("compare", "-t", "char,bpe:280", "-m", "bigram,decoder", "-d", text_file)
     size = ("--budget", "4KB", "--bytes-per-step", 256, "--context-bytes", 32, "--seeds", 2)
     asked = ("--marginal", "--perturb", "typos,unicode", "--out", tmp_path, "--name", "x")
-    code, out, err = gptkit(*args, *size, *asked, "--jobs", 1)
+    code, out, err = gptkit(*args, *size, *asked, "--evaluations", 1, "--jobs", 1)
     assert code == 0, err
     assert "Loss over all tokenizations" in out
     assert "What a perturbed text costs" in out

@@ -132,6 +132,7 @@ def test_the_terminal_shows_tables_the_strip_and_the_answer(ladder, gptkit, monk
     assert max(map(len, out.splitlines()[:-1])) <= 80
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_dry_run_says_what_each_rung_costs(ladder, gptkit):
     text, _ = ladder
     args = ("scale", "-t", "char,bpe:280", "-d", text, "--budget", "16KB", "--dry-run", "--json")
@@ -163,6 +164,7 @@ def test_sizes_are_a_ladder_too(ladder, tmp_path):
     result = gptkit.ScaleLadder(
         ScaleConfig(rungs=3, factor=4, axis="params"),
         tokenizers=("char", "byte"),
+        models=("decoder",),
         data=str(text),
         budget="3KB",
         bytes_per_step=256,

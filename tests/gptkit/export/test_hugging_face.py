@@ -47,8 +47,15 @@ def bits_by_transformers(folder, text, prefix_id, block_size):
     return nats / math.log(2) / len(text.encode())
 
 
-@pytest.mark.parametrize("recipe", RECIPE_NAMES)
-@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+@pytest.mark.parametrize(
+    ("tokenizer", "recipe"),
+    [
+        pytest.param(tokenizer, recipe, marks=[pytest.mark.slow] if slow else [])
+        for tokenizer in TOKENIZERS
+        for recipe in RECIPE_NAMES
+        for slow in [tokenizer == "gpt2" and recipe not in ("decoder", "qwen3")]
+    ],
+)
 def test_an_export_is_the_run(tokenizer, recipe, runs, tmp_path):
     run = run_of(runs, tokenizer, recipe)
     done = export_hugging_face(run, tmp_path / "hf")

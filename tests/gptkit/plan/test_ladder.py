@@ -259,6 +259,7 @@ def test_a_bigram_by_gradient_descent_is_nearly_the_count_table(english):
     assert best - 1e-2 < trained < best + 0.02  # the counts are smoothed: a trace above the best
 
 
+@pytest.mark.slow
 @pytest.mark.corpus
 def test_a_bigram_of_tiny_shakespeare_is_nearly_the_count_table(shakespeare_folder):
     trained, best = bigram_loss(load_corpus("tinyshakespeare"))

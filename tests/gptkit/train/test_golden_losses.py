@@ -48,8 +48,15 @@ def test_the_file_has_every_recipe_and_this_text():
         assert tuple(golden) == TOKENIZERS
 
 
-@pytest.mark.parametrize("tokenizer", TOKENIZERS)
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(
+    ("recipe", "tokenizer"),
+    [
+        pytest.param(recipe, tokenizer, marks=[pytest.mark.slow] if slow else [])
+        for recipe in RECIPES
+        for tokenizer in TOKENIZERS
+        for slow in [recipe.startswith("large") and tokenizer != "char"]
+    ],
+)
 def test_a_recipe_learns_as_it_did(encoded, recipe, tokenizer):
     if make["make_recipe"](recipe).model.dropout and not torch.backends.mkl.is_available():
         pytest.skip("PyTorch with MKL draws other dropout masks than without")
