@@ -12,9 +12,11 @@ RECIPE_NAMES = ("decoder", "gpt2", "qwen3", "lecture", *LADDER)
 
 
 def small(recipe):
-    model = replace(recipe.model, n_layer=2, n_head=2, n_embd=16, n_hidden=32)
-    sized = replace(recipe, model=model, budget="20steps", evaluations=1)
-    return replace(sized, context_bytes=40, bytes_per_step=200)
+    if recipe.model.architecture == "decoder":
+        model = replace(recipe.model, n_layer=2, n_head=2, n_embd=16, n_hidden=32)
+        recipe = replace(recipe, model=model)
+    short = replace(recipe, budget="20steps", evaluations=1)
+    return replace(short, context_bytes=40, bytes_per_step=200)
 
 
 def train_small_runs(folder, english, *, tokenizers=TOKENIZERS):
@@ -23,7 +25,7 @@ def train_small_runs(folder, english, *, tokenizers=TOKENIZERS):
     text.write_text(english[:8000], encoding="utf-8")
     recipes = {name: small(RECIPES[name]()) for name in RECIPE_NAMES if name not in LADDER}
     recipes |= {name: small(ladder()[name]) for name in LADDER}
-    recipes |= {"bigram": RECIPES["bigram"](), "fast": small(RECIPES["fast"]())}
+    recipes |= {name: small(RECIPES[name]()) for name in ("bigram", "fast")}
     gptkit.compare(
         tokenizers=tokenizers,
         models=recipes,

@@ -117,7 +117,8 @@ def test_arms_matched_by_time_are_refused_on_several_nodes(text_file):
 
 @pytest.mark.usefixtures("soon")
 def test_the_command_adds_it_to_the_estimate(text_file, gptkit):
-    words = ("compare", "-d", text_file, "--budget", "20KB", "--dry-run", "--seeds", "2")
+    words = ("compare", "-t", "char,byte", "-d", text_file, "--budget", "20KB", "--dry-run")
+    words += ("--seeds", "2")
     code, out, _ = gptkit(*words, "--cluster", "2xcpu:1,1xgpu:90")
     assert code == 0
     assert "2 nodes of 1 core" in out

@@ -20,7 +20,7 @@ from gptkit.errors import RunError, TrainingError
 from gptkit.events import ArmDone, Evaluated, StepDone
 from gptkit.experiment import Experiment
 
-SMALL = {"budget": "20KB", "sample_bytes": 20}
+SMALL = {"budget": "20steps", "bytes_per_step": 256, "context_bytes": 32, "sample_bytes": 20}
 
 
 def timeless(value):

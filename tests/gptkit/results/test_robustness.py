@@ -11,7 +11,8 @@ from gptkit.report.sentences import headline
 from gptkit.results.robustness import assess_robustness, describe, find_reversals
 from gptkit.results.schema import Best
 
-SMALL = {"budget": "20steps", "bytes_per_step": 256, "context_bytes": 32, "sample_bytes": 9}
+SMALL = {"budget": "2steps", "bytes_per_step": 256, "context_bytes": 32}
+SMALL |= {"evaluations": 1, "sample_bytes": 9}
 
 
 def arms(losses):
