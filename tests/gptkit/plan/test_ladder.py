@@ -239,7 +239,7 @@ def bigram_loss(corpus: Corpus):
     """Nats per token of the training text: by a trained bigram of the ladder, and by counts."""
     encoded = encode_corpus(corpus, "char")
     recipe = ladder()["bigram"]
-    schedule = Schedule(block_size=8, steps=5000, batch_size=32, evaluations=1)
+    schedule = Schedule(block_size=8, steps=2500, batch_size=32, evaluations=1)
     model = build_model(
         recipe.model,
         block_size=8,

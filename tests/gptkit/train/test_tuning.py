@@ -18,7 +18,7 @@ from gptkit.train import tuning
 from gptkit.train.tuning import FACTORS, training_slice, tune, tune_all
 
 CPU = torch.device("cpu")
-SMALL = {"budget": "20steps", "bytes_per_step": 256, "context_bytes": 32}
+SMALL = {"budget": "12steps", "bytes_per_step": 256, "context_bytes": 32}
 
 
 @pytest.fixture
