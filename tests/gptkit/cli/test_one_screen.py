@@ -12,7 +12,7 @@ from gptkit.plan.ladder import ladder
 from gptkit.report.one_screen import OWN_LINES, SCREEN_LINES, comparison, walk
 from gptkit.report.sentences import next_step
 from gptkit.results.robustness import assess_robustness
-from gptkit.results.schema import Sample
+from gptkit.results.schema import Sample, Tuning
 
 LONG = "Speak, my lord, and be not so dismayed.\n" * 12
 
@@ -64,6 +64,14 @@ def test_it_is_on_one_screen(tokenizers, models, width):
     assert sum("bits" in line and "byte" in line for line in shown)
     for tokenizer in tokenizers:
         assert any(line.split()[:1] == [tokenizer] for line in shown)
+
+
+def test_tuned_rates_are_shown():
+    tokenizers = ["gpt2", "char", "byte"]
+    tuning = [Tuning(tokenizer=t, model="decoder", factor=2.0, trials=[]) for t in tokenizers]
+    shown = lines(replace(many(tokenizers, ["decoder"], warnings=WARNINGS), tuning=tuning))
+    assert len(shown) + OWN_LINES <= SCREEN_LINES
+    assert "times the recipe's: gpt2 under decoder ×2 (" in " ".join(" ".join(shown).split())
 
 
 def test_samples_take_the_room_that_is_left():
