@@ -9,6 +9,7 @@ import pytest
 
 import gptkit
 import gptkit.engines.arm as arm_module
+from gptkit.config import ModelConfig, OptimConfig, Recipe, Schedule
 from gptkit.data.encoding import encode_corpus
 from gptkit.errors import ConfigError, CorpusError, RunError
 from gptkit.eval.evaluation import evaluate
@@ -16,6 +17,7 @@ from gptkit.events import Evaluated, StepDone
 from gptkit.experiment import Experiment
 from gptkit.files import write_json
 from gptkit.plan.recipes import decoder
+from gptkit.plan.scale import ScaleConfig
 from gptkit.report.command import command_line
 from gptkit.report.markdown import markdown
 from gptkit.report.result import Result, load_result
@@ -347,11 +349,56 @@ def test_a_lossy_plug_in_is_stopped_before_training(text_file, monkeypatch):
         ({"tokenisers": ["byte"]}, ConfigError, r"no option 'tokenisers'. Did you mean tokenizers"),
         ({"stride_bytes": 0}, ConfigError, "stride_bytes is 0"),
         ({"stride_bytes": 161}, ConfigError, "would not be scored"),
+        ({"temperature": "hot"}, ConfigError, "temperature is 'hot': Expected `float`, got `str`"),
+        ({"split": "0.9"}, ConfigError, "split is '0.9': Expected"),
+        ({"perturb": "typos"}, ConfigError, "perturb is 'typos': Expected"),
+        ({"tune": "no"}, ConfigError, "tune is 'no': Expected `bool`"),
+        ({"jobs": "2"}, ConfigError, "jobs is '2': Expected"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_refused(text_file, options, error, says):
     with pytest.raises(error, match=says):
         Experiment(**{"data": str(text_file), "tokenizers": ["byte"], **options}).plan()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"activation": "tanh"}, "(?s)no activation 'tanh'.*There are: relu2, relu, gelu, swiglu"),
+        ({"norm": "layernorm"}, "no norm 'layernorm'. Did you mean layer"),
+        ({"positions": "sinusoidal"}, "(?s)no positions 'sinusoidal'.*rotary, learned"),
+        ({"attention": "flash"}, "no attention 'flash'"),
+        ({"init": "xavier"}, "no init 'xavier'"),
+        ({"n_layer": 2.5}, "n_layer is 2.5: Expected `int`"),
+        ({"bias": "no"}, "bias is 'no': Expected `bool`"),
+        ({"dropout": "0.1"}, "dropout is '0.1': Expected"),
+    ],
+)
+def test_a_model_has_no_value_that_it_does_not_know(options, says):
+    with pytest.raises(ConfigError, match=says):
+        ModelConfig(**options)
+
+
+@pytest.mark.parametrize(
+    ("config", "options"),
+    [
+        (OptimConfig, {"learning_rate": "0.1"}),
+        (OptimConfig, {"learning_rate": 0.1, "betas": (0.9,)}),
+        (Schedule, {"block_size": 8, "steps": 2.5}),
+        (Recipe, {"model": "decoder", "optim": OptimConfig(learning_rate=1)}),
+        (ScaleConfig, {"rungs": "4"}),
+        (Recipe, {"model": ModelConfig(), "optim": OptimConfig(learning_rate=1), "budget": 600}),
+    ],
+)
+def test_a_value_of_another_type_is_refused(config, options):
+    with pytest.raises(ConfigError, match=r"Expected|model is a str; it must be a ModelConfig"):
+        config(**options)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_text_may_be_a_path(text_file, several):
+    experiment = Experiment(data=[text_file] if several else text_file)
+    assert experiment.config.data == str(text_file)
 
 
 def test_a_text_without_line_breaks_is_prompted_by_its_first_character(tmp_path):

@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from itertools import product
-from typing import Literal
+from typing import Literal, get_args, get_origin, get_type_hints
 
-from gptkit.errors import ConfigError
+import msgspec
+
+from gptkit.errors import ConfigError, check_known
 
 TRIAL_PART = 4  # a trial of a learning rate is 1 / TRIAL_PART of the arm's training
 RATES = ("learning_rate", "embedding_learning_rate", "muon_learning_rate")
@@ -73,6 +75,7 @@ class ModelConfig:
     zero_init_residual: bool = True
 
     def __post_init__(self) -> None:
+        check_types(self)
         _check_at_least_one(self, "n_layer", "n_head", "n_embd", "n_hidden", "ngram_rows")
         if self.token_shift and self.n_embd % 2:
             raise ConfigError(f"n_embd {self.n_embd} is odd: token_shift takes half the channels.")
@@ -141,6 +144,7 @@ class OptimConfig:
     compiled: bool = False
 
     def __post_init__(self) -> None:
+        check_types(self)
         _check_at_least_one(self, "muon_iterations")
         if self.muon_iterations > 5:
             raise ConfigError(f"muon_iterations is {self.muon_iterations}; it is at most 5.")
@@ -196,6 +200,7 @@ class Schedule:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_types(self)
         if (self.steps is None) == (self.seconds is None):
             raise ConfigError(
                 f"steps is {self.steps} and seconds is {self.seconds}: give exactly one of them."
@@ -234,6 +239,7 @@ class Recipe:
     rates_follow_tokens: bool = False
 
     def __post_init__(self) -> None:
+        check_types(self)
         _check_at_least_one(self, "context_bytes", "bytes_per_step", "evaluations")
         if self.bytes_per_step < 2 * self.context_bytes:
             raise ConfigError(
@@ -323,6 +329,35 @@ def split_shares(split: float | Sequence[float]) -> tuple[float, ...]:
             "0.9,0.05,0.05."
         )
     return shares
+
+
+def check_types(config: object, *, but: Collection[str] = ()) -> None:
+    """Refuse a value that is not of its field's type, or not one of its field's names.
+
+    Args:
+        config: a dataclass.
+        but: fields that are not checked.
+
+    Raises:
+        ConfigError: a value is refused.
+    """
+    for name, hint in get_type_hints(type(config)).items():
+        value, is_config = getattr(config, name), is_dataclass(hint)
+        if name in but or (is_config and isinstance(value, hint)):
+            continue
+        if is_config:
+            raise ConfigError(f"{name} is a {type(value).__name__}; it must be a {hint.__name__}.")
+        try:
+            msgspec.convert(value, hint)
+        except msgspec.ValidationError as error:
+            known = [each for part in (hint, *get_args(hint)) for each in _names_of(part)]
+            if known and isinstance(value, str):
+                check_known(name, value, known)
+            raise ConfigError(f"{name} is {value!r}: {error}.") from None
+
+
+def _names_of(hint: object) -> tuple[str, ...]:
+    return get_args(hint) if get_origin(hint) is Literal else ()
 
 
 def _check_at_least_one(config: object, *names: str) -> None:

@@ -8,14 +8,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from gptkit.data.corpus import Corpus
 from gptkit.data.prepare import Prepared
 from gptkit.engines.cost import ExperimentCost
 from gptkit.engines.experiment_folder import make_folder
 from gptkit.errors import RunError
 from gptkit.eval.group import Group
 from gptkit.events import OnEvent, ignore
-from gptkit.experiment.single import Experiment
+from gptkit.experiment.single import Data, Experiment
 from gptkit.files import write_json
 from gptkit.plan.cluster import Nodes
 from gptkit.plan.execution_config import ExecutionConfig
@@ -157,7 +156,7 @@ class ScaleLadder:
 def scale(
     *,
     tokenizers: Sequence[Any] | Mapping[str, Any] = ("char", "gpt2"),
-    data: str | Corpus | None = None,
+    data: Data | None = None,
     rungs: int = 4,
     factor: float = 2.0,
     axis: Axis = "bytes",

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from copy import copy
+from os import PathLike
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import msgspec
 import torch
@@ -51,13 +52,15 @@ from gptkit.trackers.tracker import find_trackers
 from gptkit.train.interrupts import signals_raise
 from gptkit.train.tuning import Tuned, tune_all
 
+Data: TypeAlias = str | PathLike[str] | Sequence[str | PathLike[str]] | Corpus
+
 
 class Experiment:
     """An experiment: tokenizers x models x seeds on one corpus, with equal arms by `match`.
 
     Args:
-        options: fields of `ExperimentConfig` and `ExecutionConfig`. `data` may be a `Corpus`, or
-            a list of texts that are scored each by itself.
+        options: fields of `ExperimentConfig` and `ExecutionConfig`. `data` may be a `Corpus`, a
+            path, or a list of texts that are scored each by itself.
             `tokenizers` may have objects beside specs, see `gptkit_tokenizers.adapt`, or be a
             mapping from names to specs and objects.
 
@@ -71,7 +74,9 @@ class Experiment:
         if self._corpus is not None:
             options["data"] = None
         elif isinstance(data, list | tuple):
-            options["data"] = ",".join(data)
+            options["data"] = ",".join(map(str, data))
+        elif isinstance(data, PathLike):
+            options["data"] = str(data)
         self._tokenizers = name_tokenizers(options.get("tokenizers", ExperimentConfig.tokenizers))
         options["tokenizers"] = tuple(
             tokenizer if isinstance(tokenizer, str) else name
@@ -293,7 +298,7 @@ class Experiment:
 def compare(
     *,
     tokenizers: Sequence[Any] | Mapping[str, Any] = ("char", "gpt2"),
-    data: str | Corpus | None = None,
+    data: Data | None = None,
     seeds: int = 1,
     on_event: OnEvent = ignore,
     **options: Any,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from gptkit.config import check_types
 from gptkit.errors import ConfigError, check_known
 from gptkit.plan.option import option
 
@@ -76,6 +77,7 @@ class ExecutionConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "out", str(self.out))
+        check_types(self)
         self.saves()
         check_known("engine", self.engine, ENGINES)
         if self.ray_address is not None and self.engine != "ray":

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeAlias
 
-from gptkit.config import Recipe, check_folders, split_shares
+from gptkit.config import Recipe, check_folders, check_types, split_shares
 from gptkit.errors import ConfigError, check_known
 from gptkit.plan.budget import DEFAULT_TIME_BUDGET, seconds_of, steps_of
 from gptkit.plan.execution_config import ExecutionConfig, check_folder_name
@@ -28,6 +28,10 @@ UNTIL = ("decided",)
 MAX_SEEDS = 1000
 MAX_SEQUENTIAL_SEEDS = 100  # with a look after each
 MAX_COUNT = 10_000_000_000  # bytes, of a context or a step
+COUNTS = (
+    *("seeds", "max_seeds", "context_bytes", "bytes_per_step", "evaluations", "sample_bytes"),
+    *("stride_bytes", "top_k"),
+)
 RECIPE_FIELDS = ("budget", "context_bytes", "bytes_per_step", "evaluations")  # None: the recipe's
 
 
@@ -124,6 +128,7 @@ class ExperimentConfig:
     top_k: int | None = option(None, "Sample from the k likeliest tokens.", shown="all")
 
     def __post_init__(self) -> None:
+        check_types(self, but=("tokenizers", "models", *COUNTS))
         for name in ("tokenizers", "models", "perturb"):
             if not isinstance(getattr(self, name), Mapping):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
@@ -151,17 +156,7 @@ class ExperimentConfig:
         for kind in self.perturb:
             check_known("perturbation", kind, PERTURBATION_NAMES)
         split_shares(self.split)
-        counts = (
-            "seeds",
-            "max_seeds",
-            "context_bytes",
-            "bytes_per_step",
-            "evaluations",
-            "sample_bytes",
-            "stride_bytes",
-            "top_k",
-        )
-        for name in counts:
+        for name in COUNTS:
             value = getattr(self, name)
             if value is None:
                 continue

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from gptkit.config import ModelConfig, Recipe
+from gptkit.config import ModelConfig, Recipe, check_types
 from gptkit.errors import ConfigError, check_known
 from gptkit.plan.budget import read_budget
 from gptkit.plan.experiment_config import ExperimentConfig, Options, common_value
@@ -39,6 +39,7 @@ class ScaleConfig:
 
     def __post_init__(self) -> None:
         check_known("axis", self.axis, AXES)
+        check_types(self)
         if not MIN_RUNGS <= self.rungs <= MAX_RUNGS:
             raise ConfigError(
                 f"rungs is {self.rungs}; it must be from {MIN_RUNGS} to {MAX_RUNGS}: the top "
