@@ -213,6 +213,33 @@ def test_a_kill_at_any_moment_leaves_nothing_that_passes_for_whole(
     assert gpt2.decode_bytes(found.ids[:]) == english.encode()
 
 
+def test_only_what_no_run_is_writing_is_removed(text, tmp_path):
+    other, killed = (tmp_path / "s" / f".00000.ids.{name}.tmp" for name in ("other", "killed"))
+    other.parent.mkdir()
+    other.touch()
+    killed.touch()
+    os.utime(killed, (0, time.time() - shards.LEFTOVER_SECONDS - 60))
+    encode_shards(get_tokenizer("byte"), text, tmp_path / "s")
+    assert other.exists()
+    assert not killed.exists()
+
+
+def test_two_runs_write_the_same_shards_at_a_time(text, tmp_path, monkeypatch):
+    """The second runs from its beginning to its end while the first writes a file."""
+    folder, second = tmp_path / "s", []
+    real = os.replace
+
+    def replace(source, target):
+        if str(target).endswith("00001.ids"):
+            monkeypatch.setattr(os, "replace", real)
+            second.append(encode_shards(get_tokenizer("gpt2"), text, folder).ids[:])
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    first = encode_shards(get_tokenizer("gpt2"), text, folder).ids[:]
+    assert np.array_equal(first, second[0])
+
+
 def test_a_lossy_tokenizer_is_refused_and_says_where(text, tmp_path):
     class Lowering(ByteTokenizer):
         def encode_array(self, text):

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 
@@ -29,6 +31,7 @@ from gptkit_tokenizers.cuts import next_word
 
 SHARD_CHARS = 2_000_000
 BLOCK_TOKENS = 1024
+LEFTOVER_SECONDS = 3600.0  # far longer than a shard is being written
 VERIFY_CHUNK_TOKENS = 1 << 15  # tokens compared with the text at a time
 
 OnBytes = Callable[[int, int], None]  # bytes encoded so far, and in all
@@ -97,9 +100,16 @@ def encode_shards(
             pool.shutdown(cancel_futures=True)
             raise
     write_json(folder / "manifest.json", Manifest(tokenizer=tokenizer.name, shards=facts))
-    for left in folder.glob(".*.tmp"):
-        left.unlink(missing_ok=True)
+    _remove_leftovers(folder)
     return Shards(folder, tokenizer)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what killed runs have left; another run may still be writing the younger files."""
+    for path in folder.glob(".*.tmp"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+                path.unlink()
 
 
 def _parts(text: LargeText) -> Iterator[str]:
