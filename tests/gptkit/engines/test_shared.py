@@ -42,6 +42,7 @@ def timeless(path):
     return found["arms"], found["verdict"][0]["delta_bits_per_byte"]
 
 
+@pytest.mark.slow  # three commands; the tests below share an experiment in one process
 def test_two_commands_share_the_arms_and_none_is_trained_twice(text_file, tmp_path):
     both = [start(text_file, tmp_path, "--claim") for _ in range(2)]
     for command in both:
