@@ -9,8 +9,9 @@ import math
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, is_dataclass, replace
+from functools import cache
 from itertools import product
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -341,7 +342,8 @@ def check_types(config: object, *, but: Collection[str] = ()) -> None:
     Raises:
         ConfigError: a value is refused.
     """
-    for name, hint in get_type_hints(type(config)).items():
+    kind: Any = type(config)
+    for name, hint in _field_types(kind).items():
         value, is_config = getattr(config, name), is_dataclass(hint)
         if name in but or (is_config and isinstance(value, hint)):
             continue
@@ -354,6 +356,12 @@ def check_types(config: object, *, but: Collection[str] = ()) -> None:
             if known and isinstance(value, str):
                 check_known(name, value, known)
             raise ConfigError(f"{name} is {value!r}: {error}.") from None
+
+
+@cache
+def _field_types(config: type[Any]) -> dict[str, Any]:
+    """Return the types of a config's fields by their names."""
+    return get_type_hints(config)
 
 
 def _names_of(hint: object) -> tuple[str, ...]:
