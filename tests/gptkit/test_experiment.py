@@ -9,7 +9,6 @@ import pytest
 
 import gptkit
 import gptkit.engines.arm as arm_module
-from gptkit.config import ModelConfig, OptimConfig, Recipe, Schedule
 from gptkit.data.encoding import encode_corpus
 from gptkit.errors import ConfigError, CorpusError, RunError
 from gptkit.eval.evaluation import evaluate
@@ -17,7 +16,6 @@ from gptkit.events import Evaluated, StepDone
 from gptkit.experiment import Experiment
 from gptkit.files import write_json
 from gptkit.plan.recipes import decoder
-from gptkit.plan.scale import ScaleConfig
 from gptkit.report.command import command_line
 from gptkit.report.markdown import markdown
 from gptkit.report.result import Result, load_result
@@ -359,40 +357,6 @@ def test_a_lossy_plug_in_is_stopped_before_training(text_file, monkeypatch):
 def test_an_option_that_cannot_be_used_is_refused(text_file, options, error, says):
     with pytest.raises(error, match=says):
         Experiment(**{"data": str(text_file), "tokenizers": ["byte"], **options}).plan()
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ({"activation": "tanh"}, "(?s)no activation 'tanh'.*There are: relu2, relu, gelu, swiglu"),
-        ({"norm": "layernorm"}, "no norm 'layernorm'. Did you mean layer"),
-        ({"positions": "sinusoidal"}, "(?s)no positions 'sinusoidal'.*rotary, learned"),
-        ({"attention": "flash"}, "no attention 'flash'"),
-        ({"init": "xavier"}, "no init 'xavier'"),
-        ({"n_layer": 2.5}, "n_layer is 2.5: Expected `int`"),
-        ({"bias": "no"}, "bias is 'no': Expected `bool`"),
-        ({"dropout": "0.1"}, "dropout is '0.1': Expected"),
-    ],
-)
-def test_a_model_has_no_value_that_it_does_not_know(options, says):
-    with pytest.raises(ConfigError, match=says):
-        ModelConfig(**options)
-
-
-@pytest.mark.parametrize(
-    ("config", "options"),
-    [
-        (OptimConfig, {"learning_rate": "0.1"}),
-        (OptimConfig, {"learning_rate": 0.1, "betas": (0.9,)}),
-        (Schedule, {"block_size": 8, "steps": 2.5}),
-        (Recipe, {"model": "decoder", "optim": OptimConfig(learning_rate=1)}),
-        (ScaleConfig, {"rungs": "4"}),
-        (Recipe, {"model": ModelConfig(), "optim": OptimConfig(learning_rate=1), "budget": 600}),
-    ],
-)
-def test_a_value_of_another_type_is_refused(config, options):
-    with pytest.raises(ConfigError, match=r"Expected|model is a str; it must be a ModelConfig"):
-        config(**options)
 
 
 @pytest.mark.parametrize("several", [False, True])

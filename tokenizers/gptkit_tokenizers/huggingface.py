@@ -131,7 +131,7 @@ class HuggingFaceTokenizer(Tokenizer):
         return [t for t in added if self._space not in t or model.token_to_id(t) is None]
 
     def _speller(self) -> Callable[[str], bytes]:
-        """Return what spells a token; a vocabulary has a quarter of a million of them."""
+        """Return a function that spells a token. It is called for each token of the vocabulary."""
         model = self._saved["model"]
         prefix = model.get("continuing_subword_prefix") or ""
         suffix = model.get("end_of_word_suffix") or ""

@@ -8,14 +8,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, is_dataclass, replace
-from functools import cache
+from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Literal
 
-import msgspec
-
-from gptkit.errors import ConfigError, check_known
+from gptkit.errors import ConfigError, check_types
 
 TRIAL_PART = 4  # a trial of a learning rate is 1 / TRIAL_PART of the arm's training
 RATES = ("learning_rate", "embedding_learning_rate", "muon_learning_rate")
@@ -330,42 +327,6 @@ def split_shares(split: float | Sequence[float]) -> tuple[float, ...]:
             "0.9,0.05,0.05."
         )
     return shares
-
-
-def check_types(config: object, *, but: Collection[str] = ()) -> None:
-    """Refuse a value that is not of its field's type, or not one of its field's names.
-
-    Args:
-        config: a dataclass.
-        but: fields that are not checked.
-
-    Raises:
-        ConfigError: a value is refused.
-    """
-    kind: Any = type(config)
-    for name, hint in _field_types(kind).items():
-        value, is_config = getattr(config, name), is_dataclass(hint)
-        if name in but or (is_config and isinstance(value, hint)):
-            continue
-        if is_config:
-            raise ConfigError(f"{name} is a {type(value).__name__}; it must be a {hint.__name__}.")
-        try:
-            msgspec.convert(value, hint)
-        except msgspec.ValidationError as error:
-            known = [each for part in (hint, *get_args(hint)) for each in _names_of(part)]
-            if known and isinstance(value, str):
-                check_known(name, value, known)
-            raise ConfigError(f"{name} is {value!r}: {error}.") from None
-
-
-@cache
-def _field_types(config: type[Any]) -> dict[str, Any]:
-    """Return the types of a config's fields by their names."""
-    return get_type_hints(config)
-
-
-def _names_of(hint: object) -> tuple[str, ...]:
-    return get_args(hint) if get_origin(hint) is Literal else ()
 
 
 def _check_at_least_one(config: object, *names: str) -> None:

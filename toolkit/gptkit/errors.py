@@ -15,8 +15,11 @@ the remedy; the command line prints it without a traceback and exits with 2.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import is_dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 
 class GptkitError(Exception):
@@ -84,3 +87,41 @@ def nearest(name: str, known: Iterable[str]) -> str:
     hint = f" Did you mean {near[0]}?" if near else ""
     between = "; " if any("," in each for each in known) else ", "
     return f"{hint}\nThere are: {between.join(known)}."
+
+
+def check_types(config: object, *, but: Collection[str] = ()) -> None:
+    """Refuse a value that is not of its field's type, or not one of its field's names.
+
+    Args:
+        config: a dataclass.
+        but: fields that are not checked.
+
+    Raises:
+        ConfigError: a value is refused.
+    """
+    import msgspec
+
+    kind: Any = type(config)
+    for name, hint in _field_types(kind).items():
+        value, is_config = getattr(config, name), is_dataclass(hint)
+        if name in but or (is_config and isinstance(value, hint)):
+            continue
+        if is_config:
+            raise ConfigError(f"{name} is a {type(value).__name__}; it must be a {hint.__name__}.")
+        try:
+            msgspec.convert(value, hint)
+        except msgspec.ValidationError as error:
+            known = [each for part in (hint, *get_args(hint)) for each in _names_of(part)]
+            if known and isinstance(value, str):
+                check_known(name, value, known)
+            raise ConfigError(f"{name} is {value!r}: {error}.") from None
+
+
+@cache
+def _field_types(config: type[Any]) -> dict[str, Any]:
+    """Return the types of a config's fields by their names."""
+    return get_type_hints(config)
+
+
+def _names_of(hint: object) -> tuple[str, ...]:
+    return get_args(hint) if get_origin(hint) is Literal else ()

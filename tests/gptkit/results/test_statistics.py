@@ -152,9 +152,9 @@ def test_holm_is_the_step_down_procedure(p):
     ],
     ids=["text", "mostly text", "both alike"],
 )
-def test_the_interval_covers_a_known_difference(noise):
-    # 93 to 97 % is promised; what 100 trials show of that, but for one time in a thousand.
-    trials = 100
+@pytest.mark.parametrize("trials", [100, pytest.param(200, marks=pytest.mark.slow)])
+def test_the_interval_covers_a_known_difference(noise, trials):
+    # 93 to 97 % is promised; what the trials show of that, but for one time in a thousand.
     covered = trials * share_covered(noise, trials=trials, n_bytes=60_000)
     assert stats.binom.ppf(0.0005, trials, 0.93) <= covered <= stats.binom.ppf(0.9995, trials, 0.97)
 

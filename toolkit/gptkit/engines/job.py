@@ -113,7 +113,7 @@ def share_threads(
     An arm that starts when fewer arms are left than processes has a larger share.
 
     Args:
-        costs: how long each arm takes with one thread.
+        costs: how much work each arm is; the ends are in the same unit, for one thread.
 
     >>> shares, ends = share_threads([1, 1, 1], processes=2, threads=4)
     >>> shares, [round(end, 2) for end in ends]

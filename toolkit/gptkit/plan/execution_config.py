@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from gptkit.config import check_types
-from gptkit.errors import ConfigError, check_known
+from gptkit.errors import ConfigError, check_known, check_types
 from gptkit.plan.option import option
 
 ENGINES = ("local", "ray")

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeAlias
 
-from gptkit.config import Recipe, check_folders, check_types, split_shares
-from gptkit.errors import ConfigError, check_known
+from gptkit.config import Recipe, check_folders, split_shares
+from gptkit.errors import ConfigError, check_known, check_types
 from gptkit.plan.budget import DEFAULT_TIME_BUDGET, seconds_of, steps_of
 from gptkit.plan.execution_config import ExecutionConfig, check_folder_name
 from gptkit.plan.option import option

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from gptkit.config import ModelConfig, Recipe, check_types
-from gptkit.errors import ConfigError, check_known
+from gptkit.config import ModelConfig, Recipe
+from gptkit.errors import ConfigError, check_known, check_types
 from gptkit.plan.budget import read_budget
 from gptkit.plan.experiment_config import ExperimentConfig, Options, common_value
 
