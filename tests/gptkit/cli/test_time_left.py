@@ -2,10 +2,11 @@
 
 import pytest
 
-from gptkit.cli.time_left import TimeLeft
+from gptkit.cli.time_left import OVERHEAD_FLOPS, TimeLeft
 from gptkit.events import ArmDone, Evaluated, Resumed, StepDone
 from gptkit.events.losses import Loss
 from gptkit.experiment import Experiment
+from gptkit.plan.matching import training_flops
 
 LOSS = Loss(bytes=9, chars=9, tokens=3, nats_per_token=2.0, nats_per_char=0.5, bits_per_byte=1.5)
 
@@ -114,3 +115,29 @@ def test_a_silence_takes_from_the_time_that_is_left(plan):
     before = left.seconds()
     clock.now += 3.0
     assert left.seconds() == pytest.approx(before - 3.0)
+
+
+def test_a_step_without_matrix_products_takes_as_long_with_few_tokens(text_file):
+    """A bigram's step costs its overhead, whatever the tokenizer; the evaluations aside."""
+    experiment = Experiment(
+        tokenizers=["byte", "gpt2"], models=["bigram"], data=str(text_file), evaluations=1
+    )
+    texts, clock = experiment.prepare().texts, Clock()
+    for arm in experiment.untuned_plan().arms:
+        left = TimeLeft([arm], texts, processes=1, clock=clock)
+        train(arm, left, clock, seconds_per_step=0.002, until=2)
+        assert left.seconds() == pytest.approx((arm.schedule.steps - 2) * 0.002, rel=0.05)
+
+
+def test_a_bigrams_pace_tells_that_of_a_decoder(text_file):
+    """At 70 GFLOP/s, as measured, a step of the decoder takes its FLOPs and the overhead."""
+    experiment = Experiment(
+        tokenizers=["gpt2"], models=["bigram", "decoder"], data=str(text_file), evaluations=1
+    )
+    texts, clock = experiment.prepare().texts, Clock()
+    bigram, decoder = experiment.untuned_plan().arms
+    left = TimeLeft([bigram, decoder], texts, processes=1, clock=clock)
+    train(bigram, left, clock, seconds_per_step=OVERHEAD_FLOPS / 70e9)
+    expected = training_flops(decoder, texts["gpt2"]) / 70e9
+    expected += decoder.schedule.steps * OVERHEAD_FLOPS / 70e9
+    assert left.seconds() == pytest.approx(expected, rel=0.1)

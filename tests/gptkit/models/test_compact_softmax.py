@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from gptkit.config import ModelConfig, OptimConfig
 from gptkit.models import Bigram, Decoder, compact_softmax
-from gptkit.models.compact_softmax import CompactEmbedding, CompactHead
+from gptkit.models.compact_softmax import CompactEmbedding, CompactHead, exponentials
 from gptkit.plan.recipes import RECIPES
 from gptkit.train.optim import clip_gradients, make_optimizers
 
@@ -147,6 +147,18 @@ def test_a_target_too_unlikely_for_floats_keeps_its_loss_and_gradient(monkeypatc
     # 2^-24 of a logit of some hundreds is 2e-5 of the probability it gives
     assert torch.allclose(head.nll(x, targets).flatten().double(), expected, rtol=1e-5)
     assert torch.allclose(x.grad.double(), y.grad, rtol=1e-4, atol=1e-4)
+
+
+def test_no_block_is_kept_without_a_backward_pass(monkeypatch):
+    monkeypatch.setattr(compact_softmax, "HEAD_BLOCK_COLUMNS", 7)
+    x, weight, offset = torch.randn(5, 4), torch.randn(20, 4), torch.randn(5)
+    kept, total = exponentials(x, weight, 3, offset=offset, keep=True)
+    none, same = exponentials(x, weight, 3, offset=offset, keep=False)
+    assert [len(block) for block in kept] == [7, 7, 6]
+    assert none == []
+    assert torch.equal(total, same)
+    logits = (x @ weight.T - offset[:, None]).exp()
+    assert torch.allclose(total, logits.sum(1) + 2 * logits[:, -1])
 
 
 def test_every_unused_id_has_its_honest_share():
