@@ -44,7 +44,7 @@ def test_tied_terms_share_an_exponent_and_outliers_do_not_move_hubers_fit():
 
 @pytest.mark.corpus
 def test_chinchillas_coefficients_are_found_again(scaling_folder):
-    fit = fit_chinchilla(scaling_folder)
+    fit = fit_chinchilla(scaling_folder, draws=40)
     assert fit.points == 119
     # Published by vpnls for another reading of the figure, of 124 points; two digits of E and B,
     # and of the others what this reading's points give.
@@ -54,6 +54,10 @@ def test_chinchillas_coefficients_are_found_again(scaling_folder):
     assert found["alpha"] == pytest.approx(0.36, abs=0.02)
     assert found["beta"] == pytest.approx(0.40, abs=0.02)
     assert found["A"] == pytest.approx(4.15, abs=0.11)
+    for one in fit.coefficients:
+        low, high = one.interval
+        assert low < one.fitted < high
+        assert (low < one.published < high) == (one.name != "B")
 
 
 @pytest.mark.corpus
@@ -65,6 +69,7 @@ def test_the_vocabulary_law_is_found_again_and_its_optimum_is_not_identified(sca
     assert fit.loss == pytest.approx(0.06229, abs=1e-5)
     for one in fit.coefficients:
         assert one.fitted == pytest.approx(one.published, rel=0.03), one.name
+        assert one.interval[0] < one.published < one.interval[1], one.name
     assert found.optimum == pytest.approx(216_000, rel=0.05)
     low, high = found.interval
     assert low < 30_000

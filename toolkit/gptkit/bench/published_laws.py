@@ -13,7 +13,7 @@ millions, and D the tokens in billions.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from gptkit.results.power_law import PowerLaw, fit_power_law
 from gptkit.results.studies import Coefficient, PublishedFit, PublishedLaws
 
 HUBER = 1e-3
+TAILS = [0.025, 0.975]
 MAX_LOSS = 3.5  # four points of Chinchilla's figure above it are outliers at 1e19 FLOPs
 MIN_FLOPS = 2.18e17  # Tao et al. leave out smaller runs
 CHINCHILLA = {"E": 1.8608, "A": 4.1479, "B": 1.0546, "alpha": 0.36, "beta": 0.40}
@@ -49,27 +50,44 @@ def read_columns(path: Path, *names: str) -> list[np.ndarray]:
         ) from error
 
 
-def fit_chinchilla(folder: Path) -> PublishedFit:
-    """Fit the points of Chinchilla's figure; the published fit is of another reading of it."""
+def fit_chinchilla(
+    folder: Path, *, draws: int = 100, on_draw: Callable[[], None] = lambda: None
+) -> PublishedFit:
+    """Fit the points of Chinchilla's figure; the published fit is of another reading of it.
+
+    The published exponents are those of a grid with steps of 0.01, and the loss is nearly flat
+    around them. So the intervals say more than the digits: they resample the points.
+    """
     params, tokens, loss = read_columns(
         folder / "chinchilla-isoflops.csv", "params", "tokens", "loss"
     )
     kept = loss <= MAX_LOSS
-    law = fit_power_law(np.stack([params[kept] / 1e6, tokens[kept] / 1e9]), loss[kept], huber=HUBER)
-    fitted = {
-        "E": law.floor,
-        "A": law.scales[0],
-        "B": law.scales[1],
-        "alpha": law.exponents[0],
-        "beta": law.exponents[1],
-    }
+    x, y = np.stack([params[kept] / 1e6, tokens[kept] / 1e9]), loss[kept]
+    law = fit_power_law(x, y, huber=HUBER)
+    rng = np.random.default_rng(0)
+    resampled = []
+    for _ in range(draws):
+        drawn = rng.integers(len(y), size=len(y))
+        resampled.append(fit_power_law(x[:, drawn], y[drawn], huber=HUBER))
+        on_draw()
     return PublishedFit(
         law="E + A / N^alpha + B / D^beta, N in millions, D in billions of tokens",
-        source="Chinchilla; published by the vpnls package for 124 points",
-        points=int(kept.sum()),
-        coefficients=_coefficients(CHINCHILLA, fitted),
+        source="Chinchilla; published by vpnls for another reading of its figure",
+        points=len(y),
+        resampled="points",
+        coefficients=_coefficients(CHINCHILLA, of_chinchilla, law, resampled),
         loss=law.loss,
     )
+
+
+def of_chinchilla(law: PowerLaw) -> list[float]:
+    """Return E, A, B, alpha and beta."""
+    return [law.floor, *law.scales, *law.exponents]
+
+
+def of_tao(law: PowerLaw) -> list[float]:
+    """Return E, A1, A2, B, alpha2 and beta."""
+    return [-law.floor, *law.scales, law.exponents[1], law.exponents[0]]
 
 
 class VocabularyRuns:
@@ -90,9 +108,9 @@ class VocabularyRuns:
             np.stack([vocabulary[kept], params[kept]]), axis=1, return_inverse=True
         )
 
-    def fit(self, chosen: np.ndarray, *, huber: float | None = HUBER) -> PowerLaw:
+    def fit(self, chosen: np.ndarray) -> PowerLaw:
         """Fit the law to some of the points."""
-        return fit_power_law(self.x[:, chosen], self.y[chosen], tied=(0, 1, 0), huber=huber)
+        return fit_power_law(self.x[:, chosen], self.y[chosen], tied=(0, 1, 0), huber=HUBER)
 
 
 def tokens_per_character(vocabulary: np.ndarray) -> np.ndarray:
@@ -118,7 +136,7 @@ def best_vocabulary(law: PowerLaw) -> float:
 def published_laws(
     folder: Path, *, draws: int = 100, on_draw: Callable[[], None] = lambda: None
 ) -> PublishedLaws:
-    """Fit both laws, and resample the runs of the second.
+    """Fit both laws, and resample the points of the first and the runs of the second.
 
     Args:
         folder: holds `chinchilla-isoflops.csv` and `tao2024-vocabulary.csv`.
@@ -126,44 +144,50 @@ def published_laws(
     runs = VocabularyRuns(folder)
     every = np.arange(len(runs.y))
     law = runs.fit(every)
-    fitted = {
-        "E": -law.floor,
-        "A1": law.scales[0],
-        "A2": law.scales[1],
-        "B": law.scales[2],
-        "alpha2": law.exponents[1],
-        "beta": law.exponents[0],
-    }
     rng = np.random.default_rng(0)
     by_run = [np.flatnonzero(runs.run == run) for run in range(int(runs.run.max()) + 1)]
-    optima = []
+    resampled = []
     for _ in range(draws):
         drawn = rng.integers(len(by_run), size=len(by_run))
-        optima.append(
-            best_vocabulary(runs.fit(np.concatenate([by_run[i] for i in drawn]), huber=None))
-        )
+        resampled.append(runs.fit(np.concatenate([by_run[i] for i in drawn])))
         on_draw()
-    low, high = np.quantile(optima, [0.025, 0.975])
+    low, high = _interval([best_vocabulary(one) for one in resampled])
     return PublishedLaws(
         gptkit=version("gptkit"),
         fits=[
-            fit_chinchilla(folder),
+            fit_chinchilla(folder, draws=draws, on_draw=on_draw),
             PublishedFit(
                 law="-E + A1 / N^beta + A2 / (V d)^alpha2 + B / D^beta",
                 source="Tao et al., 2024",
                 points=len(runs.y),
-                coefficients=_coefficients(TAO, fitted),
+                resampled="runs",
+                coefficients=_coefficients(TAO, of_tao, law, resampled),
                 loss=law.loss,
             ),
         ],
         optimum=best_vocabulary(law),
-        interval=(float(low), float(high) if high < 0.99 * MAX_VOCABULARY else None),
+        interval=(low, high if high < 0.99 * MAX_VOCABULARY else None),
         draws=draws,
     )
 
 
-def _coefficients(published: dict[str, float], fitted: dict[str, float]) -> list[Coefficient]:
+def _interval(resampled: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % percentile interval, from the (n + 1) · p th of n values.
+
+    Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 12.
+    """
+    low, high = np.quantile(resampled, TAILS, method="weibull").tolist()
+    return low, high
+
+
+def _coefficients(
+    published: dict[str, float],
+    read: Callable[[PowerLaw], list[float]],
+    law: PowerLaw,
+    resampled: Sequence[PowerLaw],
+) -> list[Coefficient]:
+    intervals = [_interval(values) for values in zip(*map(read, resampled), strict=True)]
     return [
-        Coefficient(name=name, published=value, fitted=float(fitted[name]))
-        for name, value in published.items()
+        Coefficient(name=name, published=value, fitted=float(read(law)[i]), interval=intervals[i])
+        for i, (name, value) in enumerate(published.items())
     ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from gptkit.report.table import Column, Row, Section, Spec, Table, build_rows, to_markdown
 from gptkit.results.studies import (
     LadderCoverage,
+    PublishedFit,
     PublishedLaws,
     ScaleCalibration,
     SequentialCalibration,
 )
+from gptkit.results.summary import join_names
 
 
 def _percent(share: float | None) -> str:
@@ -80,14 +82,28 @@ def sequential_page(found: SequentialCalibration) -> str:
     return "\n".join(lines)
 
 
+def _say_where_published(fit: PublishedFit, draws: int) -> str:
+    outside = [
+        c.name for c in fit.coefficients if not c.interval[0] <= c.published <= c.interval[1]
+    ]
+    held = "all published coefficients" + (f" but {join_names(outside)}" if outside else "")
+    return f"95 %: over {draws} resamples of the {fit.resampled}. The intervals hold {held}."
+
+
 def published_page(found: PublishedLaws) -> str:
     """Write the report of `gptkit.bench.published_laws.published_laws`."""
     lines = ["# Published scaling laws, fitted again"]
     for fit in found.fits:
         rows: list[Row] = [
-            [one.name, f"{one.published:.4g}", f"{one.fitted:.4g}"] for one in fit.coefficients
+            [
+                one.name,
+                f"{one.published:.4g}",
+                f"{one.fitted:.4g}",
+                f"{one.interval[0]:.4g} to {one.interval[1]:.4g}",
+            ]
+            for one in fit.coefficients
         ]
-        columns = [Column("", "left"), Column("published"), Column("here")]
+        columns = [Column("", "left"), Column("published"), Column("here"), Column("95 %")]
         lines += [
             "",
             f"## {fit.source}",
@@ -95,14 +111,15 @@ def published_page(found: PublishedLaws) -> str:
             f"`{fit.law}`, {fit.points:,} points, Huber's loss {fit.loss:.5f}.",
             "",
             *to_markdown(Table("", columns, [Section(rows)])),
+            "",
+            _say_where_published(fit, found.draws),
         ]
     low, high = found.interval
     most = "more than 4,000,000" if high is None else f"{high:,.0f}"
     lines += [
         "",
         f"The best vocabulary for 70 billion parameters by the second law is {found.optimum:,.0f} "
-        f"ids. Resampling its runs {found.draws} times, by least squares, gives {low:,.0f} to "
-        f"{most}: the data do not identify it.",
+        f"ids. Its 95 % interval is {low:,.0f} to {most}: the data do not identify it.",
         "",
         "## Run this again",
         "",

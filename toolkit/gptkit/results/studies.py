@@ -7,7 +7,7 @@ from typing import Literal
 from gptkit.data.corpus_facts import CorpusFacts
 from gptkit.results.cluster_schema import ClusterSpeed
 from gptkit.results.gpu_schema import GpuSpeed
-from gptkit.results.schema import Machine, Record
+from gptkit.results.schema import Interval, Machine, Record
 from gptkit.results.stress_schema import Durability
 
 RULE = "rule"  # the recipe's own way of choosing rates, in place of a factor
@@ -247,19 +247,29 @@ class SequentialCalibration(Record, frozen=True, kw_only=True, tag_field="kind",
 
 
 class Coefficient(Record, frozen=True, kw_only=True):
-    """A coefficient of a published law: as published, and as fitted here."""
+    """A coefficient of a published law: as published, and as fitted here.
+
+    Attributes:
+        interval: 95 %, over resampled points or runs.
+    """
 
     name: str
     published: float
     fitted: float
+    interval: Interval
 
 
 class PublishedFit(Record, frozen=True, kw_only=True):
-    """A published scaling law, fitted again to its points."""
+    """A published scaling law, fitted again to its points.
+
+    Attributes:
+        resampled: what the intervals resample.
+    """
 
     law: str
     source: str
     points: int
+    resampled: str
     coefficients: list[Coefficient]
     loss: float
 
