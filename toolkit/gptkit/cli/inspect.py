@@ -130,7 +130,7 @@ def _show(found: Inspection) -> None:
 
     console = Console(highlight=False, emoji=False)
     for table in (*tables_of(found), frequent_table(found)):
-        console.print(to_rich(table), *([""] if table.notes else []), sep="\n")
+        console.print(to_rich(table))
     console.print(cut_table(found))
     for row in found.tokenizers:
         if row.audit != "passes":

@@ -89,7 +89,6 @@ def _run(steps: Any, configs: Any, *, dry_run: bool, nodes: Any, as_json: bool) 
         else:
             console.print(to_rich(cost_table(costs)))
             if nodes:
-                console.print()
                 console.print(to_rich(cluster_table([*costs.values()])))
         return
 
@@ -111,7 +110,7 @@ def _run(steps: Any, configs: Any, *, dry_run: bool, nodes: Any, as_json: bool) 
     for says in result.data.says.values():
         console.print(Text(printable(says), style="bold"), "", sep="\n")
     for table in (f(result.data) for f in (rung_table, pair_table, strip_table)):
-        console.print(to_rich(table), "", sep="\n")
+        console.print(to_rich(table))
     for pair in result.data.crossovers:
         if pair.text is not None:
             console.print(Text(printable(f"{pair.text}, {pair.model}: {pair.says}")))

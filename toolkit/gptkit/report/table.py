@@ -126,13 +126,16 @@ def build_rows(specs: Sequence[Spec[T]], items: Sequence[T]) -> tuple[list[Colum
 
 
 def to_rich(table: Table) -> RenderableType:
-    """Render the table for a terminal; its title and notes use the whole width."""
+    """Render the table for a terminal, with an empty line at its end.
+
+    Its title and notes use the whole width.
+    """
     from rich.console import Group
     from rich.text import Text
 
     title = [Text(printable(table.title), style="italic")] if table.title else []
     notes = [Text(printable(" ".join(table.notes)), style="dim italic")] if table.notes else []
-    return Group(*title, FittedTable(table), *notes)
+    return Group(*title, FittedTable(table), *notes, *([Text()] if notes else []))
 
 
 class FittedTable:
