@@ -113,14 +113,14 @@ class CausalSelfAttention(nn.Module):
         B, T, _ = x.shape
         qkv = self.qkv(x).view(B, T, 3, c.n_head, c.head_dim)
         qkv = qkv.permute(2, 0, 3, 1, 4)  # (3, B, H, T, D)
-        qk, v = qkv[:2], qkv[2]
+        qk, v = qkv.split([2, 1])  # slices would fill their gradients with zeros, and add them
         if c.qk_norm:
             qk = rms_norm(qk)
         if self.q_gain is not None and self.k_gain is not None:
             qk = qk * torch.stack([self.q_gain, self.k_gain])[:, None, None, None]
         if rotary is not None:
             qk = rotate(qk, *rotary)
-        return [*qk, v]
+        return [*qk, *v]
 
 
 class CausalAverage(nn.Module):
