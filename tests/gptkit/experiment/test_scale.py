@@ -84,6 +84,23 @@ def test_a_stopped_ladder_is_resumed_with_the_same_numbers(ladder, tmp_path):
     assert again.crossovers == whole.crossovers
 
 
+def test_a_ladder_grows_by_a_rung(ladder, tmp_path):
+    text, whole = ladder
+    asked = {**ASKED, "data": str(text), "out": tmp_path, "name": "l", "jobs": 1}
+    gptkit.scale(**asked | {"budget": "8KB"}, rungs=3)
+    trained = set()
+
+    def note(arm, event):
+        if isinstance(event, StepDone):
+            trained.add(arm.schedule.steps)
+
+    grown = gptkit.scale(**asked, resume=True, on_event=note)
+    assert trained == {16_000 // 256}  # the new rung alone
+    assert [r.bits_per_byte for r in grown.data.rungs] == [
+        r.bits_per_byte for r in whole.data.rungs
+    ]
+
+
 def test_a_rung_that_fails_says_how_to_continue_the_ladder(ladder, tmp_path):
     text, _ = ladder
 
