@@ -96,6 +96,19 @@ def test_arms_in_two_processes_take_half_as_long_but_no_less_than_one_arm(plan):
     assert both.seconds() == pytest.approx(40, rel=0.1)
 
 
+def test_a_long_arm_tells_more_of_the_pace_than_a_short_one(plan):
+    arms, texts = plan
+    clock = Clock()
+    left = TimeLeft([arms[0], arms[1], arms[2]], texts, processes=1, clock=clock)
+    train(arms[0], left, clock, seconds_per_step=1.0)
+    train(arms[1], left, clock, seconds_per_step=11.0, until=2)
+    long, short, other = (one for _, one in left._arms.values())
+    of_both = (39 * 1.0 + 11.0) / (long.work - long.step_work + short.step_work)
+    own = 11.0 / short.step_work
+    expected = (short.work - 2 * short.step_work) * own + other.work * of_both
+    assert left.seconds() == pytest.approx(expected)
+
+
 def test_a_resumed_arm_starts_where_it_was(plan):
     arms, texts = plan
     clock = Clock()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,16 +43,20 @@ class _Progress:
         return min(self.work, done)
 
     @property
-    def pace(self) -> float | None:
-        """Seconds for a FLOP; None before the first step."""
-        worked = self.done - self.began_with
-        return (self.latest - self.began) / worked if self.began is not None and worked else None
+    def timed_work(self) -> float:
+        """The work that `seconds` were spent on: all that is done after the first step."""
+        return 0.0 if self.began is None else self.done - self.began_with
+
+    @property
+    def seconds(self) -> float:
+        return 0.0 if self.began is None else self.latest - self.began
 
 
 class TimeLeft:
     """Hears the events of arms, and says in how many seconds all will be done.
 
-    An arm's pace is its own, or that of another seed of its tokenizer and model, or the mean.
+    An arm's pace is its own, or that of the other seeds and rungs of its tokenizer and model, or
+    that of all arms. A long arm counts for more than a short one.
 
     Args:
         processes: how many arms are trained at a time.
@@ -92,13 +95,13 @@ class TimeLeft:
     def seconds(self) -> float | None:
         """Return the seconds that are left; None before anything is known."""
         now = self._clock()
-        of_kind: dict[tuple[str, str], list[float]] = {}
+        of_kind: dict[tuple[str, str], list[_Progress]] = {}
         for arm, one in self._arms.values():
-            if one.pace is not None:
-                of_kind.setdefault((arm.tokenizer, arm.recipe), []).append(one.pace)
+            if one.timed_work:
+                of_kind.setdefault((arm.tokenizer, arm.recipe), []).append(one)
         if not of_kind:
             return None
-        every = [pace for found in of_kind.values() for pace in found]
+        every = [one for found in of_kind.values() for one in found]
         left = []
         for arm, one in self._arms.values():
             if one.ended:
@@ -106,10 +109,15 @@ class TimeLeft:
             if arm.schedule.seconds:
                 left.append(max(0.0, arm.schedule.seconds - one.done_steps))
                 continue
-            known = [one.pace] if one.pace else of_kind.get((arm.tokenizer, arm.recipe), every)
+            known = [one] if one.timed_work else of_kind.get((arm.tokenizer, arm.recipe), every)
             since = 0.0 if one.began is None else now - one.latest
-            left.append(max(0.0, (one.work - one.done) * fmean(known) - since))
+            left.append(max(0.0, (one.work - one.done) * _pace(known) - since))
         return max(sum(left) / self.processes, max(left, default=0.0))
+
+
+def _pace(arms: Sequence[_Progress]) -> float:
+    """Return seconds for a FLOP."""
+    return sum(arm.seconds for arm in arms) / sum(arm.timed_work for arm in arms)
 
 
 def _key(arm: Arm) -> tuple[object, ...]:
