@@ -15,9 +15,9 @@ from gptkit.plan.scale import ScaleConfig
         ({"positions": "sinusoidal"}, "(?s)no positions 'sinusoidal'.*rotary, learned"),
         ({"attention": "flash"}, "no attention 'flash'"),
         ({"init": "xavier"}, "no init 'xavier'"),
-        ({"n_layer": 2.5}, "n_layer is 2.5: Expected `int`"),
-        ({"bias": "no"}, "bias is 'no': Expected `bool`"),
-        ({"dropout": "0.1"}, "dropout is '0.1': Expected"),
+        ({"n_layer": 2.5}, "n_layer is 2.5; it must be a whole number"),
+        ({"bias": "no"}, "bias is 'no'; it must be True or False"),
+        ({"dropout": "0.1"}, "dropout is '0.1'; it must be a number or None"),
     ],
 )
 def test_a_model_has_no_value_that_it_does_not_know(options, says):
@@ -37,5 +37,5 @@ def test_a_model_has_no_value_that_it_does_not_know(options, says):
     ],
 )
 def test_a_value_of_another_type_is_refused(config, options):
-    with pytest.raises(ConfigError, match=r"Expected|model is a str; it must be a ModelConfig"):
+    with pytest.raises(ConfigError, match="; it must be a"):
         config(**options)

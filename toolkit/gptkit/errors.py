@@ -21,6 +21,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+TYPE_WORDS = {
+    str: "a string",
+    bool: "True or False",
+    int: "a whole number",
+    float: "a number",
+    type(None): "None",
+}
+
 
 class GptkitError(Exception):
     """Any error that a user can mend."""
@@ -110,11 +118,27 @@ def check_types(config: object, *, but: Collection[str] = ()) -> None:
             raise ConfigError(f"{name} is a {type(value).__name__}; it must be a {hint.__name__}.")
         try:
             msgspec.convert(value, hint)
-        except msgspec.ValidationError as error:
+        except msgspec.ValidationError:
             known = [each for part in (hint, *get_args(hint)) for each in _names_of(part)]
             if known and isinstance(value, str):
                 check_known(name, value, known)
-            raise ConfigError(f"{name} is {value!r}: {error}.") from None
+            raise ConfigError(f"{name} is {value!r}; it must be {in_words(hint)}.") from None
+
+
+def in_words(hint: Any) -> str:
+    """Say what a value of a type is in Python.
+
+    >>> in_words(int | None), in_words(tuple[str, ...]), in_words(tuple[float, float])
+    ('a whole number or None', 'a list', 'a list of 2 values')
+    """
+    parts = get_args(hint)
+    if hint in TYPE_WORDS:
+        return TYPE_WORDS[hint]
+    if get_origin(hint) is tuple:
+        return "a list" if Ellipsis in parts else f"a list of {len(parts)} values"
+    if get_origin(hint) is dict:
+        return "a dictionary"
+    return " or ".join(repr(part) if isinstance(part, str) else in_words(part) for part in parts)
 
 
 @cache

@@ -128,10 +128,15 @@ class ExperimentConfig:
     top_k: int | None = option(None, "Sample from the k likeliest tokens.", shown="all")
 
     def __post_init__(self) -> None:
-        check_types(self, but=("tokenizers", "models", *COUNTS))
+        check_types(self, but=("tokenizers", "models"))
         for name in ("tokenizers", "models", "perturb"):
-            if not isinstance(getattr(self, name), Mapping):
-                object.__setattr__(self, name, tuple(getattr(self, name)))
+            given = getattr(self, name)
+            if isinstance(given, str) or not isinstance(given, Sequence | Mapping):
+                raise ConfigError(
+                    f"{name} is {given!r}; it must be a list or a dictionary of names."
+                )
+            if not isinstance(given, Mapping):
+                object.__setattr__(self, name, tuple(given))
         if not isinstance(self.split, float):
             object.__setattr__(self, "split", split_shares(self.split))
         _check_names("tokenizers", self.tokenizers)
@@ -158,10 +163,8 @@ class ExperimentConfig:
         split_shares(self.split)
         for name in COUNTS:
             value = getattr(self, name)
-            if value is None:
-                continue
             most = MAX_SEEDS if name in ("seeds", "max_seeds") else MAX_COUNT
-            if not isinstance(value, int) or not 1 <= value <= most:
+            if value is not None and not 1 <= value <= most:
                 raise ConfigError(
                     f"{name} is {value}; it must be a whole number from 1 to {most:,}."
                 )

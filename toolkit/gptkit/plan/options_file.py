@@ -44,7 +44,8 @@ def read_options(path: Path) -> Options:
         try:
             options[name] = msgspec.convert(value, type=hints[name])
         except msgspec.ValidationError as error:
-            raise ConfigError(f"{path}: {name} cannot be {value!r}. {error}.") from error
+            says = str(error).replace(" | null", "")  # TOML has none
+            raise ConfigError(f"{path}: {name} cannot be {value!r}. {says}.") from error
         if unknown := find_unknown(value, options[name]):
             raise ConfigError(f"{path}: {name} cannot be {value!r}: no field {unknown!r}.")
     return options
