@@ -354,7 +354,7 @@ def test_a_lossy_plug_in_is_stopped_before_training(text_file, monkeypatch):
         ({"models": 3}, ConfigError, "models is 3; it must be a list"),
         ({"seeds": None}, ConfigError, "seeds is None; it must be a whole number"),
         ({"seeds": True}, ConfigError, "seeds is True; it must be a whole number"),
-        ({"top_k": 2.5}, ConfigError, "top_k is 2.5; it must be a whole number or None"),
+        ({"top_k": 2.5}, ConfigError, "top_k is 2.5; it must be a whole number from 1"),
         ({"tune": "no"}, ConfigError, "tune is 'no'; it must be True or False"),
         ({"jobs": "2"}, ConfigError, "jobs is '2'; it must be a whole number or None"),
     ],

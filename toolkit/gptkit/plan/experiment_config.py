@@ -128,7 +128,7 @@ class ExperimentConfig:
     top_k: int | None = option(None, "Sample from the k likeliest tokens.", shown="all")
 
     def __post_init__(self) -> None:
-        check_types(self, but=("tokenizers", "models"))
+        check_types(self, but=("tokenizers", "models", *COUNTS))
         for name in ("tokenizers", "models", "perturb"):
             given = getattr(self, name)
             if isinstance(given, str) or not isinstance(given, Sequence | Mapping):
@@ -164,7 +164,9 @@ class ExperimentConfig:
         for name in COUNTS:
             value = getattr(self, name)
             most = MAX_SEEDS if name in ("seeds", "max_seeds") else MAX_COUNT
-            if value is not None and not 1 <= value <= most:
+            if value is None and self.__dataclass_fields__[name].default is None:
+                continue
+            if type(value) is not int or not 1 <= value <= most:
                 raise ConfigError(
                     f"{name} is {value}; it must be a whole number from 1 to {most:,}."
                 )
