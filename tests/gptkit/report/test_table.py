@@ -343,3 +343,12 @@ def test_a_needed_column_stays_and_then_rows_become_lists():
         "1,234,567",
     ]
     assert "  bits/byte 2.345" in stacked[4]
+
+
+@pytest.mark.parametrize("notes", [[], ["A note."]])
+def test_a_table_on_the_terminal_ends_with_one_empty_line(notes):
+    console = Console(width=40)
+    with console.capture() as shown:
+        console.print(to_rich(Table("", [Column("a")], [Section([["1"]])], notes=notes)))
+    *_, before, last = shown.get().splitlines()
+    assert (before.strip() != "", last.strip()) == (True, "")
