@@ -115,11 +115,11 @@ def published_page(found: PublishedLaws) -> str:
             _say_where_published(fit, found.draws),
         ]
     low, high = found.interval
-    most = "more than 4,000,000" if high is None else f"{high:,.0f}"
+    most = f"{high:,.0f}" if high else "more than 4,000,000: the data do not identify it"
     lines += [
         "",
         f"The best vocabulary for 70 billion parameters by the second law is {found.optimum:,.0f} "
-        f"ids. Its 95 % interval is {low:,.0f} to {most}: the data do not identify it.",
+        f"ids. Its 95 % interval is {low:,.0f} to {most}.",
         "",
         "## Run this again",
         "",
