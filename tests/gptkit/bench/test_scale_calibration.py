@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from gptkit.bench.scale_calibration import calibrate_scale, counted_trials, coverage
+from gptkit.bench.scale_calibration import Trial, calibrate_scale, counted_trials, coverage
 from gptkit.bench.sequential_calibration import calibrate_sequential
 from gptkit.report.studies import study_page
+from gptkit.results.crossovers import Ladder
 
 
 @pytest.fixture
@@ -31,11 +33,12 @@ def small(monkeypatch):
 def test_ladders_are_held_against_their_truths(small):
     done = []
     found = calibrate_scale(ladders=4, pool=4, on_done=lambda: done.append(1))
-    arms = [row.arms for row in found.coverage]
-    assert arms == ["counted, up to 16 kB", "copies of char", "decoders, trained"]
-    assert [row.pairs for row in found.coverage] == [3, 1, 1]
-    assert found.coverage[1].crossovers == 0
-    assert found.coverage[1].false_crossovers == 0
+    four, six, copies, trained = found.coverage
+    assert (four.arms, six.arms) == (f"counted, up to 16 kB, {n} rungs" for n in (4, 6))
+    assert (copies.arms, trained.arms) == ("copies of char", "decoders, trained")
+    assert [row.pairs for row in found.coverage] == [3, 3, 1, 1]
+    assert copies.crossovers == 0
+    assert copies.false_crossovers == 0
     assert len(done) == 4 + 8 + 2 * 4 * 4
     page = study_page(found)
     assert "gptkit calibrate scale --trials 4 --copies 4" in page
@@ -49,6 +52,21 @@ def test_a_wrong_truth_is_not_held(small):
         for pair in trial.top:
             trial.top[pair] += 5.0
     assert coverage("", trials).top == 0
+
+
+@pytest.mark.parametrize(("crossover", "false"), [(None, 0), (800.0, 0), (801.0, 1)])
+def test_a_lead_is_false_if_it_turns_beyond_the_top_rung(crossover, false):
+    lead = np.array([0.0, 0.1])[:, None, None, None]
+    ladder = Ladder(
+        tokenizers=("a", "b"),
+        budgets=np.array([100.0, 200.0, 400.0, 800.0]),
+        bits=np.broadcast_to(lead + 2.0, (2, 4, 3, 30)) * 2048.0,
+        block_bytes=np.full(30, 2048),
+    )
+    found = coverage(
+        "", [Trial(ladder=ladder, top={("a", "b"): 0.1}, crossover={("a", "b"): crossover})]
+    )
+    assert found.false_leads == false
 
 
 def test_added_seeds_hold_their_error_rate():

@@ -21,9 +21,9 @@ from gptkit.config import check_folders
 from gptkit.errors import ConfigError
 from gptkit.plan.experiment_config import MATCH_NAMES, ExecutionConfig, ExperimentConfig
 from gptkit.plan.ladder import STAGES, ladder, ladder_preset
-from gptkit.plan.options_file import FIELDS, to_toml
+from gptkit.plan.options_file import FIELDS, NOT_OF_LECTURE_LADDER, to_toml
 from gptkit.plan.recipes import RECIPES
-from gptkit.report.command import LADDER_OPTIONS, command_line, quote
+from gptkit.report.command import command_line, quote
 from gptkit_tokenizers import TokenizerError
 
 
@@ -157,7 +157,9 @@ def test_the_command_line_of_results_gives_their_experiment(config):
 @settings(max_examples=50, deadline=None)
 @given(
     ladders,
-    st.fixed_dictionaries({}, optional={n: OPTIONS[n] for n in LADDER_OPTIONS}),
+    st.fixed_dictionaries(
+        {}, optional={n: OPTIONS[n] for n in OPTIONS if n not in NOT_OF_LECTURE_LADDER}
+    ),
 )
 def test_the_command_line_of_a_ladder_gives_its_experiment(recipes, options):
     asked = options | {"models": recipes}

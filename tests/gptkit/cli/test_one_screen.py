@@ -115,7 +115,11 @@ def verdict_of(**changes):
     ("results", "says"),
     [
         (make_results(), "seeds=5 shows whether other seeds say the same"),
-        (verdict_of(significant=True), "gptkit scale -t gpt2,char shows whether it holds"),
+        (
+            verdict_of(significant=True),
+            "Next: gptkit scale --tokenizers gpt2,char --data tinyshakespeare --budget 2400KB "
+            "shows whether it holds at a larger budget.",
+        ),
         (verdict_of(significant=False, more_seeds=3), "seeds=8 would decide between gpt2 and char"),
         (verdict_of(significant=False, more_text=2.5), "2.5 times as long would decide"),
         (verdict_of(significant=False), "choose between gpt2 and char by their cost"),
@@ -124,3 +128,17 @@ def verdict_of(**changes):
 )
 def test_it_says_what_to_do_next(results, says):
     assert says in next_step(results)
+
+
+def test_the_next_ladder_is_of_the_experiment_that_was_run():
+    results = verdict_of(significant=True)
+    asked = {"tokenizers": ("mine=bpe:512", "char"), "models": ("qwen3",), "data": "my text.txt"}
+    own = with_fields(results.experiment, **asked, split=0.8, marginal=True)
+    assert (
+        "gptkit scale --tokenizers mine=bpe:512,char --data 'my text.txt' --split 0.8 "
+        "--models qwen3 --budget 2400KB"
+    ) in next_step(replace(results, experiment=own))
+    short_text = replace(results.corpus, train_bytes=200_000)  # read three times already
+    assert "gptkit scale with a longer text" in next_step(replace(results, corpus=short_text))
+    objects = with_fields(results.experiment, data=None)
+    assert "gptkit.scale(...)" in next_step(replace(results, experiment=objects))

@@ -133,20 +133,8 @@ def test_the_command_adds_it_to_the_estimate(text_file, gptkit):
 
 @pytest.mark.usefixtures("soon")
 def test_a_ladder_adds_up_its_rungs(text_file, gptkit):
-    words = (
-        "scale",
-        "-t",
-        "char,byte",
-        "-m",
-        "bigram",
-        "-d",
-        text_file,
-        "--budget",
-        "16KB",
-        "--rungs",
-        "3",
-    )
-    words += ("--dry-run", "--cluster", "2xcpu:1")
+    words = ("scale", "-t", "char,byte", "-m", "bigram", "-d", text_file, "--split", 0.5)
+    words += ("--budget", "16KB", "--rungs", 3, "--dry-run", "--cluster", "2xcpu:1")
     code, out, _ = gptkit(*words)
     assert code == 0
     assert "What it would cost on a cluster" in out

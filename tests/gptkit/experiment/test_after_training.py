@@ -91,7 +91,7 @@ def test_several_texts_have_losses_verdicts_and_tokens_of_their_own(english, tmp
 
 def test_blocks_vary_within_texts_only():
     """Two texts with a large difference between them, and none within: no error from the text."""
-    arms = [make_arm("a", "m", 0), make_arm("b", "m", 0)]
+    arms = [make_arm(name, "m", seed) for name in "ab" for seed in range(2)]
 
     def losses(arm):
         per_byte = np.repeat([1.0, 5.0], 50_000)
@@ -103,6 +103,41 @@ def test_blocks_vary_within_texts_only():
     assert found["easy"].delta_bits_per_byte == pytest.approx(0.1)
     assert found["hard"].delta_bits_per_byte == pytest.approx(0.5)
     assert found[ALL].delta_bits_per_byte == pytest.approx(0.3)
+    assert found[ALL].ci95 == pytest.approx((0.3, 0.3), abs=1e-6)  # losses are float32
+
+
+def test_a_text_of_one_block_leaves_all_texts_without_an_interval():
+    arms = [make_arm(name, "m", seed) for name in "ab" for seed in range(2)]
+    rng = np.random.default_rng(0)
+    nats = {name: rng.normal(1.0, 0.2, size=51_000) for name in "ab"}
+
+    def losses(arm):
+        return to_byte_losses(nats[arm.tokenizer], np.arange(1, 51_001), bytes(51_000))
+
+    ranges = {"long": (0, 50_000), "short": (50_000, 51_000)}
+    found = {v.text: v for v in judge_by_text(arms, losses, ranges)}
+    assert found["long"].ci95 is not None
+    assert found["short"].ci95 is None
+    assert found[ALL].ci95 is None
+    assert found[ALL].significant is False
+
+
+def test_the_freedom_of_all_texts_is_that_of_the_one_with_the_error():
+    """All of the error is from a text of two blocks: t has one degree of freedom, 12.706."""
+    arms = [make_arm(name, "m", seed) for name in "ab" for seed in range(2)]
+    steps = np.repeat([0.0, 0.0, 0.02, 0.05], [40_000, 2_048, 2_048, 2_048])[2_048:]
+
+    def losses(arm):
+        nats = np.log(2) * (1.0 + (arm.tokenizer == "b") * steps)
+        return to_byte_losses(nats, np.arange(1, len(nats) + 1), bytes(len(nats)))
+
+    n = len(steps)
+    ranges = {"long": (0, n - 4_096), "short": (n - 4_096, n)}
+    found = {v.text: v for v in judge_by_text(arms, losses, ranges)}[ALL]
+    half = (found.ci95[1] - found.ci95[0]) / 2
+    assert found.delta_bits_per_byte == pytest.approx(0.035 / 2, rel=1e-4)
+    # Two values 0.03 apart: their mean has a standard error of 0.015, and half the weight.
+    assert half == pytest.approx(12.706 * 0.015 / 2, rel=1e-3)
 
 
 @pytest.mark.parametrize("enough", [3, 5])

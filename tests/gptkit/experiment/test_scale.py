@@ -28,7 +28,7 @@ ASKED = {
 def ladder(tmp_path_factory, english):
     folder = tmp_path_factory.mktemp("ladder")
     text = folder / "text.txt"
-    text.write_text(english, encoding="utf-8")
+    text.write_text(english * 5, encoding="utf-8")
     result = gptkit.scale(**ASKED, data=str(text), out=folder / "runs", name="l", jobs=1)
     return text, result
 
@@ -75,9 +75,13 @@ def test_a_stopped_ladder_is_resumed_with_the_same_numbers(ladder, tmp_path):
         gptkit.scale(**asked, on_event=stop)
     assert sorted(p.name for p in (tmp_path / "l").iterdir()) == ["1-2kB", "2-4kB", "3-8kB"]
     trained = set()
-    again = gptkit.scale(
-        **asked, resume=True, on_event=lambda arm, event: trained.add(arm.schedule.steps)
-    )
+
+    def note(arm, event):
+        if isinstance(event, StepDone):
+            trained.add(arm.schedule.steps)
+
+    again = gptkit.scale(**asked, resume=True, on_event=note)
+    assert trained == {31, 62}  # the rung that was stopped and the one above it
     assert [r.bits_per_byte for r in again.data.rungs] == [
         r.bits_per_byte for r in whole.data.rungs
     ]
@@ -99,6 +103,23 @@ def test_a_ladder_grows_by_a_rung(ladder, tmp_path):
     assert [r.bits_per_byte for r in grown.data.rungs] == [
         r.bits_per_byte for r in whole.data.rungs
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "left_out"),
+    [
+        ({"budget": "24KB"}, "1-2kB, 2-4kB, 3-8kB, 4-16kB"),
+        ({"rungs": 3}, "1-2kB, 2-4kB, 3-8kB, 4-16kB"),
+        ({"budget": "8KB", "rungs": 3}, "4-16kB"),
+    ],
+)
+def test_a_ladder_is_not_continued_as_another(ladder, changes, left_out):
+    text, whole = ladder
+    out = whole.folder.parent
+    before = sorted(path.name for path in whole.folder.iterdir())
+    with pytest.raises(ConfigError, match=f"rungs that this would leave out: {left_out}\\."):
+        gptkit.scale(**ASKED | changes, data=str(text), out=out, name="l", jobs=1, resume=True)
+    assert sorted(path.name for path in whole.folder.iterdir()) == before
 
 
 def test_a_rung_that_fails_says_how_to_continue_the_ladder(ladder, tmp_path):
@@ -166,6 +187,8 @@ def test_a_dry_run_says_what_each_rung_costs(ladder, gptkit):
         (("--budget", "9MB"), "Beyond 4 times"),
         (("--axis", "both", "-m", "bigram"), "bigram has one size"),
         (("--resume", "--name", "none"), "there is nothing to resume"),
+        (("-t", "char"), "give at least two"),
+        (("--split", 0.99), "a ladder's intervals need at least 4,096"),
     ],
 )
 def test_a_wrong_ladder_is_refused_before_training(ladder, gptkit, tmp_path, more, message):
@@ -174,6 +197,18 @@ def test_a_wrong_ladder_is_refused_before_training(ladder, gptkit, tmp_path, mor
     assert (code, out) == (2, "")
     assert message in err
     assert not (tmp_path / "o").exists()
+
+
+def test_a_printed_ladder_is_read_back(gptkit, tmp_path):
+    own = ("--rungs", 6, "--factor", 3, "--axis", "params", "--extrapolate", 20)
+    _, printed, _ = gptkit("scale", *own, "--budget", "2MB", "--print-config")
+    (tmp_path / "ladder.toml").write_text(printed)
+    again = ("scale", "--config", tmp_path / "ladder.toml", "--print-config")
+    assert gptkit(*again)[:2] == (0, printed)
+    code, other, _ = gptkit(*again, "--rungs", 5)
+    assert (code, other) == (0, printed.replace("rungs = 6", "rungs = 5"))
+    code, _, err = gptkit("compare", *again[1:])
+    assert (code, "has no option 'rungs'" in err) == (2, True)
 
 
 def test_sizes_are_a_ladder_too(ladder, tmp_path):
@@ -194,6 +229,20 @@ def test_sizes_are_a_ladder_too(ladder, tmp_path):
     sizes = list(dict.fromkeys(rung.params for rung in result.data.rungs))
     assert [round(b / a, 1) for a, b in pairwise(sizes)] == [4.0, 4.0]
     assert "parameters" in str(result)
+
+
+def test_each_of_several_texts_has_a_ladder_if_it_is_long_enough(english, tmp_path, gptkit):
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for name, text in {"a": english * 5, "b": english, "c": english.upper() * 5}.items():
+        (texts / f"{name}.txt").write_text(text, encoding="utf-8")
+    args = ("scale", "-t", "char,byte", "-m", "bigram", "-d", f"texts:{texts}", "--budget", "4KB")
+    more = ("--bytes-per-step", 512, "--rungs", 3, "--seeds", 2, "--jobs", 1, "--json")
+    code, out, err = gptkit(*args, *more, "--out", tmp_path / "o")
+    assert code == 0, err
+    found = json.loads(out)
+    assert [pair["text"] for pair in found["crossovers"]] == [None, "a", "c"]
+    assert "too short for a ladder of its own: b" in found["warnings"]
 
 
 def test_what_is_no_ladder_is_refused(tmp_path):

@@ -1,8 +1,13 @@
 """The experiments of a ladder's rungs."""
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from gptkit.errors import ConfigError
+from gptkit.experiment.scale import ScaleLadder
+from gptkit.plan.execution_config import ExecutionConfig
 from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.plan.recipes import decoder
 from gptkit.plan.scale import ScaleConfig, check_epochs, rung_configs
@@ -67,8 +72,41 @@ def test_a_ladder_by_time_or_of_a_bigrams_size_is_refused():
         rung_configs(ExperimentConfig(models=two), ScaleConfig())
 
 
+@pytest.mark.parametrize(
+    ("config", "scale", "message"),
+    [
+        ({"budget": "4KB"}, {"rungs": 4}, r"rung 1 of 4 would read 500 bytes, less than one step"),
+        ({"budget": "3steps"}, {"rungs": 3, "factor": 1.2}, "rungs 1 and 2 of 3 .* same steps, 2"),
+        (
+            {"budget": "1MB"},
+            {"rungs": 5, "factor": 10, "axis": "params"},
+            "rungs 1 and 2 of 5 .* same width of decoder, 4",
+        ),
+        ({"tokenizers": ("char",)}, {}, "give at least two"),
+    ],
+)
+def test_rungs_that_are_none_are_refused(config, scale, message):
+    with pytest.raises(ConfigError, match=message):
+        rung_configs(ExperimentConfig(models=("decoder",), **config), ScaleConfig(**scale))
+
+
+def test_only_the_rungs_that_were_asked_for_are_checked():
+    """The recipe's own budget, 600 kB, would have no twelve rungs."""
+    config = ExperimentConfig(models=("decoder",), budget="100MB")
+    ScaleLadder.from_configs(ScaleConfig(rungs=12), config, ExecutionConfig())
+
+
 def test_more_than_four_epochs_are_refused():
     config = ExperimentConfig(models=("decoder",), budget="600KB")
     check_epochs(config, 150_000)
     with pytest.raises(ConfigError, match=r"reads 600,000 bytes, 4\.3 times the 140,000 bytes"):
         check_epochs(config, 140_000)
+
+
+def test_the_budget_that_is_advised_is_taken():
+    config = ExperimentConfig(models=("decoder",), budget="4MB")
+    with pytest.raises(ConfigError) as refused:
+        check_epochs(config, 999_900)
+    advised = re.search(r"budget='(\w+)'", str(refused.value))[1]
+    assert advised == "3999KB"
+    check_epochs(replace(config, budget=advised), 999_900)

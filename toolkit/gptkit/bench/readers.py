@@ -99,6 +99,7 @@ def make_files(folder: Path) -> None:
         tokenizers=["char", "byte"],
         models={"bigram": _recipes()["bigram"]},
         data=str(folder / "text.txt"),
+        split=0.3,  # a ladder's intervals need 4,096 bytes of validation text
         budget="4KB",
         rungs=3,
         bytes_per_step=256,

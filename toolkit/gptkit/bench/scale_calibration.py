@@ -34,7 +34,8 @@ from gptkit.train.loop import train_to_end
 from gptkit_tokenizers import Tokenizer, get_tokenizer, token_lengths
 
 SPECS = ("char", "bpe:288", "bpe:512")
-RUNGS, SEEDS = 4, 3
+LENGTHS, SEEDS = (4, 6), 3  # rungs of a ladder
+RUNGS = LENGTHS[0]  # of ladders of copies and of trained decoders
 TOPS = (64_000, 192_000)  # bytes of the largest rung; each for half of the ladders
 EXTRAPOLATE = 10.0
 TEXT_CHARS = 3_000_000
@@ -104,12 +105,19 @@ class CountedArms:
 
 
 def counted_trials(
-    order: int, seed: int, *, ladders: int, top: int, specs: Sequence[str] = SPECS, on_done: OnDone
+    order: int,
+    seed: int,
+    *,
+    ladders: int,
+    top: int,
+    rungs: int = RUNGS,
+    specs: Sequence[str] = SPECS,
+    on_done: OnDone,
 ) -> list[Trial]:
     """Make ladders of counted arms on the text of one source, and measure their truth."""
     rng = np.random.default_rng([order, seed, top])
     arms = CountedArms(MarkovSource.random(order=order, seed=seed), specs, seed=seed)
-    budgets = np.array([top // 2**i for i in reversed(range(RUNGS))])
+    budgets = np.array([top // 2**i for i in reversed(range(rungs))])
     grid = np.union1d(
         budgets, np.geomspace(budgets[0], EXTRAPOLATE * top, TRUTH_POINTS).astype(int)
     )
@@ -123,7 +131,7 @@ def counted_trials(
     for _ in range(ladders):
         place = int(rng.integers(LEARNING_CHARS, last))
         val = arms.text[place : place + VAL_BYTES]
-        starts = rng.integers(LEARNING_CHARS, last, size=(len(specs), RUNGS, SEEDS))
+        starts = rng.integers(LEARNING_CHARS, last, size=(len(specs), rungs, SEEDS))
         if not copies:
             starts[:] = starts[0]  # the seeds of a comparison read the same text
         losses = [
@@ -219,7 +227,7 @@ def trained_trials(pool: int, *, ladders: int, on_done: OnDone) -> list[Trial]:
 def coverage(arms: str, trials: Sequence[Trial]) -> LadderCoverage:
     """Count how often what the ladders say is true."""
     top, by_law, by_fit, by_rung = [], [], [], []
-    in_set, claimed, false = [], [], []
+    in_set, claimed, false, false_leads = [], [], [], []
     for trial in trials:
         ladder = trial.ladder
         judged = judge_ladder(ladder, model="", extrapolate=EXTRAPOLATE)
@@ -234,6 +242,8 @@ def coverage(arms: str, trials: Sequence[Trial]) -> LadderCoverage:
                 by_fit.append(predicted.delta_bits_per_byte * truth > 0)
                 by_rung.append((before[pair.b] - before[pair.a]) * truth > 0)
             found = pair.status == "crossover"
+            leads = truth > 0 and (at is None or at <= ladder.budgets[-1])
+            false_leads.append(pair.status == "none within range" and not leads)
             if at is None:
                 false.append(found)
             else:
@@ -252,14 +262,17 @@ def coverage(arms: str, trials: Sequence[Trial]) -> LadderCoverage:
         in_set=_share(in_set) if in_set else None,
         claimed=_share(claimed) if claimed else None,
         false_crossovers=_share(false) if false else None,
+        false_leads=_share(false_leads),
     )
 
 
 def _by_law(ladder: Ladder, judged: Judgement) -> np.ndarray:
     """Return the intervals (P, 2) at the top rung of the law alone, fitted to the rungs below."""
     at = {name: i for i, name in enumerate(ladder.tokenizers)}
-    rungs = rungs_of(ladder, [(at[pair.a], at[pair.b]) for pair in judged.predicted])
-    ahead = draw_trends(rungs.below_top(), ladder.budgets[-1:], law_alone=True)[:, :, 0]
+    pairs = [(at[pair.a], at[pair.b]) for pair in judged.predicted]
+    ahead = draw_trends(rungs_of(ladder.below_top(), pairs), ladder.budgets[-1:], law_alone=True)[
+        :, :, 0
+    ]
     return np.quantile(ahead, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0).T
 
 
@@ -281,9 +294,13 @@ def calibrate_scale(*, ladders: int, pool: int, on_done: OnDone) -> ScaleCalibra
         trials = [
             trial
             for order, seed in SOURCES
-            for trial in counted_trials(order, seed, ladders=each, top=top, on_done=on_done)
+            for trial in counted_trials(
+                order, seed, ladders=each, top=top, rungs=max(LENGTHS), on_done=on_done
+            )
         ]
-        rows.append(coverage(f"counted, up to {top // 1000} kB", trials))
+        for n in LENGTHS:
+            largest = [replace(trial, ladder=trial.ladder.largest(n)) for trial in trials]
+            rows.append(coverage(f"counted, up to {top // 1000} kB, {n} rungs", largest))
     copies = [
         trial
         for order, seed in SOURCES

@@ -28,7 +28,8 @@ def with_config_options(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command an option for each field of the configs.
 
-    The command's first argument is then a dictionary of the options that were given, parsed.
+    The command's first argument is then a dictionary of the options that were given, parsed. A
+    parameter `ctx` gets the context.
 
     Args:
         without: fields that get no option.
@@ -38,6 +39,8 @@ def with_config_options(
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         _, *own = inspect.signature(command, eval_str=True).parameters.values()
+        wants_context = any(parameter.name == "ctx" for parameter in own)
+        own = [parameter for parameter in own if parameter.name != "ctx"]
         names = [name for name in FIELDS if name not in without]
         made = [
             _parameter(name, (defaults or {}).get(name), (shown or {}).get(name)) for name in names
@@ -46,7 +49,9 @@ def with_config_options(
         @functools.wraps(command)
         def wrapper(ctx: typer.Context, **values: Any) -> None:
             taken = {name: values.pop(name) for name in names}
-            given = {n: _parse(n, v) for n, v in taken.items() if _is_given(ctx, n)}
+            given = {n: _parse(n, v) for n, v in taken.items() if is_given(ctx, n)}
+            if wants_context:
+                values["ctx"] = ctx
             command(given, **values)
 
         context = inspect.Parameter(
@@ -60,7 +65,8 @@ def with_config_options(
     return decorate
 
 
-def _is_given(ctx: typer.Context, name: str) -> bool:
+def is_given(ctx: typer.Context, name: str) -> bool:
+    """Return whether an option was given on the command line."""
     source = ctx.get_parameter_source(name)
     return source is not None and source.name != "DEFAULT"
 
@@ -72,7 +78,7 @@ def _parameter(name: str, default: str | None, shown: str | None) -> inspect.Par
     names = (flag, about["short"]) if about["short"] else (flag,)
     kind: Any = bool if about["flag"] else NUMBERS.get(str(f.type), str) | None
     value = default or (_spell(f.default) if isinstance(f.default, tuple) else f.default)
-    words = shown or about["shown"]
+    words = shown or (about["shown"] if default is None else None)
     option = typer.Option(*names, help=about["help"], show_default=words or not about["flag"])
     return inspect.Parameter(
         name,

@@ -23,13 +23,9 @@ from gptkit.cli.options import (
     split_names,
 )
 from gptkit.plan.experiment_config import Options
-from gptkit.plan.options_file import merge_options, read_options
+from gptkit.plan.options_file import NOT_OF_LECTURE_LADDER, merge_options, read_options
 
 LADDER_DEFAULTS: Options = {"tokenizers": ("char",), "out": "runs/ladder"}
-NOT_LADDER_OPTIONS = (
-    *("models", "tune", "context_bytes", "bytes_per_step", "split", "stride_bytes", "lossy_ok"),
-    *("prompt", "sample_bytes", "temperature", "top_k"),
-)
 
 app = typer.Typer(
     help="Walk through the lecture that builds GPT from nothing, with any tokenizer.",
@@ -68,7 +64,7 @@ def trick(as_json: Json = False) -> None:
 
 @app.command()
 @with_config_options(
-    without=NOT_LADDER_OPTIONS,
+    without=NOT_OF_LECTURE_LADDER,
     defaults={"tokenizers": "char", "out": "runs/ladder"},
     shown={"budget": "each stage's own"},
 )

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
-from gptkit.cli.config_options import with_config_options
+from gptkit.cli.config_options import is_given, with_config_options
 from gptkit.cli.log import is_follower, log
 from gptkit.cli.options import Cluster, ConfigFile, DryRun, PrintConfig
 from gptkit.plan.experiment_config import Options
-from gptkit.plan.options_file import merge_options, read_options, to_toml
+from gptkit.plan.options_file import NOT_OF_SCALE, merge_options, read_options, to_toml
 
 
 @with_config_options(
-    without=("match", "until", "max_seeds", "marginal", "perturb"),
+    without=NOT_OF_SCALE,
     defaults={"models": "decoder", "seeds": "3", "evaluations": "1"},
     shown={"budget": "the recipe's, 600KB; of the top rung"},
 )
 def scale(
     given: Options,
     *,
+    ctx: typer.Context,
     rungs: Annotated[int, typer.Option(help="Number of rungs, from 3 to 12.")] = 4,
     factor: Annotated[float, typer.Option(help="From each rung to the next.")] = 2.0,
     axis: Annotated[
@@ -45,13 +46,15 @@ def scale(
     from gptkit.plan.scale import SCALE_DEFAULTS, ScaleConfig, rung_configs
 
     nodes = nodes_to_plan(cluster, dry_run=dry_run)
-    steps = ScaleConfig(rungs=rungs, factor=factor, axis=cast(Any, axis), extrapolate=extrapolate)
-    file = {} if config is None else read_options(config)
+    own: Options = {"rungs": rungs, "factor": factor, "axis": axis, "extrapolate": extrapolate}
+    file = {} if config is None else read_options(config, ScaleConfig)
+    of_file = {name: file.pop(name) for name in own if name in file}
+    steps = ScaleConfig(**of_file | {n: value for n, value in own.items() if is_given(ctx, n)})
     configs = merge_options(SCALE_DEFAULTS, file, given)
     if is_follower() and (print_config or dry_run):
         return
     if print_config:
-        typer.echo(to_toml(*configs), nl=False)
+        typer.echo(to_toml(*configs, steps), nl=False)
         return
     experiment, execution = configs
     if execution.resume and not execution.claim:
@@ -74,6 +77,7 @@ def _run(steps: Any, configs: Any, *, dry_run: bool, nodes: Any, as_json: bool) 
         from gptkit.errors import Stopped
         from gptkit.experiment import ScaleLadder
         from gptkit.files import to_json
+        from gptkit.plan.experiment_config import to_command_line
         from gptkit.report.cluster import cluster_table
         from gptkit.report.formatting import printable
         from gptkit.report.scale import cost_table, pair_table, rung_table
@@ -115,6 +119,6 @@ def _run(steps: Any, configs: Any, *, dry_run: bool, nodes: Any, as_json: bool) 
         if pair.text is not None:
             console.print(Text(printable(f"{pair.text}, {pair.model}: {pair.says}")))
     for warning in result.data.warnings:
-        console.print(Text(f"warning: {printable(warning)}", style="yellow"))
+        console.print(Text(f"warning: {printable(to_command_line(warning))}", style="yellow"))
     console.print("For a page with figures:")
     console.print(f"    gptkit report {result.folder} --open", markup=False, soft_wrap=True)

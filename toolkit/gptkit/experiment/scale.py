@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from gptkit.data.prepare import Prepared
 from gptkit.engines.cost import ExperimentCost
 from gptkit.engines.experiment_folder import make_folder
-from gptkit.errors import RunError
+from gptkit.errors import ConfigError, RunError
 from gptkit.eval.group import Group
 from gptkit.events import OnEvent, ignore
 from gptkit.experiment.single import Data, Experiment
@@ -23,7 +25,9 @@ from gptkit.plan.scale import SCALE_DEFAULTS, Axis, ScaleConfig, check_epochs, r
 from gptkit.report.result import Result
 from gptkit.report.scale_result import ScaleResult
 from gptkit.results.scale import compose_scale
+from gptkit.results.statistics import BLOCK_BYTES
 
+RUNG_FOLDER = re.compile(r"\d+-")
 RunRung = Callable[[str, Experiment], Result]  # given the rung's folder, and its experiment
 
 
@@ -40,19 +44,21 @@ class ScaleLadder:
     """
 
     def __init__(self, scale: ScaleConfig | None = None, **options: Any) -> None:
-        self.scale = scale or ScaleConfig()
-        self._top = Experiment(**SCALE_DEFAULTS | options)
-        self._rungs = rung_configs(self.config, self.scale)
+        self._set(scale or ScaleConfig(), Experiment(**SCALE_DEFAULTS | options))
 
     @classmethod
     def from_configs(
         cls, scale: ScaleConfig, config: ExperimentConfig, execution: ExecutionConfig
     ) -> ScaleLadder:
         """Make the ladder of three configs."""
-        ladder = cls(scale, tokenizers=config.tokenizers)
-        ladder._top = Experiment.from_configs(config, execution)
-        ladder._rungs = rung_configs(config, scale)
+        ladder = cls.__new__(cls)
+        ladder._set(scale, Experiment.from_configs(config, execution))
         return ladder
+
+    def _set(self, scale: ScaleConfig, top: Experiment) -> None:
+        self.scale = scale
+        self._top = top
+        self._rungs = rung_configs(top.config, scale)
 
     @property
     def config(self) -> ExperimentConfig:
@@ -77,9 +83,15 @@ class ScaleLadder:
         """Load the corpus, and encode and audit it under each tokenizer; done once.
 
         Raises:
-            ConfigError: the top rung reads the training text too often.
+            ConfigError: the top rung reads the training text too often, or the validation text is
+                too short for an interval.
         """
         prepared = self._top.prepare(on_bytes)
+        if (n_bytes := prepared.corpus.val_bytes) < 2 * BLOCK_BYTES:
+            raise ConfigError(
+                f"the validation text has {n_bytes:,} bytes; a ladder's intervals need at least "
+                f"{2 * BLOCK_BYTES:,}.\nGive a longer text, or a smaller split."
+            )
         check_epochs(self.config, prepared.corpus.train_bytes)
         return prepared
 
@@ -112,6 +124,7 @@ class ScaleLadder:
             run_rung: runs the experiment of a rung; None for its `run`.
 
         Raises:
+            ConfigError: the folder to continue has rungs of another ladder.
             Stopped: a KeyboardInterrupt that says where the finished arms are.
             RunError: something cannot be written; finished arms are kept.
         """
@@ -119,6 +132,7 @@ class ScaleLadder:
         for experiment in self.experiments().values():
             experiment.untuned_plan()  # finds a rung that cannot be trained before any is
         folder = make_folder(self.config.tokenizer_names, self.execution)
+        _check_rungs(folder, self._rungs)
         rungs = []
         try:
             for rung, experiment in self.experiments(str(folder)).items():
@@ -151,6 +165,17 @@ class ScaleLadder:
                 f"finished. Make room, then continue with resume=True and name={folder.name!r}."
             ) from error
         return ScaleResult(scale, folder)
+
+
+def _check_rungs(folder: Path, planned: Collection[str]) -> None:
+    """Refuse to continue a folder with rungs that are not planned."""
+    present = [path.name for path in sorted(folder.iterdir()) if RUNG_FOLDER.match(path.name)]
+    if left_out := [name for name in present if name not in planned]:
+        raise ConfigError(
+            f"{folder} has rungs that this would leave out: {', '.join(left_out)}.\n"
+            f"This would train {', '.join(planned)}. Resume with the budget, rungs and factor it "
+            "was started with, or give another name."
+        )
 
 
 def scale(

@@ -17,11 +17,19 @@ from gptkit.plan.experiment_config import (
 )
 
 FIELDS = {f.name: f for config in (ExperimentConfig, ExecutionConfig) for f in fields(config)}
+NOT_OF_SCALE = ("match", "until", "max_seeds", "marginal", "perturb")  # no option of these commands
+NOT_OF_LECTURE_LADDER = (
+    *("models", "tune", "context_bytes", "bytes_per_step", "split", "stride_bytes", "lossy_ok"),
+    *("prompt", "sample_bytes", "temperature", "top_k"),
+)
 NONE = "none"  # in a recipe of a TOML file
 
 
-def read_options(path: Path) -> Options:
+def read_options(path: Path, *more: type) -> Options:
     """Read options from a TOML file; its keys are the fields of the configs.
+
+    Args:
+        more: other dataclasses whose fields may be keys, too.
 
     Raises:
         ConfigError: the file is missing, a field is unknown, or a value has the wrong type.
@@ -34,11 +42,14 @@ def read_options(path: Path) -> Options:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read as TOML: {error}.") from error
-    hints = get_type_hints(ExperimentConfig) | get_type_hints(ExecutionConfig)
+    hints: dict[str, Any] = {}
+    for config in (ExperimentConfig, ExecutionConfig, *more):
+        known = {f.name for f in fields(config)}
+        hints |= {name: hint for name, hint in get_type_hints(config).items() if name in known}
     options = {}
     for name, value in found.items():
-        if name not in FIELDS:
-            raise ConfigError(f"{path} has no option {name!r}.{nearest(name, FIELDS)}")
+        if name not in hints:
+            raise ConfigError(f"{path} has no option {name!r}.{nearest(name, hints)}")
         if name == "models":
             value = _read_none(value)
         try:
@@ -59,11 +70,11 @@ def merge_options(*sources: Mapping[str, Any]) -> tuple[ExperimentConfig, Execut
     return split_options(merged)
 
 
-def to_toml(experiment: ExperimentConfig, execution: ExecutionConfig) -> str:
-    """Write both configs as a file for `--config`. An option without a value is left out."""
+def to_toml(*configs: Any) -> str:
+    """Write configs as a file for `--config`. An option without a value is left out."""
     import tomli_w
 
-    values = asdict(experiment) | asdict(execution)
+    values = {name: value for config in configs for name, value in asdict(config).items()}
     return tomli_w.dumps({k: _spell_none(v) for k, v in values.items() if v is not None})
 
 

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from gptkit.config import ModelConfig, Recipe
 from gptkit.errors import ConfigError, check_known, check_types
-from gptkit.plan.budget import read_budget
+from gptkit.plan.budget import read_budget, steps_of
 from gptkit.plan.experiment_config import ExperimentConfig, Options, common_value
 
 Axis = Literal["bytes", "params", "both"]
@@ -61,9 +61,11 @@ def rung_configs(config: ExperimentConfig, scale: ScaleConfig) -> dict[str, Expe
         config: the top rung's.
 
     Raises:
-        ConfigError: the config is matched by time, its recipes have different budgets, or a rung is
-            too small.
+        ConfigError: the config has one tokenizer or is matched by time, its recipes have different
+            budgets, or a rung is too small or like the one below it.
     """
+    if len(config.tokenizers) < 2:
+        raise ConfigError("a ladder compares tokenizers: give at least two.")
     if config.match == "time":
         raise ConfigError(
             "a ladder of budgets is not matched by time.\nMatch by bytes, tokens or flops."
@@ -80,15 +82,39 @@ def rung_configs(config: ExperimentConfig, scale: ScaleConfig) -> dict[str, Expe
     amount, unit = read_budget(budget)
     top_bytes = amount if unit == "bytes" else amount * per_step
     shrinks = [scale.factor ** (i - scale.rungs + 1) for i in range(scale.rungs)]
-    configs = {}
+    configs: dict[str, ExperimentConfig] = {}
+    smaller: dict[str, int] = {}  # of the rung below: its steps, and its models' widths
     for number, share in enumerate(shrinks, 1):
         text = round(top_bytes * (share if scale.axis != "params" else 1.0))
+        if text < per_step:
+            raise ConfigError(
+                f"rung {number} of {scale.rungs} would read {text:,} bytes, less than one step of "
+                f"{per_step:,}.\nGive a larger budget, fewer rungs or a smaller factor."
+            )
         models = config.models
         if scale.axis != "bytes" and share < 1:
             models = {name: _narrowed(name, recipe, share) for name, recipe in recipes.items()}
         name = f"{number}-{size_name(text)}"
         configs[name] = replace(config, models=models, budget=f"{text}B")
+        sizes = _grown(configs[name], scale.axis)
+        if same := [what for what, size in sizes.items() if size == smaller.get(what)]:
+            raise ConfigError(
+                f"rungs {number - 1} and {number} of {scale.rungs} would have the same "
+                f"{same[0]}, {sizes[same[0]]:,}.\nGive fewer rungs or another factor."
+            )
+        smaller = sizes
     return configs
+
+
+def _grown(config: ExperimentConfig, axis: Axis) -> dict[str, int]:
+    """Return what must grow from rung to rung: the steps, and the width of each model."""
+    sizes = {}
+    for name, recipe in config.recipes().items():
+        if axis != "params":
+            sizes["steps"] = steps_of(recipe.budget, bytes_per_step=recipe.bytes_per_step)
+        if axis != "bytes":
+            sizes[f"width of {name}"] = recipe.model.n_embd
+    return sizes
 
 
 def size_name(n_bytes: int) -> str:
@@ -134,5 +160,5 @@ def check_epochs(config: ExperimentConfig, train_bytes: int) -> None:
                 f"the top rung of {name} reads {wanted:,.0f} bytes, {wanted / train_bytes:.1f} "
                 f"times the {train_bytes:,} bytes of training text. Beyond {MAX_EPOCHS:g} times, "
                 "rungs cannot be compared.\nGive more text, or a smaller budget: "
-                f"budget='{MAX_EPOCHS * train_bytes / 1e3:.0f}KB'."
+                f"budget='{MAX_EPOCHS * train_bytes // 1000:.0f}KB'."
             )

@@ -9,9 +9,8 @@ from typing import Any
 
 from gptkit.plan.experiment_config import RECIPE_FIELDS, ExperimentConfig, Options
 from gptkit.plan.ladder import STAGES
+from gptkit.plan.options_file import NOT_OF_LECTURE_LADDER
 from gptkit.results.schema import Results
-
-LADDER_OPTIONS = ("tokenizers", "data", "match", "budget", "seeds")  # of `gptkit lecture ladder`
 
 
 def command_line(results: Results) -> str | None:
@@ -23,18 +22,27 @@ def command_line(results: Results) -> str | None:
     words = ["gptkit", "compare"]
     if results.ladder is not None:
         options.pop("models", None)
-        if set(options) - set(LADDER_OPTIONS):
+        if set(options) & set(NOT_OF_LECTURE_LADDER):
             return None
         words = ["gptkit", "lecture", "ladder"]
         if len(config.models) < len(STAGES):
             options["stages"] = tuple(config.models)
         if results.ladder != "cpu":
             options["preset"] = results.ladder
+    return " ".join(map(quote, [*words, *option_words(options)]))
+
+
+def option_words(options: Options) -> list[str]:
+    """Write options as the words of a command line.
+
+    >>> option_words({"tokenizers": ("char", "gpt2"), "context_bytes": 64, "tune": True})
+    ['--tokenizers', 'char,gpt2', '--context-bytes', '64', '--tune']
+    """
+    words = []
     for name, value in options.items():
         words.append(f"--{name.replace('_', '-')}")
-        if value is not True:
-            words.append(spell(value))
-    return " ".join(map(quote, words))
+        words += [] if value is True else [spell(value)]
+    return words
 
 
 def quote(word: str) -> str:

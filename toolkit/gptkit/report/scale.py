@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gptkit.report.command import given_options, quote, spell
+from gptkit.plan.experiment_config import to_command_line
+from gptkit.plan.options_file import NOT_OF_SCALE
+from gptkit.report.command import given_options, option_words, quote
 from gptkit.report.formatting import duration, short
 from gptkit.report.table import (
     Cell,
@@ -17,7 +19,7 @@ from gptkit.report.table import (
 )
 from gptkit.results.cost import ExperimentCost
 from gptkit.results.scale_schema import Crossover, Rung, Scale
-from gptkit.results.scale_sentences import amount, half_width
+from gptkit.results.scale_sentences import GROWS, amount, half_width
 
 NO_COMMAND = "# from Python: see scale.json"
 
@@ -84,7 +86,8 @@ def pair_table(scale: Scale) -> Table:
         sections=sections,
         notes=[
             "Bits per byte. Predicted: from the rungs below the top one alone. Worth: how many "
-            "times the text the second needs for the same loss. ± and sets are 95 %."
+            f"times the {GROWS[scale.axis]} the second needs for the same loss. ± and sets are "
+            "95 % for each pair, not corrected for the number of pairs."
         ],
     )
 
@@ -136,9 +139,11 @@ def fit_table(scale: Scale) -> Table:
 
 
 def command(scale: Scale) -> str | None:
-    """Return the command line that runs the ladder again; None for a text or recipes as objects."""
+    """Return the command line that runs the ladder again; None if only Python can run it."""
     config = scale.experiment
     if config.data is None or isinstance(config.models, Mapping):
+        return None
+    if set(given_options(config)) & set(NOT_OF_SCALE):
         return None
     options = given_options(config) | {"models": config.models, "seeds": config.seeds}
     options |= {"budget": config.budget, "evaluations": config.evaluations}
@@ -149,13 +154,9 @@ def command(scale: Scale) -> str | None:
         "extrapolate": f"{scale.extrapolate:g}",
     }
     defaults = {"models": ("decoder",), "evaluations": 1, "axis": "bytes", "extrapolate": "10"}
-    words = ["gptkit", "scale"]
-    for name, value in (options | own).items():
-        if name in defaults and value == defaults[name]:
-            continue
-        words.append(f"--{name.replace('_', '-')}")
-        words += [] if value is True else [spell(value)]
-    return " ".join(map(quote, words))
+    options |= own
+    told = {n: value for n, value in options.items() if n not in defaults or value != defaults[n]}
+    return " ".join(map(quote, ["gptkit", "scale", *option_words(told)]))
 
 
 def page(scale: Scale, *, figures: Sequence[str] = ()) -> str:
@@ -170,7 +171,7 @@ def page(scale: Scale, *, figures: Sequence[str] = ()) -> str:
         f"# {names} from {span(scale)} on {text}",
         *(f"**{escape_markdown(says)}**" for says in scale.says.values()),
         *(f"![bits per byte, and differences, by budget]({figure})" for figure in figures),
-        *(f"- warning: {escape_markdown(warning)}" for warning in scale.warnings),
+        *(f"- warning: {escape_markdown(to_command_line(warning))}" for warning in scale.warnings),
         *(_section(table) for table in (rung_table(scale), pair_table(scale), fit_table(scale))),
         decided(scale),
         "## Crossovers",

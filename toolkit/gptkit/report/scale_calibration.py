@@ -29,6 +29,7 @@ COLUMNS: list[Spec[LadderCoverage]] = [
     Spec(Column("in their set"), lambda row: _percent(row.in_set)),
     Spec(Column("claimed"), lambda row: _percent(row.claimed)),
     Spec(Column("false claims"), lambda row: _percent(row.false_crossovers)),
+    Spec(Column("false leads"), lambda row: _percent(row.false_leads)),
 ]
 
 
@@ -42,14 +43,17 @@ def scale_page(found: ScaleCalibration) -> str:
         "bigrams of characters and of two BPE vocabularies; the truth is the mean of many arms on "
         "a long text, up to ten times the largest rung. Copies are two arms of one tokenizer on "
         "different text. Trained decoders are drawn three seeds at a time from a pool, and its "
-        "mean is the truth. Each ladder has four rungs of factor 2, and three seeds.",
+        "mean is the truth. Each ladder has three seeds. Rungs are of factor 2; there are four "
+        "where the table says nothing else.",
         "",
         *to_markdown(Table("", columns, [Section(rows)])),
         "",
         "Sets and intervals are for 95 %. The law alone is a constant, log-linear or power-law "
         "lead, averaged over exponents, without the deviation from it that gptkit allows for. A "
         "true crossover is in its set if it lies in `set_bytes`, whatever the status is; claimed "
-        "is the share of status `crossover`. False claims are crossovers of pairs without one.",
+        "is the share of status `crossover`. False claims are crossovers of pairs without one. "
+        "False leads are pairs of status `none within range` whose first does not lead up to ten "
+        "times the largest rung.",
         "",
         "## Run this again",
         "",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from gptkit.plan.options_file import NOT_OF_SCALE
+from gptkit.plan.scale import MAX_EPOCHS, SCALE_DEFAULTS
+from gptkit.report.command import given_options, option_words, quote
 from gptkit.report.formatting import printable, short
 from gptkit.results.balance import EQUAL_RATIO
 from gptkit.results.schema import ArmResult, Machine, Results, Verdict
 from gptkit.results.summary import best_arm, group_by_model, mean_bits
 
+LARGER = 4  # the top rung of the ladder that is advised, in times of the budget
+NOT_OF_LADDER = (*NOT_OF_SCALE, "models", "seeds", "evaluations")  # a ladder has its own
 SPLIT_NAMES = {"val": "validation", "test": "test"}
 
 
@@ -78,8 +83,22 @@ def next_step(results: Results) -> str:
                 f"between {closest.a} and {closest.b}."
             )
         return f"Next: choose between {closest.a} and {closest.b} by their cost, or train longer."
-    names = ",".join(results.experiment.tokenizer_names)
-    return f"Next: gptkit scale -t {names} shows whether it holds at a larger budget."
+    return f"Next: {_ladder(results)} shows whether it holds at a larger budget."
+
+
+def _ladder(results: Results) -> str:
+    """Write the command of a ladder to four times the budget, as far as the text allows."""
+    config, spent = results.experiment, results.arms[0].train.bytes
+    budget = min(LARGER * spent, int(MAX_EPOCHS * results.corpus.train_bytes))
+    if budget < 2 * spent:
+        return "gptkit scale with a longer text"
+    if config.data is None or isinstance(config.models, Mapping):
+        return "gptkit.scale(...)"
+    options = {n: v for n, v in given_options(config).items() if n not in NOT_OF_LADDER}
+    if config.models != SCALE_DEFAULTS["models"]:
+        options["models"] = config.models
+    options["budget"] = f"{budget // 1000}KB"
+    return " ".join(map(quote, ["gptkit", "scale", *option_words(options)]))
 
 
 def _spent(results: Results, arm: ArmResult) -> str:

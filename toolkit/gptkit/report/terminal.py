@@ -60,8 +60,10 @@ def walk(results: Results) -> list[RenderableType]:
     """Return what `gptkit lecture ladder --full` shows."""
     tokenizers = results.experiment.tokenizer_names
     ladder = bits_table(results) if len(tokenizers) > 1 else stage_table(results, tokenizers[0])
+    more = [marginal_table(results), perturbed_table(results)]
     return [
         to_rich(ladder),
+        *(to_rich(table) for table in more if table is not None),
         to_rich(sample_table(results, models=SAMPLED_STAGES)),
         *_warnings(results.warnings),
         Text(headline(results), style="bold"),

@@ -105,7 +105,7 @@ def _compare(
     for i, (one, other) in enumerate(zip(a, b, strict=True)):
         a_losses, b_losses = losses(one), losses(other)
         if not i:
-            ends, of_text = _blocks(shared_borders(a_losses, b_losses), ranges)
+            ends, of_text = cut_by_text(shared_borders(a_losses, b_losses), ranges)
         bits.append(block_bits(b_losses, ends) - block_bits(a_losses, ends))
     stacked, lengths = np.stack(bits), np.diff(ends, prepend=0)
     each = {
@@ -115,7 +115,7 @@ def _compare(
     return each | {ALL: _stratified(stacked, lengths, of_text)}
 
 
-def _blocks(borders: np.ndarray, ranges: Ranges) -> tuple[np.ndarray, np.ndarray]:
+def cut_by_text(borders: np.ndarray, ranges: Ranges) -> tuple[np.ndarray, np.ndarray]:
     """Cut each text into blocks: their ends (K,), and the index of each block's text (K,)."""
     ends: list[int] = []
     of_text: list[int] = []
@@ -131,27 +131,34 @@ def _blocks(borders: np.ndarray, ranges: Ranges) -> tuple[np.ndarray, np.ndarray
 def _stratified(bits: np.ndarray, lengths: np.ndarray, of_text: np.ndarray) -> Difference:
     """Return the mean over texts of the difference on each: blocks vary within texts only.
 
-    Cochran, "Sampling techniques", 1977, section 5.9: the variance of a stratified mean is the sum
-    of those of the strata, weighted by the square of their shares.
+    Cochran, "Sampling techniques", 1977, section 5.4: the variance of a stratified mean is the sum
+    of those of the strata, weighted by the square of their shares; its degrees of freedom are
+    Satterthwaite's. A text of one block has no variance, so the mean has none from the text either.
 
     Args:
         bits: (S, K).
         lengths, of_text: (K,).
     """
     texts = np.unique(of_text)
-    per_seed, variance, degrees = np.zeros(len(bits)), 0.0, 0
+    per_seed = np.zeros(len(bits))
+    variances, degrees = [], []
     for text in texts:
         mine = of_text == text
         n_bytes, n_blocks = lengths[mine].sum(), int(mine.sum())
         rate = bits[:, mine].sum(axis=1) / n_bytes
         per_seed += rate / len(texts)
         left = bits[:, mine].mean(axis=0) - rate.mean() * lengths[mine]
-        variance += float((left**2).sum()) / n_bytes**2 * n_blocks / max(1, n_blocks - 1)
-        degrees += n_blocks - 1
+        variances.append(
+            float((left**2).sum()) / n_bytes**2 * n_blocks / max(1, n_blocks - 1) / len(texts) ** 2
+        )
+        degrees.append(n_blocks - 1)
     mean = float(per_seed.mean())
     errors: dict[str, tuple[float, float]] = {}
-    if degrees:
-        errors["text"] = math.sqrt(variance) / len(texts), float(degrees)
+    if all(degrees):
+        freedom = float(sum(degrees))  # of no variance
+        if variance := sum(variances):
+            freedom = variance**2 / sum(v**2 / d for v, d in zip(variances, degrees, strict=True))
+        errors["text"] = math.sqrt(variance), freedom
     if len(bits) > 1:
         errors["seeds"] = float(per_seed.std(ddof=1)) / math.sqrt(len(bits)), len(bits) - 1.0
     return difference_of(mean, errors)

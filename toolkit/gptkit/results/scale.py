@@ -14,13 +14,16 @@ import msgspec
 import numpy as np
 
 from gptkit.plan.experiment_config import ExperimentConfig
+from gptkit.results.by_text import cut_by_text
 from gptkit.results.byte_losses import ByteLosses, block_bits, cut_blocks, read_arm_losses
 from gptkit.results.crossovers import Judgement, Ladder, judge_ladder
 from gptkit.results.scale_schema import Axis, Crossover, Rung, Scale
 from gptkit.results.scale_sentences import is_as_predicted, say_crossover, say_ladder
 from gptkit.results.schema import ArmResult, Results
 from gptkit.results.statistics import block_bytes_for
-from gptkit.results.summary import group_by_model, mean_bits, std_bits
+from gptkit.results.summary import group_by_model, join_names, mean_bits, std_bits
+
+FIGURES = re.compile(r" \(and \d+ more arms?\)|-s\d+\b|(?<![\w:])\d[\d.,]*")
 
 
 def compose_scale(
@@ -42,15 +45,19 @@ def compose_scale(
     judged, says = {}, {}
     warnings: list[str] = []
     by_text: list[Crossover] = []
+    too_short: set[str] = set()
     for model in dict.fromkeys(arm.model for arm in rungs[-1].arms):
-        ladder = read_ladder(folder, rungs, model=model, axis=axis)
-        judgement = judge_ladder(ladder, model=model, axis=axis, extrapolate=extrapolate)
-        judged[model], says[model] = _with_words(judgement, ladder, axis, extrapolate)
-        warnings += _warnings(judgement, ladder, model)
-        for text, part in _by_text(ladder, rungs[-1]).items():
-            of_text = judge_ladder(part, model=model, axis=axis, extrapolate=extrapolate)
-            said, _ = _with_words(of_text, part, axis, extrapolate)
-            by_text += [msgspec.structs.replace(one, text=text) for one in said.crossovers]
+        ladder, of_texts = read_ladders(folder, rungs, model=model, axis=axis)
+        judged[model], says[model] = _judge(ladder, rungs[-1], model, axis, extrapolate)
+        warnings += _warnings(judged[model], ladder, model)
+        for text, part in of_texts.items():
+            if len(part.block_bytes) < 2:
+                too_short.add(text)
+                continue
+            found, _ = _judge(part, rungs[-1], model, axis, extrapolate)
+            by_text += [msgspec.structs.replace(one, text=text) for one in found.crossovers]
+    if too_short:
+        warnings.append(f"too short for a ladder of its own: {join_names(sorted(too_short))}")
     return Scale(
         gptkit=version("gptkit"),
         name=folder.name,
@@ -71,8 +78,14 @@ def compose_scale(
     )
 
 
-def read_ladder(folder: Path, rungs: Sequence[Results], *, model: str, axis: Axis) -> Ladder:
-    """Read the losses by byte of a model's arms, in blocks at whose ends all tokenizers cut."""
+def read_ladders(
+    folder: Path, rungs: Sequence[Results], *, model: str, axis: Axis
+) -> tuple[Ladder, dict[str, Ladder]]:
+    """Read the losses by byte of a model's arms, in blocks at whose ends all tokenizers cut.
+
+    Returns:
+        The ladder on the whole text, and those on each of several texts, by name.
+    """
     tokenizers = list(dict.fromkeys(arm.tokenizer for arm in rungs[-1].arms))
     losses: list[list[list[ByteLosses]]] = []
     budgets = []
@@ -86,30 +99,29 @@ def read_ladder(folder: Path, rungs: Sequence[Results], *, model: str, axis: Axi
             ]
         )
     borders = reduce(np.intersect1d, (seeds[0].borders for seeds in losses[0]))
-    n_bytes = int(borders[-1])
-    ends = cut_blocks(np.concatenate([[0], borders]), block_bytes_for(n_bytes))
-    bits = [[[block_bits(one, ends) for one in seeds] for seeds in rung] for rung in losses]
-    return Ladder(
-        tokenizers=tokenizers,
-        budgets=np.array(budgets),
-        bits=np.swapaxes(np.array(bits), 0, 1),  # (T, R, S, K)
-        block_bytes=np.diff(ends, prepend=0),
-    )
+    borders = np.concatenate([[0], borders])
 
+    def on_blocks(ends: np.ndarray) -> Ladder:
+        bits = [[[block_bits(one, ends) for one in seeds] for seeds in rung] for rung in losses]
+        return Ladder(
+            tokenizers=tokenizers,
+            budgets=np.array(budgets),
+            bits=np.swapaxes(np.array(bits), 0, 1),  # (T, R, S, K)
+            block_bytes=np.diff(ends, prepend=0),
+        )
 
-def _by_text(ladder: Ladder, top: Results) -> dict[str, Ladder]:
-    """Return a ladder for each of several texts: the blocks whose middle is in it."""
-    if top.by_text is None:
-        return {}
-    sizes = {row.text: row.bytes for row in top.by_text.losses}
-    ends = np.cumsum(list(sizes.values()))
-    middles = np.cumsum(ladder.block_bytes) - ladder.block_bytes / 2
-    of_text = np.searchsorted(ends, middles)
-    return {
+    whole = on_blocks(cut_blocks(borders, block_bytes_for(int(borders[-1]))))
+    if rungs[-1].by_text is None:
+        return whole, {}
+    sizes = {row.text: row.bytes for row in rungs[-1].by_text.losses}
+    until = np.cumsum([*sizes.values()]).tolist()
+    starts = [0, *until[:-1]]
+    ranges = dict(zip(sizes, zip(starts, until, strict=True), strict=True))
+    ends, of_text = cut_by_text(borders, ranges)
+    cut = on_blocks(ends)
+    return whole, {
         name: replace(
-            ladder,
-            bits=ladder.bits[..., of_text == i],
-            block_bytes=ladder.block_bytes[of_text == i],
+            cut, bits=cut.bits[..., of_text == i], block_bytes=cut.block_bytes[of_text == i]
         )
         for i, name in enumerate(sizes)
     }
@@ -135,9 +147,15 @@ def _rung(results: Results, seeds: Sequence[ArmResult]) -> Rung:
     )
 
 
-def _with_words(
-    judgement: Judgement, ladder: Ladder, axis: Axis, extrapolate: float
+def _judge(
+    ladder: Ladder, at_top: Results, model: str, axis: Axis, extrapolate: float
 ) -> tuple[Judgement, str]:
+    """Judge a model's ladder, and say in words what it shows.
+
+    Args:
+        at_top: the experiment at the top rung, whose verdicts are corrected for all its pairs.
+    """
+    judgement = judge_ladder(ladder, model=model, axis=axis, extrapolate=extrapolate)
     top, lowest = float(ladder.budgets[-1]), float(ladder.budgets[0])
     crossovers = [
         msgspec.structs.replace(
@@ -153,32 +171,33 @@ def _with_words(
         bits=dict(zip(ladder.tokenizers, ladder.curves().tolist(), strict=True)),
         budgets=ladder.budgets.tolist(),
         axis=axis,
+        chance=[
+            frozenset((v.a, v.b))
+            for v in at_top.verdict
+            if v.model == model and v.significant is False
+        ],
+        n_pairs=len(at_top.verdict),
     )
-    return (
-        Judgement(
-            fits=judgement.fits,
-            predicted=judgement.predicted,
-            found=judgement.found,
-            crossovers=crossovers,
-        ),
-        text,
-    )
+    return replace(judgement, crossovers=crossovers), text
 
 
 def warnings_of_rungs(warnings: Sequence[Sequence[str]]) -> list[str]:
     """Say each kind of warning once, in the words of the largest rung that has it.
 
     Args:
-        warnings: of each rung, the smallest first. They are of one kind if only numbers differ.
+        warnings: of each rung, the smallest first. They are of one kind if only figures, seeds and
+            the number of arms differ; a number in a tokenizer's name is no figure.
 
-    >>> warnings_of_rungs([["2 epochs"], ["3 epochs", "few seeds"]])
-    ['at 2 of 2 rungs: 3 epochs', 'at 1 of 2 rungs: few seeds']
+    >>> warnings_of_rungs([["bpe:512: 2 epochs"], ["bpe:512: 3 epochs", "bpe:1024: 3 epochs"]])
+    ['at 2 of 2 rungs: bpe:512: 3 epochs', 'at 1 of 2 rungs: bpe:1024: 3 epochs']
     """
-    kinds: dict[str, list[str]] = {}
-    for of_rung in warnings:
+    kinds: dict[str, dict[int, str]] = {}
+    for rung, of_rung in enumerate(warnings):
         for warning in of_rung:
-            kinds.setdefault(re.sub(r"[0-9][0-9.,]*", "", warning), []).append(warning)
-    return [f"at {len(same)} of {len(warnings)} rungs: {same[-1]}" for same in kinds.values()]
+            kinds.setdefault(FIGURES.sub("", warning), {})[rung] = warning
+    return [
+        f"at {len(same)} of {len(warnings)} rungs: {same[max(same)]}" for same in kinds.values()
+    ]
 
 
 def _warnings(judgement: Judgement, ladder: Ladder, model: str) -> list[str]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from gptkit.results.scale_schema import Axis, Crossover, PairAtTop
 from gptkit.results.summary import join_names
 
 UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
+GROWS: dict[Axis, str] = {
+    "bytes": "text",
+    "params": "parameters",
+    "both": "text and parameters",
+}
 COUNTS = ((1e9, "B"), (1e6, "M"), (1e3, "k"), (1, ""))
 
 
@@ -34,14 +39,17 @@ def say_crossover(
         extrapolate: how far the bands reach, in times of the largest rung.
     """
     low, high = pair.set_bytes or (None, None)
-    least = f"below {amount(lowest, axis)}" if low is None else amount(low, axis)
     if pair.status == "crossover":
         assert pair.at is not None
+        assert low is not None
+        assert high is not None
         sure = [point for point in pair.band if point[1] > 0 or point[3] < 0]
         after, before = (pair.a, pair.b) if sure[-1][1] > 0 else (pair.b, pair.a)
         beyond = "beyond it, by extrapolation," if pair.at > top else "beyond it"
-        most = f"beyond {amount(extrapolate * top, axis)}" if high is None else amount(high, axis)
-        text = f"{before} leads up to {amount(pair.at, axis)} ({least} to {most}); {beyond} {after}"
+        text = (
+            f"{before} leads up to {amount(pair.at, axis)} ({amount(low, axis)} to "
+            f"{amount(high, axis)}); {beyond} {after}"
+        )
         end = sure[-1][0]
         if end < pair.band[-1][0]:
             text += f", at least to {amount(end, axis)}"
@@ -56,6 +64,7 @@ def say_crossover(
     if low is None and high is None:
         allowed = "at any budget, or none" if axis != "params" else "at any size, or none"
     else:
+        least = f"below {amount(lowest, axis)}" if low is None else amount(low, axis)
         most = "never" if high is None else amount(high, axis)
         allowed = f"anywhere from {least} to {most}"
     return f"the crossover of {pair.a} and {pair.b} is not identified: the data allow one {allowed}"
@@ -69,11 +78,15 @@ def say_ladder(
     bits: dict[str, list[float]],
     budgets: Sequence[float],
     axis: Axis,
+    chance: Collection[frozenset[str]] = (),
+    n_pairs: int = 1,
 ) -> str:
     """Say who is ahead at the top rung, how the lead moves, where the order flips.
 
     Args:
         pairs, found, predicted: one for each pair of tokenizers of one model.
+        chance: pairs whose difference at the top rung is not significant, corrected for all pairs.
+        n_pairs: how many pairs the top rung has, under all models.
         bits: bits per byte at each rung, by tokenizer.
         budgets: of the rungs.
     """
@@ -82,10 +95,11 @@ def say_ladder(
     closest = min(mine, key=lambda i: found[i].delta_bits_per_byte)
     rival = found[closest].b
     leads = [b - a for a, b in zip(bits[leader], bits[rival], strict=True)]
-    moved = "grew" if leads[-1] > leads[0] else "shrank"
+    lead = found[closest]
+    maybe = f"maybe by chance among {n_pairs} pairs" if {leader, rival} in chance else ""
     sentences = [
-        _say_lead(found[closest], pairs[closest].worth, budgets, axis),
-        f"Its lead {moved} from {leads[0]:+.3f} at {amount(budgets[0], axis)} to {leads[-1]:+.3f}",
+        _say_lead(lead, pairs[closest].worth, budgets, axis, maybe),
+        _say_change(leader, rival, leads, amount(budgets[0], axis)),
         *_say_flips([pairs[i] for i in mine]),
         _say_order(bits),
         _say_prediction(predicted, found),
@@ -108,16 +122,30 @@ def _start(said: str) -> str:
     return said[0].upper() + said[1:] if said.startswith(("no ", "the ")) else said
 
 
-def _say_lead(lead: PairAtTop, worth: float | None, budgets: Sequence[float], axis: Axis) -> str:
+def _say_change(leader: str, rival: str, leads: Sequence[float], lowest: str) -> str:
+    """Say how the lead moved from the lowest rung to the top one."""
+    first, last = leads[0], leads[-1]
+    if first < 0:
+        return f"At {lowest} {leader} was behind {rival} by {-first:.3f}"
+    moved = "grew" if last > first else "shrank"
+    return f"The lead of {leader} {moved} from {first:.3f} at {lowest} to {last:.3f}"
+
+
+def _say_lead(
+    lead: PairAtTop, worth: float | None, budgets: Sequence[float], axis: Axis, maybe: str
+) -> str:
     figure = f"{lead.delta_bits_per_byte:.3f} ± {half_width(lead):.3f} bits per byte"
     at_top = f"At {amount(budgets[-1], axis)} under {lead.model}"
     if lead.ci95[0] <= 0:
         return f"{at_top} {lead.a} and {lead.b} cannot be told apart ({figure})"
-    said = f"{at_top} {lead.a} is ahead of {lead.b} by {figure}"
-    if axis == "params":
-        return said
-    times = f"{worth:.1f}" if worth else f"more than {budgets[-1] / budgets[0]:.0f}"
-    return f"{said}, as much as {times} times the text"
+    if maybe:
+        return f"{at_top} {lead.a} is ahead of {lead.b} by {figure}, {maybe}"
+    times = budgets[-1] / budgets[0]
+    times_text = f"{worth:.1f}" if worth else f"more than {times:.{0 if times >= 9.5 else 1}f}"
+    return (
+        f"{at_top} {lead.a} is ahead of {lead.b} by {figure}, as much as {times_text} times the "
+        f"{GROWS[axis]}"
+    )
 
 
 def _say_order(bits: dict[str, list[float]]) -> str:

@@ -201,6 +201,8 @@ class LadderCoverage(Record, frozen=True, kw_only=True):
         in_set: the share of these whose crossover is in the reported set.
         claimed: the share of these that are reported as a crossover.
         false_crossovers: the share of the other pairs that are reported as a crossover.
+        false_leads: the share of all pairs that are reported as without a crossover, although the
+            first does not lead from the top rung to the end of the range.
     """
 
     arms: str
@@ -214,6 +216,7 @@ class LadderCoverage(Record, frozen=True, kw_only=True):
     in_set: float | None
     claimed: float | None
     false_crossovers: float | None
+    false_leads: float | None = None
 
 
 class ScaleCalibration(

@@ -51,19 +51,6 @@ class Rungs:
     degrees: float | None
     weight: float
 
-    def below_top(self) -> Rungs:
-        """Return all rungs but the largest."""
-        n = len(self.budgets) - 1
-        share = n / (n + 1)
-        return Rungs(
-            budgets=self.budgets[:n],
-            means=self.means[:, :n],
-            text=self.text[:, :n, :n],
-            seeds=self.seeds[:, :n],
-            degrees=None if self.degrees is None else self.degrees * share,
-            weight=self.weight,
-        )
-
 
 def draw_trends(
     rungs: Rungs, at: np.ndarray, *, law_alone: bool = False, seed: int = 0, n: int = DRAWS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gptkit.plan.experiment_config import to_command_line
 from gptkit.report.formatting import duration
 from gptkit.report.html.document import contents, document, paragraph, section, table_html
 from gptkit.report.html.svg import Chart, Point, Series, draw, legend
@@ -28,7 +29,9 @@ def scale_page(scale: Scale) -> str:
     text = scale.experiment.data or "a text of its own"
     title = f"{names} from {span(scale)} on {text}"
     crossovers = "".join(f"<li>{escape_html(said(pair))}</li>" for pair in scale.crossovers)
-    warnings = "".join(f"<li>{escape_html(warning)}</li>" for warning in scale.warnings)
+    warnings = "".join(
+        f"<li>{escape_html(to_command_line(warning))}</li>" for warning in scale.warnings
+    )
     parts = [
         ("losses", "Losses and differences", "".join(_charts(scale, m) for m in scale.says)),
         ("rungs", "Every rung", table_html(rung_table(scale))),
