@@ -55,6 +55,13 @@ def test_a_wrong_truth_is_not_held(small):
 
 
 @pytest.mark.parametrize(("crossover", "false"), [(None, 0), (800.0, 0), (801.0, 1)])
+def test_a_crossover_below_the_lowest_rung_is_not_of_the_ladder(small):
+    (trial,) = counted_trials(3, 5, ladders=1, top=16_000, on_done=lambda: None)
+    for at, n_crossovers in ((1_999.0, 0), (2_000.0, 3)):
+        trial.crossover.update(dict.fromkeys(trial.crossover, at))
+        assert coverage("", [trial]).crossovers == n_crossovers
+
+
 def test_a_lead_is_false_if_it_turns_beyond_the_top_rung(crossover, false):
     lead = np.array([0.0, 0.1])[:, None, None, None]
     ladder = Ladder(

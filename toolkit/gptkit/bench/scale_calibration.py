@@ -236,6 +236,8 @@ def coverage(arms: str, trials: Sequence[Trial]) -> LadderCoverage:
         for predicted, pair, interval in zip(judged.predicted, judged.crossovers, law, strict=True):
             key = (pair.a, pair.b)
             truth, at = trial.top[key], trial.crossover[key]
+            if at is not None and at < ladder.budgets[0]:
+                at = None  # a ladder says nothing below its lowest rung
             top.append(predicted.ci95[0] <= truth <= predicted.ci95[1])
             by_law.append(interval[0] <= truth <= interval[1])
             if truth:
