@@ -13,6 +13,7 @@ from gptkit.events import StepDone
 from gptkit.plan.scale import ScaleConfig
 from gptkit.report.scale import command
 from gptkit.results.json_schema import json_schema
+from gptkit.results.scale import compose_scale
 
 ASKED = {
     "tokenizers": ("char", "bpe:280"),
@@ -61,6 +62,19 @@ def test_scale_json_has_the_schema_and_is_read_again(ladder):
     assert result.data.says["bigram"] == str(result)
     assert len(result.to_frame()) == 8
     assert "bits per byte" in result._repr_html_()
+
+
+def test_a_lead_that_may_be_chance_is_said_to_be(ladder, monkeypatch):
+    _, result = ladder
+    folders = dict.fromkeys(rung.folder for rung in result.data.rungs)
+    rungs = [gptkit.load_result(result.folder / name).data for name in folders]
+    asked = {"config": result.data.experiment, "axis": "bytes", "factor": 2.0, "extrapolate": 10.0}
+    whole = compose_scale(result.folder, rungs, **asked, seconds=1.0)
+    assert whole.says == result.data.says
+    assert "by chance" not in whole.says["bigram"]
+    monkeypatch.setattr("gptkit.results.scale.ALPHA", 0.0)
+    doubted = compose_scale(result.folder, rungs, **asked, seconds=1.0)
+    assert ", maybe by chance among 1 pairs. " in doubted.says["bigram"]
 
 
 def test_a_stopped_ladder_is_resumed_with_the_same_numbers(ladder, tmp_path):

@@ -106,6 +106,14 @@ def test_one_seed_gives_intervals_from_the_text_alone():
     assert found.ci95[1] - found.delta_bits_per_byte == pytest.approx(t * error, rel=1e-4)
 
 
+def test_the_p_value_of_a_lead_is_that_of_its_interval():
+    curves = np.stack([power(1.2, 1.0, 0.2) + lead for lead in np.linspace(0, 0.05, 8)])
+    judged = judge_ladder(make_ladder(curves, noise=0.01), model="m")
+    sure = [pair.ci95[0] > 0 or pair.ci95[1] < 0 for pair in judged.found]
+    assert sure == [p < 0.05 for p in judged.p_values]
+    assert len(set(sure)) == 2
+
+
 def test_laws_rise_in_order_and_the_right_one_predicts_the_top():
     curves = np.stack([power(1.2, 1.0, 0.1), power(1.2, 0.96, 0.4), power(1.2, 0.9, 0.6)])
     fits = judge_ladder(make_ladder(curves, noise=1e-4), model="m").fits

@@ -10,7 +10,7 @@ import numpy as np
 
 from gptkit.results.ladder_laws import LAWS
 from gptkit.results.scale_schema import Axis, Crossover, Fit, PairAtTop, Status
-from gptkit.results.statistics import CONFIDENCE, t_quantile
+from gptkit.results.statistics import CONFIDENCE, half_width_of, p_value
 from gptkit.results.trend import Rungs, draw_trends
 
 BAND_POINTS = 96
@@ -55,11 +55,16 @@ class Ladder:
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What a ladder shows of one model."""
+    """What a ladder shows of one model.
+
+    Attributes:
+        p_values: of no difference at the top rung, for each of `found`.
+    """
 
     fits: list[Fit]
     predicted: list[PairAtTop]
     found: list[PairAtTop]
+    p_values: list[float]
     crossovers: list[Crossover]
 
 
@@ -82,7 +87,7 @@ def judge_ladder(
     ahead = draw_trends(rungs_of(ladder.below_top(), pairs), top)[:, :, 0]  # (n, P)
     bands = np.quantile(draw_trends(rungs, grid), TAILS, axis=0)  # (3, P, X)
     share = ONE_RUNG_AHEAD.get(len(ladder.budgets) - 1, MORE_RUNGS_AHEAD)
-    predicted, found, crossovers = [], [], []
+    predicted, found, p_values, crossovers = [], [], [], []
     noise = np.sqrt(rungs.text[:, -1, -1] + rungs.seeds[:, -1])
     for i, (a, b) in enumerate(pairs):
         names = {"model": model, "a": ladder.tokenizers[a], "b": ladder.tokenizers[b]}
@@ -90,7 +95,12 @@ def judge_ladder(
         half = share * (high - low) / 2
         ci95 = (middle - half, middle + half)
         predicted.append(PairAtTop(**names, delta_bits_per_byte=middle, ci95=ci95))
-        found.append(_found(names, rungs, i, n_blocks=len(ladder.block_bytes)))
+        mean = float(rungs.means[i, -1])
+        error = float(np.sqrt(rungs.text[i, -1, -1] + rungs.seeds[i, -1]))
+        degrees = rungs.degrees or len(ladder.block_bytes) - 1
+        half = half_width_of(error, degrees)
+        found.append(PairAtTop(**names, delta_bits_per_byte=mean, ci95=(mean - half, mean + half)))
+        p_values.append(p_value(mean, error, degrees))
         crossovers.append(
             _crossover(names, ladder, grid, bands[:, i], axis, worth_of_lead(ladder, a, b))
         )
@@ -98,6 +108,7 @@ def judge_ladder(
         fits=_fits(ladder, model, curves, pairs, float(noise.mean())),
         predicted=predicted,
         found=found,
+        p_values=p_values,
         crossovers=crossovers,
     )
 
@@ -132,13 +143,6 @@ def rungs_of(ladder: Ladder, pairs: Sequence[tuple[int, int]]) -> Rungs:
         degrees=(n_seeds - 1) * 4 * n_rungs / (n_rungs + 3) if n_seeds > 1 else None,
         weight=2 / len(ladder.tokenizers),
     )
-
-
-def _found(names: dict[str, str], rungs: Rungs, i: int, *, n_blocks: int) -> PairAtTop:
-    mean = float(rungs.means[i, -1])
-    error = float(np.sqrt(rungs.text[i, -1, -1] + rungs.seeds[i, -1]))
-    half = error * t_quantile(TAILS[2], rungs.degrees or n_blocks - 1)
-    return PairAtTop(**names, delta_bits_per_byte=mean, ci95=(mean - half, mean + half))
 
 
 def worth_of_lead(ladder: Ladder, a: int, b: int) -> float | None:

@@ -17,13 +17,13 @@ from gptkit.plan.experiment_config import ExperimentConfig
 from gptkit.results.by_text import cut_by_text
 from gptkit.results.byte_losses import ByteLosses, block_bits, cut_blocks, read_arm_losses
 from gptkit.results.crossovers import Judgement, Ladder, judge_ladder
-from gptkit.results.scale_schema import Axis, Crossover, Rung, Scale
+from gptkit.results.scale_schema import Axis, Crossover, PairAtTop, Rung, Scale
 from gptkit.results.scale_sentences import is_as_predicted, say_crossover, say_ladder
 from gptkit.results.schema import ArmResult, Results
-from gptkit.results.statistics import block_bytes_for
+from gptkit.results.statistics import ALPHA, block_bytes_for, holm
 from gptkit.results.summary import group_by_model, join_names, mean_bits, std_bits
 
-FIGURES = re.compile(r" \(and \d+ more arms?\)|-s\d+\b|(?<![\w:])\d[\d.,]*")
+FIGURES = re.compile(r"^\S+-s\d+(?: \(and \d+ more arms?\))?|(?<![\w:])\d[\d.,]*")
 
 
 def compose_scale(
@@ -46,15 +46,26 @@ def compose_scale(
     warnings: list[str] = []
     by_text: list[Crossover] = []
     too_short: set[str] = set()
-    for model in dict.fromkeys(arm.model for arm in rungs[-1].arms):
-        ladder, of_texts = read_ladders(folder, rungs, model=model, axis=axis)
-        judged[model], says[model] = _judge(ladder, rungs[-1], model, axis, extrapolate)
+    models = dict.fromkeys(arm.model for arm in rungs[-1].arms)
+    ladders = {name: read_ladders(folder, rungs, model=name, axis=axis) for name in models}
+    whole = {
+        name: judge_ladder(ladder, model=name, axis=axis, extrapolate=extrapolate)
+        for name, (ladder, _) in ladders.items()
+    }
+    corrected = iter(holm([p for found in whole.values() for p in found.p_values]))
+    n_pairs = sum(len(found.p_values) for found in whole.values())
+    for model, (ladder, of_texts) in ladders.items():
+        maybe = [pair for pair in whole[model].found if next(corrected) >= ALPHA]
+        judged[model], says[model] = _with_words(
+            whole[model], ladder, axis, extrapolate, maybe=maybe, n_pairs=n_pairs
+        )
         warnings += _warnings(judged[model], ladder, model)
         for text, part in of_texts.items():
             if len(part.block_bytes) < 2:
                 too_short.add(text)
                 continue
-            found, _ = _judge(part, rungs[-1], model, axis, extrapolate)
+            judgement = judge_ladder(part, model=model, axis=axis, extrapolate=extrapolate)
+            found, _ = _with_words(judgement, part, axis, extrapolate)
             by_text += [msgspec.structs.replace(one, text=text) for one in found.crossovers]
     if too_short:
         warnings.append(f"too short for a ladder of its own: {join_names(sorted(too_short))}")
@@ -147,15 +158,20 @@ def _rung(results: Results, seeds: Sequence[ArmResult]) -> Rung:
     )
 
 
-def _judge(
-    ladder: Ladder, at_top: Results, model: str, axis: Axis, extrapolate: float
+def _with_words(
+    judgement: Judgement,
+    ladder: Ladder,
+    axis: Axis,
+    extrapolate: float,
+    *,
+    maybe: Sequence[PairAtTop] = (),
+    n_pairs: int = 1,
 ) -> tuple[Judgement, str]:
-    """Judge a model's ladder, and say in words what it shows.
+    """Say in words what a ladder shows.
 
     Args:
-        at_top: the experiment at the top rung, whose verdicts are corrected for all its pairs.
+        maybe: the pairs whose difference at the top rung may be chance among `n_pairs`.
     """
-    judgement = judge_ladder(ladder, model=model, axis=axis, extrapolate=extrapolate)
     top, lowest = float(ladder.budgets[-1]), float(ladder.budgets[0])
     crossovers = [
         msgspec.structs.replace(
@@ -171,12 +187,8 @@ def _judge(
         bits=dict(zip(ladder.tokenizers, ladder.curves().tolist(), strict=True)),
         budgets=ladder.budgets.tolist(),
         axis=axis,
-        chance=[
-            frozenset((v.a, v.b))
-            for v in at_top.verdict
-            if v.model == model and v.significant is False
-        ],
-        n_pairs=len(at_top.verdict),
+        chance=[frozenset((pair.a, pair.b)) for pair in maybe],
+        n_pairs=n_pairs,
     )
     return replace(judgement, crossovers=crossovers), text
 
@@ -185,11 +197,13 @@ def warnings_of_rungs(warnings: Sequence[Sequence[str]]) -> list[str]:
     """Say each kind of warning once, in the words of the largest rung that has it.
 
     Args:
-        warnings: of each rung, the smallest first. They are of one kind if only figures, seeds and
-            the number of arms differ; a number in a tokenizer's name is no figure.
+        warnings: of each rung, the smallest first. They are of one kind if only figures and the
+            arms before them differ; a number in a tokenizer's name is no figure.
 
     >>> warnings_of_rungs([["bpe:512: 2 epochs"], ["bpe:512: 3 epochs", "bpe:1024: 3 epochs"]])
     ['at 2 of 2 rungs: bpe:512: 3 epochs', 'at 1 of 2 rungs: bpe:1024: 3 epochs']
+    >>> warnings_of_rungs([["a-m-s0 (and 2 more arms): overfitted"], ["b-m-s1: overfitted"]])
+    ['at 2 of 2 rungs: b-m-s1: overfitted']
     """
     kinds: dict[str, dict[int, str]] = {}
     for rung, of_rung in enumerate(warnings):

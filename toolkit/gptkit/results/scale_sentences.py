@@ -85,7 +85,8 @@ def say_ladder(
 
     Args:
         pairs, found, predicted: one for each pair of tokenizers of one model.
-        chance: pairs whose difference at the top rung is not significant, corrected for all pairs.
+        chance: pairs whose difference at the top rung is not significant, corrected for all pairs
+            (Holm).
         n_pairs: how many pairs the top rung has, under all models.
         bits: bits per byte at each rung, by tokenizer.
         budgets: of the rungs.
