@@ -272,9 +272,8 @@ def _by_law(ladder: Ladder, judged: Judgement) -> np.ndarray:
     """Return the intervals (P, 2) at the top rung of the law alone, fitted to the rungs below."""
     at = {name: i for i, name in enumerate(ladder.tokenizers)}
     pairs = [(at[pair.a], at[pair.b]) for pair in judged.predicted]
-    ahead = draw_trends(rungs_of(ladder.below_top(), pairs), ladder.budgets[-1:], law_alone=True)[
-        :, :, 0
-    ]
+    below = rungs_of(ladder.below_top(), pairs)
+    ahead = draw_trends(below, ladder.budgets[-1:], law_alone=True)[:, :, 0]
     return np.quantile(ahead, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0).T
 
 

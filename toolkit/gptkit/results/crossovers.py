@@ -19,7 +19,7 @@ TAILS = [(1 - CONFIDENCE) / 2, 0.5, (1 + CONFIDENCE) / 2]
 # rungs below. Few rungs do not show how a law fails, so the band allows for more than ladders do.
 # It is measured on 432 pairs of other Markov sources than those of `gptkit calibrate scale`, as
 # split conformal prediction does (Lei et al., "Distribution-free predictive inference for
-# regression", 2018).
+# regression", 2018). The command checks those for 4 and 6 rungs.
 ONE_RUNG_AHEAD = {2: 0.2, 3: 0.6, 4: 0.95}
 MORE_RUNGS_AHEAD = 1.1
 

@@ -197,8 +197,8 @@ def warnings_of_rungs(warnings: Sequence[Sequence[str]]) -> list[str]:
     """Say each kind of warning once, in the words of the largest rung that has it.
 
     Args:
-        warnings: of each rung, the smallest first. They are of one kind if only figures and the
-            arms before them differ; a number in a tokenizer's name is no figure.
+        warnings: of each rung, the smallest first. They are of one kind if only their figures
+            differ, and the arms that they name first; a number in a tokenizer's name is no figure.
 
     >>> warnings_of_rungs([["bpe:512: 2 epochs"], ["bpe:512: 3 epochs", "bpe:1024: 3 epochs"]])
     ['at 2 of 2 rungs: bpe:512: 3 epochs', 'at 1 of 2 rungs: bpe:1024: 3 epochs']
