@@ -133,7 +133,8 @@ def fit_table(scale: Scale) -> Table:
         sections=sections,
         notes=[
             "Each law was fitted to the rungs below the top one; the error is that of the "
-            "differences, in bits per byte. Floor and exponents are of all rungs."
+            "differences, in bits per byte. Floor and exponents are of all rungs; with own floors "
+            "the one exponent is that of the differences."
         ],
     )
 

@@ -66,7 +66,7 @@ def fit_log_linear(budgets: np.ndarray, curves: np.ndarray) -> Fitted:
 
 
 def fit_own_floors(budgets: np.ndarray, curves: np.ndarray) -> Fitted:
-    """Fit curves E_t + K_t · B^(-β): floors of their own, one exponent."""
+    """Fit differences of curves E_t + K_t · B^(-β): own floors, one exponent of the differences."""
     top = budgets[-1]
 
     def at_exponent(exponent: float) -> tuple[Predict, float]:
