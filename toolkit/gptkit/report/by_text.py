@@ -6,14 +6,19 @@ from collections.abc import Sequence
 
 from gptkit.data.parity import TextTokens
 from gptkit.report.table import Cell, Column, Row, Section, Table
-from gptkit.results.schema import ALL, Results, TextVerdict
+from gptkit.results.schema import ALL, ArmResult, Results, TextVerdict
+from gptkit.results.summary import say_leads
 
 
-def text_loss_table(results: Results) -> Table | None:
-    """Make a table with a row per text and a column per tokenizer; None for a single text."""
+def text_loss_table(results: Results, *, model: str | None = None) -> Table | None:
+    """Make a table with a row per text and a column per tokenizer; None for a single text.
+
+    Args:
+        model: the only model to show; None shows all.
+    """
     if results.by_text is None:
         return None
-    losses = results.by_text.losses
+    losses = [row for row in results.by_text.losses if model in (None, row.model)]
     names = list(dict.fromkeys(row.tokenizer for row in losses))
     sections = []
     for model in dict.fromkeys(row.model for row in losses):
@@ -69,6 +74,30 @@ def parity_table(tokens: Sequence[TextTokens]) -> Table:
             "tokens: 0 if all texts cost the same."
         ],
     )
+
+
+def say_other_texts(results: Results, best: ArmResult) -> str:
+    """Say on which texts another tokenizer is best under the best arm's model; "" if on none.
+
+    A lead that may be chance is none.
+    """
+    if results.by_text is None:
+        return ""
+    rows = [row for row in results.by_text.losses if row.model == best.model]
+    doubtful = {
+        (v.text, v.a, v.b)
+        for v in results.by_text.verdicts
+        if v.model == best.model and v.significant is False
+    }
+    texts = list(dict.fromkeys(row.text for row in rows))
+    others: dict[str, list[str]] = {}
+    for text in texts:
+        first = min((r for r in rows if r.text == text), key=lambda r: r.bits_per_byte).tokenizer
+        if first != best.tokenizer and (text, first, best.tokenizer) not in doubtful:
+            others.setdefault(first, []).append(text)
+    if not others:
+        return ""
+    return f"But under {best.model} {say_leads(others, n_texts=len(texts))}."
 
 
 def shown_verdicts(results: Results) -> list[TextVerdict]:

@@ -37,7 +37,8 @@ def comparison(results: Results, console: Console) -> RenderableType:
     losses = [loss_table(results, baselines=False), model_table(results)]
     samples = partial(sample_table, results, models=[seeds[0].model], tokenizers=rivals)
     asked = [marginal_table(results), perturbed_table(results)]
-    return _fit(results, console, losses, [text_loss_table(results)], samples, asked=asked)
+    texts = [text_loss_table(results), text_loss_table(results, model=seeds[0].model)]
+    return _fit(results, console, losses, samples, texts=texts, asked=asked)
 
 
 def walk(results: Results, console: Console) -> RenderableType:
@@ -46,23 +47,25 @@ def walk(results: Results, console: Console) -> RenderableType:
     ladder = bits_table(results) if len(tokenizers) > 1 else stage_table(results, tokenizers[0])
     last = [stage for stage in SAMPLED_STAGES if stage in results.experiment.models][-1:]
     samples = partial(sample_table, results, models=last, tokenizers=tokenizers[:2])
-    return _fit(results, console, [ladder], [], samples)
+    return _fit(results, console, [ladder], samples)
 
 
 def _fit(
     results: Results,
     console: Console,
     losses: Sequence[Table | None],
-    more: Sequence[Table | None],
     samples: Callable[..., Table],
+    *,
+    texts: Sequence[Table | None] = (),
     asked: Sequence[Table | None] = (),
 ) -> RenderableType:
     """Put together what fits.
 
     Args:
         losses: tables of the losses, the widest first; one of them is shown.
-        more: tables that are shown if there is room.
         samples: makes the table of samples, given how much of each is shown.
+        texts: tables of each text's losses, the longest first; the first that there is room for is
+            shown.
         asked: tables of what was asked for, which are shown without regard to the room.
     """
     head = [Text(headline(results), style="bold")]
@@ -81,9 +84,8 @@ def _fit(
         (1, tables[-1]),
     )
     parts, tail = [*head, Text(), table], _tail(results.warnings, n_warnings)
-    for other in (to_rich(table) for table in more if table is not None):
-        if fits(*parts, other, *tail):
-            parts.append(other)
+    of_texts = (to_rich(table) for table in texts if table is not None)
+    parts += next(([table] for table in of_texts if fits(*parts, table, *tail)), [])
     for chars in range(MOST_CHARS, LEAST_CHARS - 1, -20):
         shown = to_rich(samples(most_chars=chars))
         if fits(*parts, shown, *tail):

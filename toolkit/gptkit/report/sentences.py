@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gptkit.plan.options_file import NOT_OF_SCALE
 from gptkit.plan.scale import MAX_EPOCHS, SCALE_DEFAULTS
+from gptkit.report.by_text import say_other_texts
 from gptkit.report.command import given_options, option_words, quote
 from gptkit.report.formatting import printable, short
 from gptkit.results.balance import EQUAL_RATIO
@@ -38,7 +39,7 @@ def headline(results: Results) -> str:
                 f"lead over {closest.b} may be chance."
             )
         text = f"{text} {_lead(closest, seeds)} {'' if robust is None else robust.message}".rstrip()
-    return printable(text)
+    return printable(f"{text} {say_other_texts(results, arm)}".rstrip())
 
 
 def _lead(verdict: Verdict, seeds: Sequence[ArmResult]) -> str:

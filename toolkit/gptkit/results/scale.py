@@ -18,10 +18,10 @@ from gptkit.results.by_text import cut_by_text
 from gptkit.results.byte_losses import ByteLosses, block_bits, cut_blocks, read_arm_losses
 from gptkit.results.crossovers import Judgement, Ladder, judge_ladder
 from gptkit.results.scale_schema import Axis, Crossover, PairAtTop, Rung, Scale
-from gptkit.results.scale_sentences import is_as_predicted, say_crossover, say_ladder
+from gptkit.results.scale_sentences import amount, is_as_predicted, say_crossover, say_ladder
 from gptkit.results.schema import ArmResult, Results
 from gptkit.results.statistics import ALPHA, block_bytes_for, holm
-from gptkit.results.summary import group_by_model, join_names, mean_bits, std_bits
+from gptkit.results.summary import group_by_model, join_names, mean_bits, say_leads, std_bits
 
 FIGURES = re.compile(r"^\S+-s\d+(?: \(and \d+ more arms?\))?|(?<![\w:])\d[\d.,]*")
 
@@ -45,6 +45,7 @@ def compose_scale(
     judged, says = {}, {}
     warnings: list[str] = []
     by_text: list[Crossover] = []
+    tops: list[tuple[str, PairAtTop, float]] = []  # text, difference, p
     too_short: set[str] = set()
     models = dict.fromkeys(arm.model for arm in rungs[-1].arms)
     ladders = {name: read_ladders(folder, rungs, model=name, axis=axis) for name in models}
@@ -67,6 +68,12 @@ def compose_scale(
             judgement = judge_ladder(part, model=model, axis=axis, extrapolate=extrapolate)
             found, _ = _with_words(judgement, part, axis, extrapolate)
             by_text += [msgspec.structs.replace(one, text=text) for one in found.crossovers]
+            tops += [(text, *one) for one in zip(found.found, found.p_values, strict=True)]
+    for model, (ladder, of_texts) in ladders.items():
+        leader = ladder.tokenizers[int(ladder.curves()[:, -1].argmin())]
+        if better := better_on_texts(tops, model=model, leader=leader):
+            at_top = amount(float(ladder.budgets[-1]), axis)
+            says[model] += f" But at {at_top} {say_leads(better, n_texts=len(of_texts))}."
     if too_short:
         warnings.append(f"too short for a ladder of its own: {join_names(sorted(too_short))}")
     return Scale(
@@ -87,6 +94,28 @@ def compose_scale(
         warnings=warnings + warnings_of_rungs([results.warnings for results in rungs]),
         seconds=seconds,
     )
+
+
+def better_on_texts(
+    tops: Sequence[tuple[str, PairAtTop, float]], *, model: str, leader: str
+) -> dict[str, list[str]]:
+    """Find the texts on which another tokenizer is ahead of the leader at the top rung.
+
+    Args:
+        tops: text, difference there and p-value, of all models; Holm-corrected for all of them.
+
+    Returns:
+        The texts, by the tokenizer that is furthest ahead.
+    """
+    ahead: dict[str, PairAtTop] = {}
+    for (text, pair, _), p in zip(tops, holm([p for *_, p in tops]), strict=True):
+        if pair.model == model and pair.b == leader and p < ALPHA:
+            further = ahead.setdefault(text, pair)
+            ahead[text] = max(further, pair, key=lambda one: one.delta_bits_per_byte)
+    better: dict[str, list[str]] = {}
+    for text, pair in ahead.items():
+        better.setdefault(pair.a, []).append(text)
+    return better
 
 
 def read_ladders(

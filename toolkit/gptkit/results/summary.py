@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from gptkit.results.schema import ArmResult, Results, Verdict
 
 SMALLEST_CLAIM = 0.001  # bits per byte: what three decimals can show
+MOST_NAMED = 4  # texts in one sentence
 
 
 def group_by_model(arms: Sequence[ArmResult]) -> list[list[ArmResult]]:
@@ -87,3 +88,16 @@ def join_names(names: Sequence[str]) -> str:
     ('decoder', 'decoder, gpt2 and qwen3')
     """
     return " and ".join([*([", ".join(names[:-1])] if len(names) > 1 else []), names[-1]])
+
+
+def say_leads(texts: Mapping[str, Sequence[str]], *, n_texts: int) -> str:
+    """Say on which of several texts each tokenizer is better; more than four are counted.
+
+    >>> say_leads({"char": ["ja", "zh"], "byte": ["de"]}, n_texts=5)
+    'char is better on ja and zh; byte is better on de'
+    """
+    return "; ".join(
+        f"{tokenizer} is better on "
+        + (join_names(on) if len(on) <= MOST_NAMED else f"{len(on)} of {n_texts} texts")
+        for tokenizer, on in texts.items()
+    )
