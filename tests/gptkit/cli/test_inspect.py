@@ -273,6 +273,19 @@ def test_several_texts_are_counted_beside_the_first(tmp_path, gptkit, monkeypatc
         assert figure in shown
 
 
+def test_tokenizers_learn_from_all_texts_as_compare_does(tmp_path, gptkit, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, text in TRANSLATED.items():
+        (tmp_path / f"{name}.txt").write_text(text * 100, encoding="utf-8")
+    words = ("-t", "char,bpe:300", "-d", "en.txt,de.txt,ja.txt", "--json")
+    code, out, err = gptkit("inspect", *words, "--html")
+    assert (code, err) == (0, "")
+    more = ("-m", "bigram", "--budget", "2steps", "--out", "o")
+    code, compared, err = gptkit("compare", *words, *more)
+    assert code == 0, err
+    assert json.loads(out)["tokens"] == json.loads(compared)["by_text"]["tokens"]
+
+
 def test_what_each_part_does_is_shown(text_file, gptkit):
     spec = "bpe:300:digits=1:case=factored"
     code, out, _ = gptkit("inspect", "-t", f"byte,a={spec}", "-d", text_file, "--json")

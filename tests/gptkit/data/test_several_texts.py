@@ -80,11 +80,13 @@ def test_a_file_with_a_comma_is_one_text(tmp_path):
     [
         ("{0}/en.txt,{0}/nothing.txt", "there is no corpus or file"),
         ("{0}/en.txt,{0}/other/en.txt", "two texts are named en"),
-        ("texts:{0}/other", "has no .txt file"),
+        ("texts:{0}/other", "there is no folder"),
+        ("texts:{0}/empty", "has no .txt file"),
     ],
 )
 def test_wrong_texts_are_refused(texts, given, message):
     folder, _ = texts
+    (folder / "empty").mkdir(exist_ok=True)
     with pytest.raises(CorpusError, match=message):
         load_corpus(given.format(folder))
 

@@ -188,6 +188,7 @@ def test_seeds_are_added_until_the_best_is_known(text_file, tmp_path):
         ({"until": "bored"}, "there is no way to stop 'bored'"),
         ({"until": "decided", "tokenizers": ("char",)}, "give at least two tokenizers"),
         ({"until": "decided", "seeds": 12}, "must be above the first 12 seeds"),
+        ({"max_seeds": 4}, "only until='decided' adds seeds"),
         ({"perturb": ("typo",)}, "there is no perturbation 'typo'"),
         ({"evaluations": 0}, "evaluations is 0"),
     ],

@@ -6,11 +6,12 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from gptkit.report.by_text import say_other_texts, text_loss_table
+from gptkit.report.markdown import markdown
 from gptkit.report.one_screen import OWN_LINES, SCREEN_LINES, comparison
-from gptkit.report.sentences import headline
+from gptkit.report.sentences import headline, looks_note, verdict_note
 from gptkit.results.scale import better_on_texts
 from gptkit.results.scale_schema import PairAtTop
-from gptkit.results.schema import ByText, TextLoss, TextVerdict
+from gptkit.results.schema import ByText, Look, TextLoss, TextVerdict
 
 
 def of_texts(leads, *, models=("decoder",), doubtful=()):
@@ -76,6 +77,31 @@ def test_the_losses_of_texts_come_before_samples(n_texts, models):
 def test_the_table_can_be_of_one_model():
     results = of_texts({"en": 0.1}, models=["bigram", "decoder"])
     assert [s.title for s in text_loss_table(results, model="decoder").sections] == ["decoder"]
+
+
+def test_the_note_says_how_many_pairs_each_correction_is_for():
+    results = of_texts({"en": 0.3, "ja": -0.2})
+    seeds = [replace(one, ci95=(0.1, 0.2)) for one in results.verdict]
+    note = verdict_note(replace(results, verdict=seeds))
+    assert note.endswith("Holm-corrected for all 1 pairs, of texts for all 2 of theirs.")
+
+
+@pytest.mark.parametrize(
+    ("decided", "says"),
+    [
+        ([False, True], "Decided at 4 seeds, after 2 looks."),
+        ([False], "Not decided at 3 seeds, the most that were asked for, after 1 look."),
+    ],
+)
+def test_it_says_whether_added_seeds_decided(decided, says):
+    looks = [Look(seeds=3 + i, level=0.01, decided=one) for i, one in enumerate(decided)]
+    results = replace(make_results(), looks=looks)
+    console = Console(width=120, highlight=False)
+    with console.capture() as capture:
+        console.print(comparison(results, console))
+    assert says in capture.get()
+    assert says in markdown(results)
+    assert looks_note(make_results()) is None
 
 
 def top(text, a, b, lead, p, model="m"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +30,7 @@ def inspect(
             "--data",
             "-d",
             help="A text, as for compare. More texts, with commas between them or in another -d: "
-            "their tokens are counted beside the first one's.",
+            "tokenizers learn from all, and their tokens of each are counted.",
         ),
     ] = None,
     out: Annotated[
@@ -83,7 +83,7 @@ def inspect(
         page = None
         if as_html:
             page = (out or Path()) / "inspection.html"
-            _write_page(page, found, corpora[0], specs)
+            _write_page(page, found, corpora, specs)
     if as_json:
         from gptkit.data.inspection import to_document
         from gptkit.files import to_json
@@ -96,14 +96,15 @@ def inspect(
 
 
 def _write_page(
-    file: Path, found: Inspection, corpus: Corpus, specs: Mapping[str, str | Tokenizer]
+    file: Path, found: Inspection, corpora: Sequence[Corpus], specs: Mapping[str, str | Tokenizer]
 ) -> None:
     from gptkit.data.encoding import build_tokenizer
-    from gptkit.data.inspection import PASSAGE_CHARS, inspected_text, passage
+    from gptkit.data.inspection import PASSAGE_CHARS, inspected_text, joined_corpus, passage
     from gptkit.files import write_text
     from gptkit.report.html.tokens import cut_text, inspection_page
 
-    text = passage(inspected_text(corpus), PASSAGE_CHARS)
+    text = passage(inspected_text(corpora[0]), PASSAGE_CHARS)
+    corpus = joined_corpus(corpora)
     cuts = [
         cut_text(name, build_tokenizer(corpus, spec) if isinstance(spec, str) else spec, text)
         for name, spec in specs.items()

@@ -12,6 +12,7 @@ from gptkit.data.corpus import Corpus
 from gptkit.data.corpus_facts import CorpusFacts
 from gptkit.data.encoding import build_tokenizer, encode_text
 from gptkit.data.parity import TextTokens, compare_tokens
+from gptkit.data.text_files import join_files
 from gptkit.data.text_on_disk import LargeText
 from gptkit_tokenizers import LossyTokenizer, Tokenizer, audit
 from gptkit_tokenizers.measures import Measures, measure
@@ -109,8 +110,8 @@ def inspect_tokenizers(
     """Measure tokenizers on texts.
 
     Args:
-        corpora: the first is the text that tokenizers learn from and are measured on; under the
-            others, tokens are counted.
+        corpora: tokenizers learn from all of them, are measured on the first, and their tokens of
+            each are counted.
         tokenizers: specs or tokenizers by name.
         on_tokenizer: called with each name before it is measured.
 
@@ -119,16 +120,17 @@ def inspect_tokenizers(
     """
     corpus, *others = corpora
     text, *other_texts = map(inspected_text, corpora)
+    source = joined_corpus(corpora)
     stretch = passage(text, STRETCH_CHARS)
     rows, tokens, parts = {}, {}, []
     for name in sorted(tokenizers, key=lambda name: -learned_size(tokenizers[name])):
         on_tokenizer(name)
         given = tokenizers[name]
-        tokenizer = build_tokenizer(corpus, given) if isinstance(given, str) else given
+        tokenizer = build_tokenizer(source, given) if isinstance(given, str) else given
         rows[name] = row = _inspect(name, tokenizer, text, corpus.val, stretch)
         tokens[name] = [row.measures.tokens, *(len(tokenizer.encode_array(t)) for t in other_texts)]
         if isinstance(given, str):
-            parts += _parts(row, given, corpus, text)
+            parts += _parts(row, given, source, text)
     texts = [
         CountedText(
             name=one.name,
@@ -163,6 +165,15 @@ def inspected_text(corpus: Corpus) -> str:
     """Return the text that is measured: all of it, or the start of a large one."""
     large = isinstance(corpus.train, LargeText)
     return corpus.train[:MAX_INSPECTED_CHARS] if large else corpus.text
+
+
+def joined_corpus(corpora: Sequence[Corpus]) -> Corpus:
+    """Join texts to what tokenizers learn from, as an experiment on all of them does."""
+    first, *others = corpora
+    if not others:
+        return first
+    trains = [corpus.train[:MAX_INSPECTED_CHARS] for corpus in corpora]
+    return replace(first, train=join_files(trains), val=join_files([c.val for c in corpora]))
 
 
 def _parts(row: InspectedTokenizer, spec: str, corpus: Corpus, text: str) -> list[PartEffect]:

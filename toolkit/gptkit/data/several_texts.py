@@ -21,7 +21,7 @@ def named_texts(spec: str | None) -> dict[str, str]:
     named after its stem, another text after its spec. A file whose name has a comma is one text.
 
     Raises:
-        CorpusError: two texts have the same name, or a folder has no .txt file.
+        CorpusError: two texts have the same name, or a folder is missing or has no .txt file.
 
     >>> named_texts("docs/en.txt,markov:2"), named_texts("en.txt")
     ({'en': 'docs/en.txt', 'markov:2': 'markov:2'}, {})
@@ -30,6 +30,8 @@ def named_texts(spec: str | None) -> dict[str, str]:
         return {}
     if spec.startswith(FOLDER_PREFIX):
         folder = Path(spec.removeprefix(FOLDER_PREFIX)).expanduser()
+        if not folder.is_dir():
+            raise CorpusError(f"there is no folder {folder}, so {spec} names no texts.")
         specs = [str(path) for path in sorted(folder.glob("*.txt"))]
         if not specs:
             raise CorpusError(f"{folder} has no .txt file, so {spec} names no texts.")

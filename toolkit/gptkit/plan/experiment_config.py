@@ -185,6 +185,11 @@ class ExperimentConfig:
 
     def _check_until(self) -> None:
         if self.until is None:
+            if self.max_seeds != ExperimentConfig.max_seeds:
+                raise ConfigError(
+                    f"max_seeds is {self.max_seeds}, but only until='decided' adds seeds. Give "
+                    "that too, or seeds."
+                )
             return
         check_known("way to stop", self.until, UNTIL)
         if len(self.tokenizers) < 2:

@@ -67,7 +67,7 @@ def measure_table(found: Inspection) -> Table:
         ],
         sections=[Section(rows)],
         notes=[
-            "Learned tokenizers saw only the training part of this text. Entropy is of the ids' "
+            "Learned tokenizers saw only training text. Entropy is of the ids' "
             "frequencies: what a model without context reaches. Rényi efficiency has order 2.5, "
             "over the ids that the text uses. Tokens per word counts what stands between white "
             "space; kept whole are runs of letters and digits that no token's border cuts.",
@@ -92,7 +92,8 @@ def texts_table(found: Inspection) -> Table:
         ],
         sections=[Section(rows)],
         notes=[
-            f"The tables below are of {first.name}. Learned tokenizers saw only its training part."
+            f"The tables below are of {first.name}. Learned tokenizers saw only the training parts "
+            "of all texts."
         ],
     )
     return by_tokenizer if len(specs) > len(found.texts) else turned(by_tokenizer)

@@ -11,7 +11,7 @@ from gptkit.report.command import command_line
 from gptkit.report.formatting import printable
 from gptkit.report.ladder import ladder_tables
 from gptkit.report.loss_table import loss_table
-from gptkit.report.sentences import headline, machine_notes, match_summary, verdict_note
+from gptkit.report.sentences import headline, looks_note, machine_notes, match_summary, verdict_note
 from gptkit.report.table import Table, escape_markdown, to_markdown
 from gptkit.report.tables import (
     match_table,
@@ -35,7 +35,7 @@ def markdown(results: Results, *, beside: Sequence[Results] = (), figure: str | 
     """
     names = " vs ".join(escape_markdown(t) for t in results.experiment.tokenizer_names)
     verdicts = [f"- {escape_markdown(v.message)}" for v in results.verdict]
-    note = verdict_note(results)
+    notes = [note for note in (looks_note(results), verdict_note(results)) if note]
     warnings = [
         f"- warning: {escape_markdown(to_command_line(warning))}" for warning in results.warnings
     ]
@@ -46,7 +46,7 @@ def markdown(results: Results, *, beside: Sequence[Results] = (), figure: str | 
         _ladder(results),
         _models(results),
         verdicts,
-        [note] if note else [],
+        [" ".join(notes)] if notes else [],
         _losses("##", results),
         warnings,
         _texts(results),

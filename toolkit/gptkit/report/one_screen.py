@@ -15,7 +15,7 @@ from gptkit.report.by_text import text_loss_table
 from gptkit.report.formatting import printable
 from gptkit.report.ladder import SAMPLED_STAGES, bits_table, stage_table
 from gptkit.report.loss_table import loss_table
-from gptkit.report.sentences import headline, next_step, tuning_note
+from gptkit.report.sentences import headline, looks_note, next_step, tuning_note
 from gptkit.report.table import Table, to_rich
 from gptkit.report.tables import MAX_SIDE_BY_SIDE, model_table, sample_table
 from gptkit.results.schema import Results
@@ -71,8 +71,8 @@ def _fit(
     head = [Text(headline(results), style="bold")]
     if step := next_step(results):
         head.append(Text(printable(to_command_line(step))))
-    if rates := tuning_note(results):
-        head.append(Text(printable(rates)))
+    notes = looks_note(results), tuning_note(results)
+    head += [Text(printable(note)) for note in notes if note is not None]
     tables = [to_rich(table) for table in losses if table is not None]
 
     def fits(*shown: RenderableType) -> bool:

@@ -86,8 +86,9 @@ def pair_table(scale: Scale) -> Table:
         sections=sections,
         notes=[
             "Bits per byte. Predicted: from the rungs below the top one alone. Worth: how many "
-            f"times the {GROWS[scale.axis]} the second needs for the same loss. ± and sets are "
-            "95 % for each pair, not corrected for the number of pairs."
+            f"times the {GROWS[scale.axis]} the first needs for the same loss. ± and sets are "
+            "95 % for each pair, not corrected for the number of pairs. A pair is as predicted if "
+            "its figures differ by at most the root of the sum of their squared ±."
         ],
     )
 

@@ -150,10 +150,12 @@ def verdict_note(results: Results) -> str | None:
     """Say what ± and the correction mean; None if no verdict has an interval."""
     if not any(v.ci95 for v in results.verdict):
         return None
+    texts = results.by_text
+    by_text = f", of texts for all {len(texts.verdicts)} of theirs" if texts else ""
     return (
         "± in a verdict is half of a 95 % interval, the widest of three: a paired block bootstrap "
         "over the text, a t interval over the seeds, and both together. p-values are "
-        f"Holm-corrected for all {len(results.verdict)} pairs."
+        f"Holm-corrected for all {len(results.verdict)} pairs{by_text}."
     )
 
 
@@ -162,6 +164,17 @@ def stretch_title(verdict: Verdict) -> str:
     return (
         f"Where {verdict.a} saves most and least over {verdict.b} under {verdict.model}, bits/byte"
     )
+
+
+def looks_note(results: Results) -> str | None:
+    """Say whether added seeds decided; None if none were added."""
+    if not results.looks:
+        return None
+    last = results.looks[-1]
+    n_looks = f"{len(results.looks)} look{'s' if len(results.looks) > 1 else ''}"
+    if last.decided:
+        return f"Decided at {last.seeds} seeds, after {n_looks}."
+    return f"Not decided at {last.seeds} seeds, the most that were asked for, after {n_looks}."
 
 
 def tuning_note(results: Results) -> str | None:

@@ -14,7 +14,7 @@ from gptkit.report.cluster import cluster_table
 from gptkit.report.formatting import duration, printable, short
 from gptkit.report.ladder import SAMPLED_STAGES, bits_table, stage_table
 from gptkit.report.loss_table import loss_table
-from gptkit.report.sentences import headline, tuning_note, verdict_note
+from gptkit.report.sentences import headline, looks_note, tuning_note, verdict_note
 from gptkit.report.table import Column, Row, Section, Table, to_rich
 from gptkit.report.tables import (
     match_table,
@@ -44,8 +44,8 @@ def comparison(results: Results) -> list[RenderableType]:
         sample_table(results),
     ]
     shown: list[RenderableType] = [to_rich(table) for table in tables if table is not None]
-    if note := tuning_note(results):
-        shown.append(Text(printable(note)))
+    notes = tuning_note(results), looks_note(results)
+    shown += [Text(printable(note)) for note in notes if note is not None]
     verdicts = main_verdicts(results)
     shown += [Text(printable(verdict.message)) for verdict in verdicts]
     if more := len(results.verdict) - len(verdicts):
