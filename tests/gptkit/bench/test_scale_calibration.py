@@ -92,6 +92,10 @@ def test_calibrations_are_commands(gptkit, tmp_path):
     assert gptkit("report", out)[0] == 0
     code, _, err = gptkit("calibrate", "published")
     assert (code, "needs the folder" in err) == (2, True)
+    for name, option in (("until", "data"), ("scale", "data"), ("published", "copies")):
+        words = () if name != "published" else ("--data", tmp_path)
+        code, _, err = gptkit("calibrate", name, *words, f"--{option}", 5)
+        assert (code, f"Leave --{option} out" in err) == (2, True)
     code, _, err = gptkit("calibrate", "everything")
     assert (code, "there is no calibration" in err) == (2, True)
 

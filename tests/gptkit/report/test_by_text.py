@@ -9,6 +9,7 @@ from gptkit.report.by_text import say_other_texts, text_loss_table
 from gptkit.report.markdown import markdown
 from gptkit.report.one_screen import OWN_LINES, SCREEN_LINES, comparison
 from gptkit.report.sentences import headline, looks_note, verdict_note
+from gptkit.report.terminal import comparison as every_table
 from gptkit.results.scale import better_on_texts
 from gptkit.results.scale_schema import PairAtTop
 from gptkit.results.schema import ByText, Look, TextLoss, TextVerdict
@@ -83,7 +84,7 @@ def test_the_note_says_how_many_pairs_each_correction_is_for():
     results = of_texts({"en": 0.3, "ja": -0.2})
     seeds = [replace(one, ci95=(0.1, 0.2)) for one in results.verdict]
     note = verdict_note(replace(results, verdict=seeds))
-    assert note.endswith("Holm-corrected for all 1 pairs, of texts for all 2 of theirs.")
+    assert note.endswith("Holm-corrected for all 1 pairs, and those by text for all 2.")
 
 
 @pytest.mark.parametrize(
@@ -98,8 +99,8 @@ def test_it_says_whether_added_seeds_decided(decided, says):
     results = replace(make_results(), looks=looks)
     console = Console(width=120, highlight=False)
     with console.capture() as capture:
-        console.print(comparison(results, console))
-    assert says in capture.get()
+        console.print(comparison(results, console), *every_table(results))
+    assert capture.get().count(says) == 2
     assert says in markdown(results)
     assert looks_note(make_results()) is None
 

@@ -61,6 +61,10 @@ def calibrate(
     check_known("calibration", name, NAMES)
     if name == "published" and data is None:
         raise ConfigError('published needs the folder of the data: data="FOLDER".')
+    if name != "published" and data is not None:
+        raise ConfigError(f"{name} reads no data; only published does. Leave --data out.")
+    if name not in ("verdict", "scale") and copies is not None:
+        raise ConfigError(f"{name} has no copies; only verdict and scale do. Leave --copies out.")
     console = Console(stderr=True, emoji=False)
     with Progress(console=console) if sys.stderr.isatty() else nullcontext() as progress:
         task = progress.add_task("trials", total=None) if progress else None

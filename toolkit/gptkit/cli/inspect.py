@@ -30,7 +30,7 @@ def inspect(
             "--data",
             "-d",
             help="A text, as for compare. More texts, with commas between them or in another -d: "
-            "tokenizers learn from all, and their tokens of each are counted.",
+            "tokenizers learn from all of them, and the tokens of each are counted.",
         ),
     ] = None,
     out: Annotated[

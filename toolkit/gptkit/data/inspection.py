@@ -110,7 +110,7 @@ def inspect_tokenizers(
     """Measure tokenizers on texts.
 
     Args:
-        corpora: tokenizers learn from all of them, are measured on the first, and their tokens of
+        corpora: tokenizers learn from all of them, are measured on the first, and the tokens of
             each are counted.
         tokenizers: specs or tokenizers by name.
         on_tokenizer: called with each name before it is measured.

@@ -79,7 +79,7 @@ def parity_table(tokens: Sequence[TextTokens]) -> Table:
 def say_other_texts(results: Results, best: ArmResult) -> str:
     """Say on which texts another tokenizer is best under the best arm's model; "" if on none.
 
-    A lead that may be chance is none.
+    Leads that may be chance are left out.
     """
     if results.by_text is None:
         return ""

@@ -151,7 +151,7 @@ def verdict_note(results: Results) -> str | None:
     if not any(v.ci95 for v in results.verdict):
         return None
     texts = results.by_text
-    by_text = f", of texts for all {len(texts.verdicts)} of theirs" if texts else ""
+    by_text = f", and those by text for all {len(texts.verdicts)}" if texts else ""
     return (
         "± in a verdict is half of a 95 % interval, the widest of three: a paired block bootstrap "
         "over the text, a t interval over the seeds, and both together. p-values are "

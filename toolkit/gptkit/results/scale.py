@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from importlib.metadata import version
@@ -44,9 +44,6 @@ def compose_scale(
     """
     judged, says = {}, {}
     warnings: list[str] = []
-    by_text: list[Crossover] = []
-    tops: list[tuple[str, PairAtTop, float]] = []  # text, difference, p
-    too_short: set[str] = set()
     models = dict.fromkeys(arm.model for arm in rungs[-1].arms)
     ladders = {name: read_ladders(folder, rungs, model=name, axis=axis) for name in models}
     whole = {
@@ -55,27 +52,22 @@ def compose_scale(
     }
     corrected = iter(holm([p for found in whole.values() for p in found.p_values]))
     n_pairs = sum(len(found.p_values) for found in whole.values())
-    for model, (ladder, of_texts) in ladders.items():
+    for model, (ladder, _) in ladders.items():
         maybe = [pair for pair in whole[model].found if next(corrected) >= ALPHA]
         judged[model], says[model] = _with_words(
             whole[model], ladder, axis, extrapolate, maybe=maybe, n_pairs=n_pairs
         )
         warnings += _warnings(judged[model], ladder, model)
-        for text, part in of_texts.items():
-            if len(part.block_bytes) < 2:
-                too_short.add(text)
-                continue
-            judgement = judge_ladder(part, model=model, axis=axis, extrapolate=extrapolate)
-            found, _ = _with_words(judgement, part, axis, extrapolate)
-            by_text += [msgspec.structs.replace(one, text=text) for one in found.crossovers]
-            tops += [(text, *one) for one in zip(found.found, found.p_values, strict=True)]
+    by_text, tops, too_short = _judge_texts(
+        {model: of_texts for model, (_, of_texts) in ladders.items()}, axis, extrapolate
+    )
     for model, (ladder, of_texts) in ladders.items():
         leader = ladder.tokenizers[int(ladder.curves()[:, -1].argmin())]
         if better := better_on_texts(tops, model=model, leader=leader):
             at_top = amount(float(ladder.budgets[-1]), axis)
             says[model] += f" But at {at_top} {say_leads(better, n_texts=len(of_texts))}."
     if too_short:
-        warnings.append(f"too short for a ladder of its own: {join_names(sorted(too_short))}")
+        warnings.append(f"too short for a ladder of its own: {join_names(too_short)}")
     return Scale(
         gptkit=version("gptkit"),
         name=folder.name,
@@ -94,6 +86,30 @@ def compose_scale(
         warnings=warnings + warnings_of_rungs([results.warnings for results in rungs]),
         seconds=seconds,
     )
+
+
+def _judge_texts(
+    ladders: Mapping[str, Mapping[str, Ladder]], axis: Axis, extrapolate: float
+) -> tuple[list[Crossover], list[tuple[str, PairAtTop, float]], list[str]]:
+    """Judge the ladders on each of several texts, by model and text.
+
+    Returns:
+        Crossovers; text, difference at the top rung and p-value of each pair; and the texts that
+        are too short.
+    """
+    crossovers: list[Crossover] = []
+    tops: list[tuple[str, PairAtTop, float]] = []
+    too_short = set()
+    for model, of_texts in ladders.items():
+        for text, ladder in of_texts.items():
+            if len(ladder.block_bytes) < 2:
+                too_short.add(text)
+                continue
+            judgement = judge_ladder(ladder, model=model, axis=axis, extrapolate=extrapolate)
+            found, _ = _with_words(judgement, ladder, axis, extrapolate)
+            crossovers += [msgspec.structs.replace(one, text=text) for one in found.crossovers]
+            tops += [(text, *one) for one in zip(found.found, found.p_values, strict=True)]
+    return crossovers, tops, sorted(too_short)
 
 
 def better_on_texts(
